@@ -1,0 +1,156 @@
+"""The one source of settings for everything that runs.
+
+Precedence: explicit argument > environment > file > default. The environment comes from the ConfigMap
+and the Secret that the operator renders, or from the shell; the file is a dotenv file named by
+`SOMA_ENV_FILE`. Settings are read once, in a program's `__main__`, and passed down as values.
+
+No default names a host: an address that is not given means that the dependency is not used.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from soma_common.errors import InvalidInput, Violation
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+Settings = TypeVar("Settings", bound="SomaBaseSettings")
+
+ENV_PREFIX = "SOMA_"
+ENV_FILE_VARIABLE = "SOMA_ENV_FILE"
+
+
+class SomaBaseSettings(BaseSettings):
+    """Settings that every program has."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe level that is logged."""
+
+    log_format: Literal["json", "text"] = "json"
+    """One JSON object a line for machines, or plain lines for people."""
+
+    service: str = "somamemory"
+    """Value of the label `service` on metrics and log lines."""
+
+    instance: str = "local"
+    """Value of the label `instance`: the name of the SomaMemory, or of the laptop's server."""
+
+    env: str = "dev"
+    """Value of the label `env`."""
+
+
+class SMFSettings(SomaBaseSettings):
+    """Settings of one memory server; the operator renders them, the server reads them."""
+
+    grpc_host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on all its addresses
+    """Address that the gRPC port listens on."""
+
+    grpc_port: Port = 50053
+    """Port of the gRPC services."""
+
+    http_host: str = "0.0.0.0"  # noqa: S104 - as above: the kubelet probes from outside the pod
+    """Address that the HTTP port listens on."""
+
+    http_port: Port = 8080
+    """Port of `/healthz`, `/readyz` and `/metrics`."""
+
+    store: Literal["embedded", "in_memory"] = "embedded"
+    """Where memories are kept. `in_memory` forgets everything when it stops: for tests only."""
+
+    data_dir: Path = Path("data")
+    """Folder of the embedded store; made when missing, held by one server at a time."""
+
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    """SQLite's durability. FULL: an acknowledged write survives the loss of power. NORMAL: only of the process."""
+
+    embedder: Literal["wordllama", "none"] = "wordllama"
+    """What makes embeddings. `none`: recall by keywords, and by the caller's own vectors."""
+
+    embedding_dimensions: Annotated[int, Field(ge=2, le=4096)] = 256
+    """Dimension of every embedding in the store; fixed when the store is made. wordllama gives 64, 128 or 256."""
+
+    max_message_bytes: Annotated[int, Field(ge=64 * 1024, le=256 * 1024 * 1024)] = 8 * 1024 * 1024
+    """Largest gRPC message received, bytes. gRPC's own default of 4 MiB is too small for a full batch."""
+
+    max_payload_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    """Largest payload of one memory, bytes."""
+
+    max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Calls worked on at once; one more is refused with a time to retry after."""
+
+    write_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    """Writes waiting for the committer; one more is refused with a time to retry after."""
+
+    request_id_ttl_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 7 * 86400
+    """How long a request id replays its answer, seconds. Longer than any sensible retry, shorter than for ever."""
+
+    default_deadline_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Deadline of a call whose client gave none, seconds."""
+
+    drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    """How long accepted calls may take to finish after SIGTERM, seconds. Below the pod's grace period of 30."""
+
+    drain_delay_s: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Time between `not ready` and the end of accepting, seconds, so that endpoints forget the pod first."""
+
+    redis_url: SecretStr | None = None
+    """Cache and rate limits. None: not used."""
+
+    postgres_url: SecretStr | None = None
+    """Production store. None: not used."""
+
+    qdrant_url: str | None = None
+    """External vector index. None: not used."""
+
+    kafka_bootstrap_servers: str | None = None
+    """Event log, `host:port` separated by commas. None: not used."""
+
+    auth_service_url: str | None = None
+    """Issuer of JWTs. None: not used."""
+
+    opa_service_url: str | None = None
+    """Policy decisions. None: not used."""
+
+    vault_addr: str | None = None
+    """Secrets. None: not used."""
+
+    etcd_endpoint: str | None = None
+    """Feature flags. None: not used."""
+
+    @model_validator(mode="after")
+    def _dimensions_fit_the_embedder(self) -> Self:
+        if self.embedder == "wordllama" and self.embedding_dimensions not in (64, 128, 256):
+            raise ValueError("embedding_dimensions must be 64, 128 or 256 with the embedder wordllama")
+        return self
+
+
+def load_settings(kind: type[Settings], **explicit: object) -> Settings:
+    """Read the settings of a program, once.
+
+    Args:
+        kind: Which settings.
+        explicit: Values that win over the environment; those that are None count as not given.
+
+    Raises:
+        InvalidInput: A value is out of range or of the wrong type; names every bad setting.
+    """
+    given = {name: value for name, value in explicit.items() if value is not None}
+    try:
+        return kind(_env_file=os.environ.get(ENV_FILE_VARIABLE), **given)  # type: ignore[arg-type] # values are validated here
+    except ValidationError as error:
+        violations = [
+            Violation(".".join(str(part) for part in detail["loc"]) or "settings", detail["msg"])
+            for detail in error.errors(include_input=False)
+        ]
+        raise InvalidInput("the settings are not valid", violations=violations) from None
