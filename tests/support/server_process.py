@@ -19,7 +19,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 
 
-class ServerDidNotStart(RuntimeError):
+class ServerStartError(RuntimeError):
     """The process ended, or did not answer in time; holds the end of its log."""
 
 
@@ -66,7 +66,7 @@ class ServerProcess:
         """Start the process and wait until it says that it serves.
 
         Raises:
-            ServerDidNotStart: It ended, or did not serve within `START_TIMEOUT_S`.
+            ServerStartError: It ended, or did not serve within `START_TIMEOUT_S`.
         """
         assert self._process is None, "the server runs already"
         with self.log_path.open("ab") as log:
@@ -126,11 +126,11 @@ class ServerProcess:
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                raise ServerDidNotStart(self._failure(f"ended with {self._process.returncode}"))
+                raise ServerStartError(self._failure(f"ended with {self._process.returncode}"))
             if self._port_is_open() and self._serves():
                 return
             time.sleep(0.02)
-        raise ServerDidNotStart(self._failure(f"did not serve within {START_TIMEOUT_S:.0f} s"))
+        raise ServerStartError(self._failure(f"did not serve within {START_TIMEOUT_S:.0f} s"))
 
     def _port_is_open(self) -> bool:
         # A plain connect costs nothing; a gRPC channel that failed once waits a second before the next try.
