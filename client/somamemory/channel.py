@@ -1,0 +1,94 @@
+"""What both clients share about the connection: address, retries, deadlines; no I/O."""
+
+import functools
+import inspect
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from somamemory.errors import Overloaded, SomaMemoryError, invalid
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 50053
+DEFAULT_TIMEOUT_S = 10.0
+
+MAX_TRIES = 4
+"""Of a call that the server sheds; the same as the retries that gRPC itself makes."""
+
+_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+"""gRPC's own 4 MiB would refuse a full page of large memories that the server has already read."""
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            # Only UNAVAILABLE: no other code promises that nothing happened or that trying again helps. Every write
+            # carries a request id, so that a retry of one that did happen gives the same answer.
+            "retryPolicy": {
+                "maxAttempts": MAX_TRIES,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.max_receive_message_length", _MAX_RESPONSE_BYTES),
+    ("grpc.primary_user_agent", "somamemory-python"),
+    # A server that comes back is found again within a second: gRPC's own back-off grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+def default_address() -> str:
+    """Return where a server on this machine listens."""
+    return f"{DEFAULT_HOST}:{DEFAULT_PORT}"
+
+
+def checked_address(address: str) -> str:
+    """Return the address, or refuse one that is not HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise invalid("address", f"must be HOST:PORT, not {address!r}")
+    return address
+
+
+def new_request_id() -> str:
+    """Return an id that no other write has."""
+    return secrets.token_hex(16)
+
+
+def delay_before_retry(error: SomaMemoryError, tries: int, left_s: float) -> float | None:
+    """Decide whether a failed call is made again.
+
+    gRPC repeats what was unavailable; here it is only about load that the server shed before it did
+    anything, and for which it named a time.
+
+    Returns:
+        How long to wait, seconds; None: give up.
+    """
+    if not isinstance(error, Overloaded) or error.retry_after_s is None or tries >= MAX_TRIES:
+        return None
+    return error.retry_after_s if error.retry_after_s < left_s else None
+
+
+def documented_as(build: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a client's method the name, the documentation and the parameters of its description."""
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        functools.update_wrapper(method, build)
+        signature = inspect.signature(build)
+        first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        method.__signature__ = signature.replace(  # type: ignore[attr-defined] # read by inspect.signature
+            parameters=[first, *signature.parameters.values()],
+            return_annotation=inspect.Signature.empty,
+        )
+        return method
+
+    return decorate

@@ -1,0 +1,133 @@
+"""The client for threads: every call waits for its answer."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from somamemory import calls, channel
+from somamemory.calls import Call, Method
+from somamemory.model import Page
+from somamemory.status import error_of_call
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _unary(build: Callable[P, Call[T]]) -> Callable[Concatenate["MemoryClient", P], T]:
+    @channel.documented_as(build)
+    def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.invoke(build(*args, **kwargs))
+
+    return method
+
+
+def _paged(
+    build: Callable[P, Call[Page[T]]],
+) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
+    @channel.documented_as(build)
+    def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        call = build(*args, **kwargs)
+        return self.iterate(call)
+
+    return method
+
+
+class MemoryClient:
+    """Calls one memory server; may be shared by threads.
+
+    Args:
+        address: `HOST:PORT`. None: a server on this machine.
+        timeout_s: How long an ordinary call may take with all its retries; a batch may take six times as long.
+        credentials: For TLS. None: plain text.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        *,
+        timeout_s: float = channel.DEFAULT_TIMEOUT_S,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.address = channel.checked_address(address or channel.default_address())
+        self._timeout_s = timeout_s
+        self._callables: dict[str, Any] = {}
+        options = channel.CHANNEL_OPTIONS
+        self._channel = (
+            grpc.secure_channel(self.address, credentials, options)
+            if credentials
+            else grpc.insecure_channel(self.address, options)
+        )
+
+    store = _unary(calls.store)
+    store_batch = _unary(calls.store_batch)
+    get = _unary(calls.get)
+    delete = _unary(calls.delete)
+    list_memories = _paged(calls.list_memories)
+    recall = _unary(calls.recall)
+    link = _unary(calls.link)
+    neighbors = _unary(calls.neighbors)
+    stats = _unary(calls.stats)
+    list_namespaces = _paged(calls.list_namespaces)
+    server_info = _unary(calls.server_info)
+    is_serving = _unary(calls.is_serving)
+
+    def with_timeout(self, timeout_s: float) -> Self:
+        """Return a client over the same connection whose calls may take another time."""
+        other = copy.copy(self)
+        other._timeout_s = timeout_s
+        return other
+
+    def close(self) -> None:
+        """Close the connection; calls under way are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def invoke(self, call: Call[T]) -> T:
+        """Make one described call; raises the errors of `somamemory.errors`."""
+        call = call.identified(channel.new_request_id)
+        until = time.monotonic() + self._timeout_s * call.method.patience
+        for tries in range(1, channel.MAX_TRIES + 1):
+            left_s = until - time.monotonic()
+            try:
+                return call.read(self._callable(call.method)(call.request, timeout=left_s))
+            except grpc.RpcError as failure:
+                trailing = [(each.key, each.value) for each in failure.trailing_metadata() or ()]
+                error = error_of_call(failure.code(), failure.details() or "", trailing)
+                delay_s = channel.delay_before_retry(error, tries, until - time.monotonic())
+                if delay_s is None:
+                    raise error from failure
+            time.sleep(delay_s)
+        raise AssertionError("the last try either returns or raises")
+
+    def iterate(self, call: Call[Page[T]]) -> Iterator[T]:
+        """Yield the items of all pages of a described call."""
+        while True:
+            page = self.invoke(call)
+            yield from page.items
+            if not page.next_token:
+                return
+            call = call.page(page.next_token)
+
+    def _callable(self, method: Method[Any, Any]) -> Any:
+        made = self._callables.get(method.path)
+        if made is None:
+            made = self._callables[method.path] = self._channel.unary_unary(
+                method.path,
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.response.FromString,
+            )
+        return made
