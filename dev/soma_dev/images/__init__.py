@@ -1,0 +1,1 @@
+"""The project's images: what goes into them, and how they are built."""
