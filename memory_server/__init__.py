@@ -1,0 +1,1 @@
+"""The memory server: stores memories durably and recalls them over gRPC."""

@@ -54,7 +54,9 @@ def configure_logging(settings: SomaBaseSettings, *, version: str) -> None:
         "version": version,
     }
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(labels) if settings.log_format == "json" else TextFormatter())
+    handler.setFormatter(
+        JsonFormatter(labels) if settings.log_format == "json" else TextFormatter()
+    )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
 
 

@@ -9,7 +9,7 @@ No default names a host: an address that is not given means that the dependency 
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -131,11 +131,13 @@ class SMFSettings(SomaBaseSettings):
     @model_validator(mode="after")
     def _dimensions_fit_the_embedder(self) -> Self:
         if self.embedder == "wordllama" and self.embedding_dimensions not in (64, 128, 256):
-            raise ValueError("embedding_dimensions must be 64, 128 or 256 with the embedder wordllama")
+            raise ValueError(
+                "embedding_dimensions must be 64, 128 or 256 with the embedder wordllama"
+            )
         return self
 
 
-def load_settings(kind: type[Settings], **explicit: object) -> Settings:
+def load_settings(kind: type[Settings], **explicit: Any) -> Settings:
     """Read the settings of a program, once.
 
     Args:
@@ -147,7 +149,7 @@ def load_settings(kind: type[Settings], **explicit: object) -> Settings:
     """
     given = {name: value for name, value in explicit.items() if value is not None}
     try:
-        return kind(_env_file=os.environ.get(ENV_FILE_VARIABLE), **given)  # type: ignore[arg-type] # values are validated here
+        return kind(_env_file=os.environ.get(ENV_FILE_VARIABLE), **given)  # type: ignore[call-arg] # pydantic-settings takes it; the subclass hides it
     except ValidationError as error:
         violations = [
             Violation(".".join(str(part) for part in detail["loc"]) or "settings", detail["msg"])

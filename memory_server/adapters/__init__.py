@@ -1,0 +1,1 @@
+"""Adapters: what the ports need, done by real things. Named after the product."""

@@ -1,0 +1,129 @@
+"""The SQLite file: opened once, by one server, in the right mode and schema."""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+from soma_common.errors import CorruptData, InvalidInput, SomaError, StorageFull, Unavailable
+
+SCHEMA_VERSION = 1
+"""Kept in SQLite's `user_version`. A newer file than the program is refused, never touched."""
+
+_BUSY_TIMEOUT_MS = 5000
+_PAGE_CACHE_KIB = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open store folder: the lock that keeps others out, and the facts fixed when it was made."""
+
+    path: Path
+    synchronous: str
+    lock: IO[bytes]
+    page_key: bytes
+
+    def connect(self, *, is_writer: bool = False) -> sqlite3.Connection:
+        """Return a new connection; a reader cannot write."""
+        connection = _connect(self.path, self.synchronous)
+        if not is_writer:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def release(self) -> None:
+        """Let another server have the folder."""
+        self.lock.close()
+
+
+def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Database:
+    """Open the store in `folder`, or make it.
+
+    Raises:
+        Unavailable: Another server holds the folder, or it cannot be read or written.
+        InvalidInput: The store was made with another dimension, or by a newer program.
+        CorruptData: The file is not a store.
+    """
+    lock = _lock(folder)
+    path = folder / "memory.sqlite3"
+    try:
+        connection = _connect(path, synchronous)
+        try:
+            page_key = _prepare(connection, dimensions)
+        finally:
+            connection.close()
+    except (sqlite3.Error, SomaError) as error:
+        lock.close()
+        raise sqlite_error(error) if isinstance(error, sqlite3.Error) else error from None
+    return Database(path, synchronous, lock, page_key)
+
+
+def sqlite_error(error: sqlite3.Error) -> SomaError:
+    """Return our error for one of SQLite's; the name of SQLite's code is a fact of it."""
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name.startswith("SQLITE_FULL"):
+        mend = "the disk is full: nothing was written; free space or grow the volume"
+        return StorageFull(mend, code=name)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return CorruptData("the store file is damaged: restore it from a backup", code=name)
+    return Unavailable("the store does not accept this now", code=name)
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "LOCK").open("wb")
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        message = "the data folder cannot be written"
+        raise Unavailable(message, folder=str(folder), cause=reason) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        message = "another server has this data folder open; stop it, or choose another folder"
+        raise Unavailable(message, folder=str(folder)) from error
+    return lock
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A deleted payload is overwritten with zeros, not only unlinked.
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, dimensions: int) -> bytes:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        message = "the store was written by a newer server; start that one, or restore a backup"
+        raise InvalidInput(message, store_schema=version, server_schema=SCHEMA_VERSION)
+    if version == 0:
+        _create(connection, dimensions)
+    facts = dict(connection.execute("SELECT name, value FROM meta"))
+    if facts["embedding_dimensions"] != str(dimensions):
+        message = "the store has embeddings of another dimension; set embedding_dimensions to it"
+        raise InvalidInput(message, store=facts["embedding_dimensions"], settings=dimensions)
+    return bytes.fromhex(facts["page_key"])
+
+
+def _create(connection: sqlite3.Connection, dimensions: int) -> None:
+    schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+    facts = {
+        "commit_seq": "0",
+        "embedding_dimensions": str(dimensions),
+        "page_key": secrets.token_hex(32),
+    }
+    # One transaction: a crash leaves a whole store, or none.
+    connection.executescript(f"BEGIN IMMEDIATE; {schema}")
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")

@@ -1,0 +1,229 @@
+"""Keywords of one partition: tantivy, with the fresh tail scanned exactly.
+
+Theory of operation:
+    A new memory's words go into the tail, a small inverted list in this process: it is found at once. When the tail is
+    long enough, it is frozen and written to tantivy in a thread, while a new tail takes what comes; then the frozen one
+    is dropped. A query asks tantivy and both tails.
+
+Rules:
+    1. One memory is in exactly one of: tail, frozen tail, tantivy.
+    2. What is removed may stay in tantivy until the next flush; the caller's `is_allowed` hides it.
+    3. The tails score like tantivy: BM25 with its constants, document frequencies of all parts together.
+    4. A partition has an index of its own, so that no tenant's words weigh in another's scores.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import tantivy
+
+from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25
+
+FLUSH_AT = 512
+"""Length of the tail that is worth a flush of about 15 ms; below, the exact scan is faster than that saves."""
+
+_WRITER_HEAP_BYTES = 15_000_000
+"""tantivy's least."""
+
+_MAX_TOKEN_BYTES = 255
+
+IsAllowed = Callable[[int], bool]
+
+_ANALYZER = (
+    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    .filter(tantivy.Filter.remove_long(_MAX_TOKEN_BYTES))
+    .filter(tantivy.Filter.lowercase())
+    .filter(tantivy.Filter.ascii_fold())
+    .filter(tantivy.Filter.stemmer("english"))
+    .build()
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words that are searched: lower case, without accents, English endings cut off."""
+    words: list[str] = _ANALYZER.analyze(text)
+    return words
+
+
+class Tail:
+    """An inverted list of a few memories."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, Counter[str]] = {}
+        self._lengths: dict[int, int] = {}
+        self._postings: dict[str, dict[int, int]] = {}
+        self._total_length = 0
+
+    def add(self, seq: int, words: list[str]) -> None:
+        """Take a memory in."""
+        counts = Counter(words)
+        self.words[seq] = counts
+        self._lengths[seq] = len(words)
+        self._total_length += len(words)
+        for word, count in counts.items():
+            self._postings.setdefault(word, {})[seq] = count
+
+    def remove(self, seq: int) -> bool:
+        """Drop a memory; return whether it was here."""
+        counts = self.words.pop(seq, None)
+        if counts is None:
+            return False
+        self._total_length -= self._lengths.pop(seq)
+        for word in counts:
+            postings = self._postings[word]
+            del postings[seq]
+            if not postings:
+                del self._postings[word]
+        return True
+
+    def document_frequency(self, word: str) -> int:
+        """Return how many memories have the word."""
+        return len(self._postings.get(word, ()))
+
+    def scores(self, idfs: dict[str, float], is_allowed: IsAllowed) -> dict[int, float]:
+        """Return the BM25 score of every allowed memory that has one of the words."""
+        scores: dict[int, float] = {}
+        mean = self._total_length / len(self._lengths) if self._lengths else 1.0
+        for word, idf in idfs.items():
+            for seq, count in self._postings.get(word, {}).items():
+                norm = BM25_K1 * (1 - BM25_B + BM25_B * self._lengths[seq] / (mean or 1.0))
+                gain = idf * count * (BM25_K1 + 1) / (count + norm)
+                scores[seq] = scores.get(seq, 0.0) + gain
+        return {seq: score for seq, score in scores.items() if is_allowed(seq)}
+
+
+class KeywordIndex:
+    """The words of one partition's memories."""
+
+    def __init__(self) -> None:
+        self._tail = Tail()
+        self._frozen = Tail()
+        self._flushed: tantivy.Index | None = None
+        self._removed: list[int] = []
+
+    @property
+    def tail_size(self) -> int:
+        """Number of memories that are scanned exactly."""
+        return len(self._tail.words) + len(self._frozen.words)
+
+    @property
+    def wants_flush(self) -> bool:
+        """Whether there is enough to be worth a flush."""
+        return max(len(self._tail.words), len(self._removed)) >= FLUSH_AT
+
+    def add(self, seq: int, text: str) -> None:
+        """Take a memory in; it is found from now on."""
+        self._tail.add(seq, words_of(text))
+
+    def remove(self, seq: int) -> None:
+        """Drop a memory."""
+        if not self._tail.remove(seq):
+            # Rule 2; of a frozen memory the copy that is on its way to tantivy, too.
+            self._frozen.remove(seq)
+            self._removed.append(seq)
+
+    def search(self, text: str, is_allowed: IsAllowed, limit: int) -> list[tuple[int, float]]:
+        """Return at least the best `limit` (seq, share of the attainable score) with any word of `text`."""
+        idfs = self._idfs(words_of(text))
+        attainable = attainable_bm25(list(idfs.values()))
+        if not attainable:
+            return []
+        scores = self._flushed_scores(list(idfs), is_allowed, limit)
+        scores |= self._tail.scores(idfs, is_allowed)
+        scores |= self._frozen.scores(idfs, is_allowed)
+        best = sorted(scores.items(), key=lambda item: (-item[1], -item[0]))[:limit]
+        return [(seq, score / attainable) for seq, score in best]
+
+    def freeze(self) -> Callable[[], "tantivy.Index"]:
+        """Begin a flush; return the work to do in a thread, whose result goes to `thaw`. One at a time."""
+        self._frozen, self._tail = self._tail, Tail()
+        # The thread gets copies: the loop goes on removing from the tails meanwhile.
+        frozen = dict(self._frozen.words)
+        removed, self._removed = self._removed, []
+        index = self._flushed
+        return lambda: _flush(index, frozen, removed)
+
+    def thaw(self, flushed: "tantivy.Index") -> None:
+        """End a flush."""
+        self._flushed = flushed
+        self._frozen = Tail()
+
+    def _idfs(self, words: Iterable[str]) -> dict[str, float]:
+        """Return the IDF of each word that occurs; one that occurs nowhere says nothing."""
+        searcher = self._flushed.searcher() if self._flushed else None
+        total = self.tail_size + (searcher.num_docs if searcher else 0)
+        idfs = {}
+        for word in dict.fromkeys(words):
+            frequency = self._tail.document_frequency(word) + self._frozen.document_frequency(word)
+            if searcher:
+                frequency += searcher.doc_freq("words", word)
+            if frequency:
+                # Removed memories still count in tantivy until the next flush: never below zero.
+                rare = max(total - frequency, 0) + 0.5
+                idfs[word] = math.log(1 + rare / (frequency + 0.5))
+        return idfs
+
+    def _flushed_scores(
+        self, words: list[str], is_allowed: IsAllowed, limit: int
+    ) -> dict[int, float]:
+        """Ask tantivy for more and more until enough of its hits are allowed, or there are no more."""
+        if self._flushed is None:
+            return {}
+        searcher = self._flushed.searcher()
+        query = _any_of(words)
+        wanted = limit + len(self._removed)
+        while True:
+            hits = searcher.search(query, wanted, count=False).hits
+            addresses = [address for _, address in hits]
+            seqs: list[int] = searcher.fast_field_values("seq", addresses)  # type: ignore[assignment] # every one has it
+            scores = {
+                seq: score for seq, (score, _) in zip(seqs, hits, strict=True) if is_allowed(seq)
+            }
+            if len(hits) < wanted or len(scores) >= limit:
+                return scores
+            wanted *= 4
+
+
+def _schema() -> "tantivy.Schema":
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("seq", indexed=True, fast=True)
+    # Words come analysed, joined by blanks: tail and index see the same ones.
+    builder.add_text_field("words", tokenizer_name="blanks", index_option="freq")
+    return builder.build()
+
+
+_SCHEMA = _schema()
+_BLANKS = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+
+
+def _new_index() -> "tantivy.Index":
+    index = tantivy.Index(_SCHEMA)
+    index.register_tokenizer("blanks", _BLANKS)
+    return index
+
+
+def _any_of(words: list[str]) -> "tantivy.Query":
+    terms = [
+        (tantivy.Occur.Should, tantivy.Query.term_query(_SCHEMA, "words", word, "freq"))
+        for word in words
+    ]
+    return tantivy.Query.boolean_query(terms)
+
+
+def _flush(
+    index: "tantivy.Index | None", frozen: dict[int, Counter[str]], removed: list[int]
+) -> "tantivy.Index":
+    target = _new_index() if index is None else index
+    writer = target.writer(heap_size=_WRITER_HEAP_BYTES, num_threads=1)
+    for seq in removed:
+        writer.delete_documents_by_term("seq", seq)
+    for seq, counts in frozen.items():
+        document = tantivy.Document()
+        document.add_unsigned("seq", seq)
+        document.add_text("words", " ".join(counts.elements()))
+        writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()
+    target.reload()
+    return target

@@ -1,0 +1,80 @@
+"""Filters as SQL. Values are always parameters; only our own words become part of a statement."""
+
+from dataclasses import dataclass, field
+
+from memory_server.adapters.embedded.rows import FLAG, NUMBER, TEXT
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.memory import MetadataValue
+
+
+@dataclass(slots=True)
+class Sql:
+    """A part of a statement with its parameters."""
+
+    text: str
+    parameters: list[object] = field(default_factory=list)
+
+
+def seqs_by_metadata(namespace_key: int, given: Filter) -> Sql:
+    """Return the SELECT of the commits whose memories pass every metadata test; at least one test is given."""
+    parts = [_test(namespace_key, test) for test in given.metadata]
+    parameters = [parameter for part in parts for parameter in part.parameters]
+    return Sql(" INTERSECT ".join(part.text for part in parts), parameters)
+
+
+def conditions(namespace_key: int, given: Filter, now_us: int) -> Sql:
+    """Return the WHERE of the memories that pass a filter and have not expired."""
+    sql = Sql(
+        "namespace_key = ? AND (expire_time_us IS NULL OR expire_time_us > ?)",
+        [namespace_key, now_us],
+    )
+    if given.kinds:
+        kinds = sorted(int(kind) for kind in given.kinds)
+        _and(sql, f"kind IN ({_marks(len(kinds))})", *kinds)
+    if given.event_time_from_us is not None:
+        _and(sql, "event_time_us >= ?", given.event_time_from_us)
+    if given.event_time_until_us is not None:
+        _and(sql, "event_time_us < ?", given.event_time_until_us)
+    if given.min_importance is not None:
+        _and(sql, "importance >= ?", given.min_importance)
+    if given.metadata:
+        matches = seqs_by_metadata(namespace_key, given)
+        _and(sql, f"memory.commit_seq IN ({matches.text})", *matches.parameters)
+    return sql
+
+
+def _test(namespace_key: int, test: MetadataTest) -> Sql:
+    select = "SELECT commit_seq FROM metadata WHERE namespace_key = ? AND name = ?"
+    sql = Sql(select, [namespace_key, test.key])
+    if test.any_of is not None:
+        pairs = [typed(value) for value in test.any_of if value is not None]
+        _and(sql, f"(type, value) IN (VALUES {', '.join(['(?, ?)'] * len(pairs))})")
+        sql.parameters += [part for pair in pairs for part in pair]
+    elif test.is_range:
+        _and(sql, "type = ?", NUMBER)
+        if test.minimum is not None:
+            _and(sql, "value >= ?", test.minimum)
+        if test.maximum is not None:
+            _and(sql, "value <= ?", test.maximum)
+    elif not test.exists:
+        everything = "SELECT commit_seq FROM memory WHERE namespace_key = ?"
+        # Wrapped, because INTERSECT and EXCEPT would bind from left to right.
+        sql.text = f"SELECT commit_seq FROM ({everything} EXCEPT {sql.text})"
+        sql.parameters.insert(0, namespace_key)
+    return sql
+
+
+def typed(value: MetadataValue) -> tuple[int, str | float]:
+    """Return (type, value) as the table `metadata` has them."""
+    if isinstance(value, bool):
+        return FLAG, int(value)
+    return (TEXT, value) if isinstance(value, str) else (NUMBER, value)
+
+
+def _and(sql: Sql, condition: str, *parameters: object) -> None:
+    sql.text += f" AND {condition}"
+    sql.parameters += parameters
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)

@@ -1,0 +1,120 @@
+"""Records, links and receipts as rows, both ways."""
+
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from memory_server.domain.memory import (
+    Coordinate,
+    MemoryId,
+    MemoryKind,
+    MemoryLink,
+    MemoryRecord,
+    Metadata,
+    Receipt,
+)
+
+MEMORY_COLUMNS = (
+    "memory.commit_seq, id, version, kind, payload_json, text, importance, metadata_json, event_time_us,"
+    " expire_time_us, create_time_us, update_time_us, coordinate, embedding, embedding_model"
+)
+LINK_COLUMNS = "from_id, to_id, type, weight, metadata_json, version"
+
+TEXT, NUMBER, FLAG = 1, 2, 3
+"""Types of metadata values, as the column `metadata.type` has them."""
+
+Row = tuple[Any, ...]
+
+
+def memory_row(record: MemoryRecord) -> Row:
+    """Return the values of `MEMORY_COLUMNS`."""
+    return (
+        record.commit_seq,
+        record.id,
+        record.version,
+        int(record.kind),
+        record.payload_json,
+        record.text,
+        record.importance,
+        metadata_json(record.metadata),
+        record.event_time_us,
+        record.expire_time_us,
+        record.create_time_us,
+        record.update_time_us,
+        coordinate_blob(record.coordinate),
+        record.embedding,
+        record.embedding_model,
+    )
+
+
+def memory_record(row: Row) -> MemoryRecord:
+    """Return the record of a row of `MEMORY_COLUMNS`."""
+    return MemoryRecord(
+        commit_seq=row[0],
+        id=MemoryId(row[1]),
+        version=row[2],
+        kind=MemoryKind(row[3]),
+        payload_json=row[4],
+        text=row[5],
+        importance=row[6],
+        metadata=json.loads(row[7]),
+        event_time_us=row[8],
+        expire_time_us=row[9],
+        create_time_us=row[10],
+        update_time_us=row[11],
+        coordinate=_coordinate(row[12]),
+        embedding=row[13],
+        embedding_model=row[14],
+    )
+
+
+def memory_link(row: Row) -> MemoryLink:
+    """Return the link of a row of `LINK_COLUMNS`."""
+    from_id, to_id, kind, weight, metadata, version = row
+    return MemoryLink(
+        MemoryId(from_id), MemoryId(to_id), kind, weight, json.loads(metadata), version
+    )
+
+
+def metadata_json(metadata: Metadata) -> str:
+    """Return metadata as JSON: text, floats and booleans keep their types."""
+    return json.dumps(metadata, sort_keys=True) if metadata else "{}"
+
+
+def typed_values(metadata: Metadata) -> Iterator[tuple[str, int, str | float]]:
+    """Yield (name, type, value) of every metadata value, as the table `metadata` has them."""
+    for name, value in metadata.items():
+        if isinstance(value, bool):
+            yield name, FLAG, int(value)
+        elif isinstance(value, str):
+            yield name, TEXT, value
+        else:
+            yield name, NUMBER, value
+
+
+def coordinate_blob(coordinate: Coordinate | None) -> bytes | None:
+    """Return a coordinate as little-endian float64: equal coordinates, equal bytes."""
+    return None if coordinate is None else struct.pack(f"<{len(coordinate)}d", *coordinate)
+
+
+def _coordinate(blob: bytes | None) -> Coordinate | None:
+    return None if blob is None else struct.unpack(f"<{len(blob) // 8}d", blob)
+
+
+def receipt_json(receipt: Receipt) -> str:
+    """Return what a repeat of the request is answered with."""
+    return json.dumps(
+        {
+            "memory_id": receipt.memory_id,
+            "commit_seq": receipt.commit_seq,
+            "version": receipt.version,
+            "is_embedded": receipt.is_embedded,
+            "is_removed": receipt.is_removed,
+        }
+    )
+
+
+def replayed_receipt(request_id: str, stored_json: str) -> Receipt:
+    """Return the stored receipt, marked as replayed."""
+    return Receipt(request_id=request_id, is_replayed=True, **json.loads(stored_json))

@@ -1,0 +1,264 @@
+"""MemoryStore on SQLite: writes go to the committer, reads are answered where they are asked.
+
+A read of one memory takes some 20 µs, less than handing it to a thread would; it runs on the event loop. What may take
+long (counting, scanning, filters over metadata) runs in a thread on a connection of its own.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from memory_server.adapters.embedded import queries, rows
+from memory_server.adapters.embedded.committer import CommitObserver, Committer
+from memory_server.adapters.embedded.database import Database, sqlite_error
+from memory_server.adapters.embedded.writes import memory_not_found, namespace_not_found
+from memory_server.domain.filters import Filter
+from memory_server.domain.memory import (
+    MemoryId,
+    MemoryLink,
+    MemoryRecord,
+    MemoryRef,
+    NamespaceStats,
+    Receipt,
+    Scope,
+    Tenant,
+)
+from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
+from soma_common.errors import SomaError
+
+SCAN_ROWS = 1000
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What the settings decide about the store."""
+
+    queue_size: int
+    request_id_ttl_s: int
+
+
+class EmbeddedStore:
+    """The memories of one server in one SQLite file; see `ports.MemoryStore` for what it promises."""
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        options: StoreOptions,
+        observe: CommitObserver = lambda _count, _seconds: None,
+    ) -> None:
+        self._database = database
+        self._reader = database.connect()
+        self._slow_reader = database.connect()
+        self._slow_lock = asyncio.Lock()
+        self._namespace_keys: dict[Scope, int] = {}
+        self._listener: CommitListener = lambda _changes: None
+        self._committer = Committer(
+            database,
+            clock,
+            queue_size=options.queue_size,
+            request_id_ttl_s=options.request_id_ttl_s,
+            deliver=self._deliver,
+            observe=observe,
+        )
+
+    @property
+    def page_key(self) -> bytes:
+        """See the port."""
+        return self._database.page_key
+
+    @property
+    def last_commit_seq(self) -> int:
+        """See the port."""
+        return self._committer.last_commit_seq
+
+    def listen(self, listener: CommitListener) -> None:
+        """See the port."""
+        self._listener = listener
+
+    async def commit(self, writes: Sequence[Write]) -> list[Receipt | Exception]:
+        """See the port."""
+        return await self._committer.commit(writes)
+
+    async def get(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
+        """See the port."""
+        namespace_key = self._require_namespace(scope)
+        column, address = (
+            ("id", ref.id)
+            if ref.id is not None
+            else ("coordinate", rows.coordinate_blob(ref.coordinate))
+        )
+        found = self._records(f"namespace_key = ? AND {column} = ?", [namespace_key, address])
+        if not found or found[0].is_expired(now_us):
+            raise memory_not_found(ref)
+        return found[0]
+
+    async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
+        """See the port."""
+        namespace_key = self._namespace_key(scope)
+        if namespace_key is None or not seqs:
+            return {}
+        # The scope is asked for again: an index that named another tenant's commit must not leak it.
+        where = f"commit_seq IN ({_marks(seqs)}) AND namespace_key = ?"
+        found = self._records(where, [*seqs, namespace_key])
+        return {record.commit_seq: record for record in found}
+
+    async def get_by_id(
+        self, scope: Scope, ids: Sequence[MemoryId]
+    ) -> dict[MemoryId, MemoryRecord]:
+        """See the port."""
+        namespace_key = self._namespace_key(scope)
+        if namespace_key is None or not ids:
+            return {}
+        where = f"namespace_key = ? AND id IN ({_marks(ids)})"
+        return {record.id: record for record in self._records(where, [namespace_key, *ids])}
+
+    async def list_page(
+        self, scope: Scope, given: Filter, now_us: int, after: ListPosition | None, limit: int
+    ) -> list[MemoryRecord]:
+        """See the port."""
+        where = queries.conditions(self._require_namespace(scope), given, now_us)
+        if after is not None:
+            where.text += " AND (event_time_us, memory.commit_seq) < (?, ?)"
+            where.parameters += [after.event_time_us, after.commit_seq]
+        order = "ORDER BY event_time_us DESC, memory.commit_seq DESC LIMIT ?"
+        statement = f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where.text} {order}"
+        found = await self._slowly(statement, [*where.parameters, limit])
+        return [rows.memory_record(row) for row in found]
+
+    async def require_namespace(self, scope: Scope) -> None:
+        """See the port."""
+        self._require_namespace(scope)
+
+    async def namespaces(self, tenant: Tenant, after: str, limit: int) -> list[str]:
+        """See the port."""
+        statement = "SELECT name FROM namespace WHERE tenant = ? AND name > ? ORDER BY name LIMIT ?"
+        return [row[0] for row in self._read(statement, [tenant, after, limit])]
+
+    async def stats(self, scope: Scope, now_us: int) -> NamespaceStats:
+        """See the port."""
+        namespace_key = self._require_namespace(scope)
+        where = queries.conditions(namespace_key, Filter(), now_us)
+        counts = await self._slowly(
+            "SELECT count(*), ifnull(sum(kind = 1), 0), ifnull(sum(kind = 2), 0),"
+            " ifnull(sum(length(payload_json)), 0), ifnull(sum(length(embedding) > 0), 0)"
+            f" FROM memory WHERE {where.text}",
+            where.parameters,
+        )
+        links = await self._slowly(
+            "SELECT count(*) FROM link WHERE namespace_key = ?", [namespace_key]
+        )
+        seqs = self._read("SELECT commit_seq FROM namespace WHERE key = ?", [namespace_key])
+        memories, episodic, semantic, payload_bytes, embedded = counts[0]
+        return NamespaceStats(
+            memory_count=memories,
+            episodic_count=episodic,
+            semantic_count=semantic,
+            link_count=links[0][0],
+            payload_bytes=payload_bytes,
+            embedded_count=embedded,
+            commit_seq=seqs[0][0],
+        )
+
+    async def links_of(
+        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, types: Sequence[str]
+    ) -> list[MemoryLink]:
+        """See the port."""
+        namespace_key = self._namespace_key(scope)
+        if namespace_key is None or not ids:
+            return []
+        end = "from_id" if outgoing else "to_id"
+        where = f"namespace_key = ? AND {end} IN ({_marks(ids)})"
+        parameters: list[object] = [namespace_key, *ids]
+        if types:
+            where += f" AND type IN ({_marks(types)})"
+            parameters += types
+        statement = f"SELECT {rows.LINK_COLUMNS} FROM link WHERE {where}"
+        return [rows.memory_link(row) for row in self._read(statement, parameters)]
+
+    async def scan(self) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+        """See the port."""
+        scopes = {
+            key: Scope(Tenant(tenant), name)
+            for key, tenant, name in self._read("SELECT key, tenant, name FROM namespace", [])
+        }
+        statement = (
+            f"SELECT {rows.MEMORY_COLUMNS}, namespace_key FROM memory"
+            " WHERE commit_seq > ? ORDER BY commit_seq LIMIT ?"
+        )
+        last = 0
+        while True:
+            found = await self._slowly(statement, [last, SCAN_ROWS])
+            if not found:
+                return
+            last = found[-1][0]
+            yield [(scopes[row[-1]], rows.memory_record(row[:-1])) for row in found]
+
+    async def check(self) -> None:
+        """See the port."""
+        if self._committer.failure is not None:
+            # Try again with an empty commit: nothing else would find out that the disk has room again.
+            await self._committer.commit([])
+        if self._committer.failure is not None:
+            raise self._committer.failure
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._committer.close()
+        self._reader.close()
+        async with self._slow_lock:
+            self._slow_reader.close()
+        self._database.release()
+
+    def _deliver(self, changes: Sequence[Change], _last_commit_seq: int) -> None:
+        if changes:
+            self._listener(changes)
+
+    def _namespace_key(self, scope: Scope) -> int | None:
+        key = self._namespace_keys.get(scope)
+        if key is None:
+            statement = "SELECT key FROM namespace WHERE tenant = ? AND name = ?"
+            found = self._read(statement, [scope.tenant, scope.namespace])
+            if not found:
+                return None
+            key = self._namespace_keys[scope] = found[0][0]
+        return key
+
+    def _require_namespace(self, scope: Scope) -> int:
+        key = self._namespace_key(scope)
+        if key is None:
+            raise namespace_not_found(scope)
+        return key
+
+    def _records(self, where: str, parameters: Sequence[object]) -> list[MemoryRecord]:
+        statement = f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where}"
+        return [rows.memory_record(row) for row in self._read(statement, parameters)]
+
+    def _read(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
+        return _guarded(lambda: self._reader.execute(statement, parameters).fetchall())
+
+    async def _slowly(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
+        def read() -> list[rows.Row]:
+            return self._slow_reader.execute(statement, parameters).fetchall()
+
+        # One at a time, so that slow reads do not pile up in the threads that others need.
+        async with self._slow_lock:
+            return await asyncio.to_thread(_guarded, read)
+
+
+def _guarded(read: Callable[[], Result]) -> Result:
+    try:
+        return read()
+    except sqlite3.Error as error:
+        failure: SomaError = sqlite_error(error)
+        raise failure from error
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,48 @@
+"""Built-in embedder: static word vectors that the wordllama wheel carries, without any network.
+
+It knows words, not sentences: no word order, no context. It helps recall where query and memory use related words, and
+no more; keywords lead (see `domain.ranking`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wordllama
+
+from memory_server.ports import Vectors
+
+INLINE_CHARACTERS = 4096
+"""Up to this many characters (about 0.5 ms) are embedded on the event loop: a thread would cost as much again."""
+
+
+class WordLlamaEmbedder:
+    """Embeds texts with the weights in the wordllama wheel.
+
+    Args:
+        dimensions: 64, 128 or 256; the vectors are nested, so fewer means the first ones.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        # The default loader looks for the tokenizer on the network although the wheel has it.
+        folder = Path(wordllama.__file__).parent
+        self._model: Any = wordllama.WordLlama.load(
+            cache_dir=folder, disable_download=True, trunc_dim=dimensions
+        )
+        self.dimensions = dimensions
+        self.model = f"wordllama-{dimensions}"
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """See the port."""
+        if sum(map(len, texts)) <= INLINE_CHARACTERS:
+            return self._embed(texts)
+        return await asyncio.to_thread(self._embed, texts)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        raw: Vectors = self._model.embed(list(texts), norm=False).astype(np.float32)
+        lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+        # A text without any known word has no direction: all zeros, which means no embedding.
+        vectors: Vectors = np.divide(raw, lengths, out=np.zeros_like(raw), where=lengths > 0)
+        return vectors

@@ -1,0 +1,132 @@
+"""The nouns: memories, their addresses, links, and the receipts of writes.
+
+Conventions:
+    - Times are integers: microseconds since the Unix epoch, UTC (`_us`).
+    - Embeddings are unit vectors: float32, little-endian when they are bytes.
+    - A record is immutable and belongs to one commit; an overwrite is another record under the same id.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+Tenant = NewType("Tenant", str)
+"""Isolation unit of the server; comes from the caller's credential, never from a request."""
+
+MemoryId = NewType("MemoryId", str)
+"""Unique within a namespace."""
+
+Coordinate = tuple[float, ...]
+"""A caller's own address: finite float64 values, -0.0 written as 0.0."""
+
+MetadataValue = str | float | bool
+Metadata = Mapping[str, MetadataValue]
+
+CALLER_MODEL = "caller"
+"""Name of the model of an embedding that the memory's author gave."""
+
+
+class MemoryKind(enum.IntEnum):
+    """What a memory is about. The numbers are stored and sent: they never change."""
+
+    EPISODIC = 1
+    SEMANTIC = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The partition a call works in."""
+
+    tenant: Tenant
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRef:
+    """Names a memory by exactly one of its two addresses."""
+
+    id: MemoryId | None = None
+    coordinate: Coordinate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDraft:
+    """A memory as its author writes it; `validation.check_draft` says whether it is acceptable."""
+
+    payload_json: bytes
+    id: str = ""
+    coordinate: Coordinate | None = None
+    kind: MemoryKind = MemoryKind.EPISODIC
+    text: str = ""
+    importance: float = 1.0
+    metadata: Metadata = field(default_factory=dict)
+    event_time_us: int | None = None
+    expire_time_us: int | None = None
+    embedding: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRecord:
+    """A memory as it is kept: one version, written by one commit."""
+
+    id: MemoryId
+    version: int
+    commit_seq: int
+    kind: MemoryKind
+    payload_json: bytes
+    text: str
+    importance: float
+    metadata: Metadata
+    event_time_us: int
+    expire_time_us: int | None
+    create_time_us: int
+    update_time_us: int
+    coordinate: Coordinate | None
+    embedding: bytes
+    embedding_model: str
+
+    def is_expired(self, now_us: int) -> bool:
+        """Tell whether the memory is gone for every caller."""
+        return self.expire_time_us is not None and self.expire_time_us <= now_us
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLink:
+    """A typed edge between two memories of a namespace."""
+
+    from_id: MemoryId
+    to_id: MemoryId
+    type: str
+    weight: float
+    metadata: Metadata
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is promised about one acknowledged write.
+
+    `is_embedded` is False when the embedding is still to be made; `is_removed` tells that it was a delete.
+    """
+
+    request_id: str
+    memory_id: MemoryId
+    commit_seq: int
+    version: int
+    is_embedded: bool = True
+    is_removed: bool = False
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceStats:
+    """Counts of one namespace; expired memories are left out."""
+
+    memory_count: int
+    episodic_count: int
+    semantic_count: int
+    link_count: int
+    payload_bytes: int
+    embedded_count: int
+    commit_seq: int
