@@ -30,6 +30,9 @@ CATCH_UP_S = 0.002
 """How often, and after how long, a search is done again that met a commit which the index is about to hear of."""
 
 
+EVERYTHING = Filter()
+
+
 class RecallMode(enum.Enum):
     """Which legs a text query uses."""
 
@@ -47,7 +50,7 @@ class RecallQuery:
     coordinate: Coordinate | None = None
     mode: RecallMode = RecallMode.HYBRID
     top_k: int = 0
-    given: Filter = Filter()
+    given: Filter = EVERYTHING
     min_score: float | None = None
     min_commit_seq: int = 0
 
@@ -83,6 +86,16 @@ class _Legs:
     degraded: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One search: what the index proposed (with distances, for coordinates), and what the store has of it."""
+
+    ranked: list[tuple[Ranked, float]]
+    records: dict[int, MemoryRecord]
+    commit_seq: int
+    is_exact: bool
+
+
 async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnswer:
     """Find the memories that answer a query best.
 
@@ -96,26 +109,44 @@ async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnsw
     if query.min_commit_seq > engine.store.last_commit_seq:
         raise Unavailable("this server has not reached that commit")
     legs = await _legs(engine, query)
+    attempt = await _attempt(engine, scope, query, legs, top_k)
     for _ in range(CATCH_UP_ATTEMPTS):
-        commit_seq = engine.store.last_commit_seq
-        allowed = Allowed(query.given, engine.clock.now_us())
-        if query.coordinate is not None:
-            ranked, is_exact = _nearest(engine, scope, query, query.coordinate, allowed, top_k)
-        else:
-            ranked, is_exact = _best(engine, scope, query, legs, allowed, top_k)
-        records = await engine.store.get_by_seq(scope, [hit.commit_seq for hit, _ in ranked])
-        if len(records) == len(ranked):
+        if len(attempt.records) == len(attempt.ranked):
             break
-        # A commit took one of them away and the index has not heard of it yet: it hears within this turn of the loop.
+        # A commit took one of them away, and the index is about to hear of it.
         await asyncio.sleep(CATCH_UP_S)
+        attempt = await _attempt(engine, scope, query, legs, top_k)
+    return _answer(attempt, legs)
+
+
+async def _attempt(
+    engine: Engine, scope: Scope, query: RecallQuery, legs: _Legs, top_k: int
+) -> _Attempt:
+    commit_seq = engine.store.last_commit_seq
+    allowed = Allowed(query.given, engine.clock.now_us())
+    if query.coordinate is not None:
+        ranked = _nearest(engine, scope, query, query.coordinate, allowed, top_k)
+        is_exact = True
+    else:
+        ranked, is_exact = _best(engine, scope, query, legs, allowed, top_k)
+    records = await engine.store.get_by_seq(scope, [hit.commit_seq for hit, _ in ranked])
+    return _Attempt(ranked, records, commit_seq, is_exact)
+
+
+def _answer(attempt: _Attempt, legs: _Legs) -> RecallAnswer:
     hits = [
-        RecallHit(records[hit.commit_seq], hit.score, hit.keyword, hit.vector, distance)
-        for hit, distance in ranked
-        if hit.commit_seq in records
+        RecallHit(attempt.records[hit.commit_seq], hit.score, hit.keyword, hit.vector, distance)
+        for hit, distance in attempt.ranked
+        if hit.commit_seq in attempt.records
     ]
     kept = fitting([hit.record for hit in hits])
-    is_truncated = len(kept) < len(hits)
-    return RecallAnswer(hits[: len(kept)], commit_seq, is_exact, legs.degraded, is_truncated)
+    return RecallAnswer(
+        hits[: len(kept)],
+        attempt.commit_seq,
+        attempt.is_exact,
+        legs.degraded,
+        is_truncated=len(kept) < len(hits),
+    )
 
 
 def _check(engine: Engine, scope: Scope, query: RecallQuery) -> int:
@@ -192,8 +223,8 @@ def _nearest(
     coordinate: Coordinate,
     allowed: Allowed,
     top_k: int,
-) -> tuple[list[tuple[Ranked, float]], bool]:
+) -> list[tuple[Ranked, float]]:
     least = query.min_score or 0.0
     near = engine.index.nearest(scope, coordinate, allowed, top_k)
     scored = [(Ranked(seq, 1 / (1 + distance), 0.0, 0.0), distance) for seq, distance in near]
-    return [(hit, distance) for hit, distance in scored if hit.score >= least], True
+    return [(hit, distance) for hit, distance in scored if hit.score >= least]

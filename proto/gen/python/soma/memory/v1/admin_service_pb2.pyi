@@ -11,7 +11,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_message_bytes", "max_payload_bytes", "max_text_bytes", "max_batch_items", "max_top_k", "max_page_size", "max_coordinate_dimensions", "max_link_depth", "request_id_ttl_s")
+    __slots__ = ("max_message_bytes", "max_payload_bytes", "max_text_bytes", "max_batch_items", "max_top_k", "max_page_size", "max_coordinate_dimensions", "max_link_depth", "request_id_ttl_s", "max_response_bytes")
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_TEXT_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Limits(_message.Message):
     MAX_COORDINATE_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_LINK_DEPTH_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_TTL_S_FIELD_NUMBER: _ClassVar[int]
+    MAX_RESPONSE_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_message_bytes: int
     max_payload_bytes: int
     max_text_bytes: int
@@ -30,7 +31,8 @@ class Limits(_message.Message):
     max_coordinate_dimensions: int
     max_link_depth: int
     request_id_ttl_s: int
-    def __init__(self, max_message_bytes: _Optional[int] = ..., max_payload_bytes: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_batch_items: _Optional[int] = ..., max_top_k: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_coordinate_dimensions: _Optional[int] = ..., max_link_depth: _Optional[int] = ..., request_id_ttl_s: _Optional[int] = ...) -> None: ...
+    max_response_bytes: int
+    def __init__(self, max_message_bytes: _Optional[int] = ..., max_payload_bytes: _Optional[int] = ..., max_text_bytes: _Optional[int] = ..., max_batch_items: _Optional[int] = ..., max_top_k: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_coordinate_dimensions: _Optional[int] = ..., max_link_depth: _Optional[int] = ..., request_id_ttl_s: _Optional[int] = ..., max_response_bytes: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
     __slots__ = ("version", "store", "durability", "embedding_model", "embedding_dimensions", "limits", "commit_seq", "tenant", "authentication")

@@ -75,13 +75,15 @@ class RecallResult(_message.Message):
     def __init__(self, memory: _Optional[_Union[_memory_pb2.Memory, _Mapping]] = ..., score: _Optional[float] = ..., parts: _Optional[_Union[ScoreParts, _Mapping]] = ...) -> None: ...
 
 class RecallResponse(_message.Message):
-    __slots__ = ("results", "completeness", "degraded", "commit_seq")
+    __slots__ = ("results", "completeness", "degraded", "commit_seq", "truncated")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     COMPLETENESS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     COMMIT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[RecallResult]
     completeness: Completeness
     degraded: _containers.RepeatedScalarFieldContainer[str]
     commit_seq: int
-    def __init__(self, results: _Optional[_Iterable[_Union[RecallResult, _Mapping]]] = ..., completeness: _Optional[_Union[Completeness, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., commit_seq: _Optional[int] = ...) -> None: ...
+    truncated: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[RecallResult, _Mapping]]] = ..., completeness: _Optional[_Union[Completeness, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., commit_seq: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
