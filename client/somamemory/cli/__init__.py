@@ -1,0 +1,91 @@
+"""The `soma` command line."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from somamemory.cli import facts, failures, links, memories, serve, transfer
+from somamemory.cli.output import printable
+from somamemory.cli.session import (
+    AddressOption,
+    Globals,
+    JsonOption,
+    TimeoutOption,
+    last_address,
+    remote,
+)
+from somamemory.errors import SomaMemoryError
+
+_EXIT_CODES = "; ".join(f"{code}: {meaning}" for code, meaning in failures.MEANINGS.items())
+
+app = typer.Typer(
+    name="soma",
+    help="Long-term memory for AI agents: serve it, store into it, recall from it.",
+    epilog=f"Exit codes. 0: done; {_EXIT_CODES}.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"soma {version('somamemory')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    address: AddressOption = None,
+    as_json: JsonOption = False,
+    timeout_s: TimeoutOption = None,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Keep the options that every command has."""
+    ctx.obj = Globals().with_options(address, as_json, timeout_s)
+
+
+options.__doc__ = None  # the help of the program is typer.Typer's own
+
+app.command("serve")(serve.serve)
+app.command("store")(remote(memories.store))
+app.command("get")(remote(memories.get))
+app.command("recall")(remote(memories.recall))
+app.command("list")(remote(memories.list_memories))
+app.command("delete")(remote(memories.delete))
+app.command("link")(remote(links.link))
+app.command("neighbors")(remote(links.neighbors))
+app.command("stats")(remote(facts.stats))
+app.command("info")(remote(facts.info))
+app.command("namespaces")(remote(facts.namespaces))
+app.command("import")(remote(transfer.import_memories))
+app.command("export")(remote(transfer.export_memories))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; whatever goes wrong is a sentence on standard error."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="soma")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else failures.FAILURE
+    except SomaMemoryError as error:
+        _complain(failures.report(error, last_address.value))
+        return failures.exit_code(error)
+    except KeyboardInterrupt:
+        return failures.INTERRUPTED
+    except OSError as error:  # a file or a pipe of the user's, not ours to trace
+        _complain(
+            f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        )
+        return failures.FAILURE
+    return 0
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(printable(text) + "\n")

@@ -1,0 +1,239 @@
+"""`soma store`, `get`, `list`, `delete` and `recall`."""
+
+import itertools
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from somamemory.cli import inputs
+from somamemory.cli.output import shortened
+from somamemory.cli.session import Session
+from somamemory.errors import invalid
+from somamemory.interchange import object_of
+from somamemory.model import Memory, MemoryKind, Recalled, RecallMode, Receipt
+
+_TIME_FORMAT = "%Y-%m-%d %H:%M"
+
+
+def store(
+    session: Session,
+    *,
+    text: Annotated[
+        str | None, typer.Argument(help="What to remember. With --payload: the text to search.")
+    ] = None,
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    payload: Annotated[
+        str | None,
+        typer.Option(
+            "--payload", metavar="JSON", help="A JSON object; @FILE reads a file, - standard input."
+        ),
+    ] = None,
+    id: Annotated[str, typer.Option("--id", help="Its id. Default: a new one.")] = "",
+    coordinate: Annotated[
+        str | None, typer.Option("--coordinate", metavar="1,2.5", help="A second address.")
+    ] = None,
+    kind: inputs.KindOption = MemoryKind.EPISODIC.value,
+    importance: Annotated[float | None, typer.Option("--importance")] = None,
+    metadata: inputs.MetadataOption = None,
+    event_time: Annotated[
+        str | None, typer.Option("--event-time", metavar="TIME", help="When it happened.")
+    ] = None,
+    expire_time: Annotated[
+        str | None, typer.Option("--expire-time", metavar="TIME", help="When it will be gone.")
+    ] = None,
+    request_id: inputs.RequestIdOption = "",
+    expected_version: inputs.ExpectedVersionOption = None,
+) -> None:
+    """Store one memory."""
+    receipt = session.client.store(
+        _payload(text, payload),
+        namespace=namespace,
+        id=id,
+        coordinate=inputs.coordinate(coordinate, "--coordinate") if coordinate else None,
+        kind=kind,
+        text=text or "" if payload is not None else "",
+        importance=importance,
+        metadata=inputs.metadata(metadata),
+        event_time=inputs.moment(event_time, "--event-time"),
+        expire_time=inputs.moment(expire_time, "--expire-time"),
+        request_id=request_id,
+        expected_version=expected_version,
+    )
+    print_receipt(session, receipt, "stored")
+
+
+def get(
+    session: Session,
+    *,
+    ref: inputs.RefArgument,
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+) -> None:
+    """Show one memory."""
+    memory = session.client.get(inputs.ref(ref), namespace=namespace)
+    if session.output.json:
+        session.output.write_json(object_of(memory))
+        return
+    facts = {
+        key: value for key, value in object_of(memory).items() if not key.startswith("payload")
+    }
+    for key in ("metadata", "coordinate"):
+        if key in facts:
+            facts[key] = json.dumps(facts[key], ensure_ascii=False)
+    session.output.pairs(facts.items())
+    session.output.say(json.dumps(memory.payload, ensure_ascii=False, indent=2))
+
+
+def delete(
+    session: Session,
+    *,
+    ref: inputs.RefArgument,
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    request_id: inputs.RequestIdOption = "",
+    expected_version: inputs.ExpectedVersionOption = None,
+) -> None:
+    """Delete one memory with its links."""
+    receipt = session.client.delete(
+        inputs.ref(ref),
+        namespace=namespace,
+        request_id=request_id,
+        expected_version=expected_version,
+    )
+    print_receipt(session, receipt, "deleted")
+
+
+def list_memories(
+    session: Session,
+    *,
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="How many at most; 0 means all.")
+    ] = 50,
+    kinds: inputs.KindsOption = None,
+    where: inputs.WhereOption = None,
+    since: inputs.SinceOption = None,
+    until: inputs.UntilOption = None,
+    min_importance: inputs.MinImportanceOption = None,
+) -> None:
+    """List memories, newest event first; with --json one a line."""
+    chosen = inputs.filter_of(
+        kinds=kinds, where=where, since=since, until=until, min_importance=min_importance
+    )
+    found = session.client.list_memories(namespace=namespace, filter=chosen)
+    wanted = itertools.islice(found, limit) if limit else found
+    if session.output.json:
+        for memory in wanted:
+            session.output.write_json(object_of(memory))
+        return
+    session.output.table(["when", "id", "kind", "text"], [_row(memory) for memory in wanted])
+    if limit and next(found, None) is not None:
+        session.output.note(f"there are more than {limit}; --limit 0 lists all")
+
+
+def recall(
+    session: Session,
+    *,
+    text: Annotated[str | None, typer.Argument(help="Words, a question, a sentence.")] = None,
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many at most.")] = 10,
+    near: Annotated[
+        str | None,
+        typer.Option("--near", metavar="1,2.5", help="Instead of a text: near this coordinate."),
+    ] = None,
+    mode: inputs.ModeOption = RecallMode.HYBRID.value,
+    kinds: inputs.KindsOption = None,
+    where: inputs.WhereOption = None,
+    since: inputs.SinceOption = None,
+    until: inputs.UntilOption = None,
+    min_importance: inputs.MinImportanceOption = None,
+    min_score: Annotated[float | None, typer.Option("--min-score")] = None,
+    min_commit_seq: Annotated[
+        int, typer.Option("--min-commit-seq", help="Answer from a state with this commit.")
+    ] = 0,
+    explain: Annotated[bool, typer.Option("--explain", help="Show the parts of scores.")] = False,
+) -> None:
+    """Find the memories that answer a query best."""
+    found = session.client.recall(
+        text,
+        coordinate=inputs.coordinate(near, "--near") if near else None,
+        namespace=namespace,
+        top_k=top_k,
+        mode=mode,
+        filter=inputs.filter_of(
+            kinds=kinds, where=where, since=since, until=until, min_importance=min_importance
+        ),
+        min_score=min_score,
+        min_commit_seq=min_commit_seq,
+        explain=explain,
+    )
+    if session.output.json:
+        session.output.write_json(_recalled_object(found))
+        return
+    _print_recalled(session, found, explain=explain)
+
+
+def print_receipt(session: Session, receipt: Receipt, verb: str) -> None:
+    """Print what the server promises about a write."""
+    if session.output.json:
+        session.output.write_json(asdict(receipt))
+        return
+    again = " (replayed: it was done before)" if receipt.replayed else ""
+    name = f" {receipt.id}" if receipt.id else ""
+    session.output.say(
+        f"{verb}{name}, version {receipt.version}, commit {receipt.commit_seq}, "
+        f"{receipt.durability}, {receipt.index_state.replace('_', ' ')}{again}"
+    )
+
+
+def _payload(text: str | None, payload: str | None) -> Any:
+    if payload is None:
+        if text is None:
+            raise invalid("TEXT", "give a text, or a JSON object with --payload")
+        return {"text": text}
+    if payload == "-":
+        return sys.stdin.buffer.read()
+    if payload.startswith("@"):
+        return Path(payload[1:]).read_bytes()
+    return payload.encode()
+
+
+def _row(memory: Memory) -> tuple[str, ...]:
+    when = memory.event_time.astimezone().strftime(_TIME_FORMAT) if memory.event_time else ""
+    return when, memory.id, str(memory.kind), shortened(memory.text)
+
+
+def _recalled_object(found: Recalled) -> dict[str, Any]:
+    results = []
+    for hit in found:
+        result: dict[str, Any] = {"score": hit.score}
+        if hit.parts:
+            result["parts"] = asdict(hit.parts)
+        results.append({**result, "memory": object_of(hit.memory)})
+    return {
+        "results": results,
+        "completeness": found.completeness,
+        "degraded": found.degraded,
+        "commit_seq": found.commit_seq,
+    }
+
+
+def _print_recalled(session: Session, found: Recalled, *, explain: bool) -> None:
+    if not found.hits:
+        session.output.say("nothing is recalled")
+    else:
+        columns = ["score", *(["parts"] if explain else []), "id", "text"]
+        rows = []
+        for hit in found.hits:
+            told = hit.parts
+            parts = f"keyword {told.keyword:.3f} vector {told.vector:.3f}" if told else ""
+            if told and told.coordinate_distance:
+                parts = f"distance {told.coordinate_distance:g}"
+            memory = hit.memory
+            row = [f"{hit.score:.3f}", *([parts] if explain else []), memory.id]
+            rows.append([*row, shortened(memory.text)])
+        session.output.table(columns, rows)
+    if found.degraded:
+        session.output.note(f"not all was looked at: {', '.join(found.degraded)} was not available")

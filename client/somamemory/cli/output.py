@@ -1,0 +1,72 @@
+"""Where a command's words go: results to standard output, everything else to standard error."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from somamemory.interchange import json_text
+
+_WIDTH_OF_A_PIPE = 120
+_SHOWN_CHARS = 240
+
+
+class Output:
+    """Prints for people, or for machines when `json` is set: then standard output holds JSON only."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        self._out = _console(stderr=False)
+        self.err = _console(stderr=True)
+
+    def say(self, text: str) -> None:
+        """Print a sentence of a result."""
+        self._out.print(Text(printable(text)), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print what is no result: a warning, a summary, a hint."""
+        self.err.print(Text(printable(text)), soft_wrap=True)
+
+    def write_json(self, value: Any) -> None:
+        """Print one JSON document as one line."""
+        sys.stdout.write(json_text(value) + "\n")
+
+    def pairs(self, rows: Iterable[tuple[str, Any]]) -> None:
+        """Print names and values, one pair a line."""
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(name, Text(printable(str(value))))
+        self._out.print(table)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Print rows under headings; the last column takes the room that is left."""
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        for name in columns[:-1]:
+            table.add_column(name, overflow="fold")
+        table.add_column(columns[-1], overflow="fold", ratio=1)
+        for row in rows:
+            table.add_row(*(Text(printable(str(cell))) for cell in row))
+        self._out.print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters: a memory must not steer the reader's terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 1] + "…"
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_A_PIPE
+    return console

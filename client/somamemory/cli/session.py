@@ -1,0 +1,118 @@
+"""What a command needs to talk with a server, and the options that every such command has."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from somamemory.channel import DEFAULT_TIMEOUT_S, default_address
+from somamemory.cli.output import Output
+from somamemory.client import MemoryClient
+
+P = ParamSpec("P")
+
+_ADDRESS: dict[str, Any] = {
+    "metavar": "HOST:PORT",
+    "help": f"The memory server. Default: {default_address()}",
+    "show_default": False,
+}
+AddressOption = Annotated[
+    str | None, typer.Option("--address", "-a", envvar="SOMA_ADDRESS", **_ADDRESS)
+]
+# Without the variable: it must not win over an --address that was given before the command.
+AddressAgainOption = Annotated[str | None, typer.Option("--address", "-a", **_ADDRESS)]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help=f"How long a call may take. Default: {DEFAULT_TIMEOUT_S:g}",
+        show_default=False,
+        min=0.001,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Globals:
+    """The options before the command; each may also be given after it."""
+
+    address: str = field(default_factory=default_address)
+    json: bool = False
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+    def with_options(self, address: str | None, json: bool, timeout_s: float | None) -> "Globals":
+        """Return these options with what was given again over them."""
+        return replace(
+            self,
+            address=address or self.address,
+            json=json or self.json,
+            timeout_s=timeout_s or self.timeout_s,
+        )
+
+
+@dataclass(frozen=True)
+class Session:
+    """A client and where its answers are printed."""
+
+    client: MemoryClient
+    output: Output
+
+
+@dataclass
+class LastAddress:
+    """Which server the command spoke with, for the sentence about its failure."""
+
+    value: str = field(default_factory=default_address)
+
+
+last_address = LastAddress()
+
+
+def remote(command: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+    """Make a function a command that talks with a server.
+
+    The function's own parameters are the command's; `--address`, `--json` and `--timeout` are added.
+    """
+
+    @functools.wraps(command)
+    def run(
+        ctx: typer.Context,
+        *args: Any,
+        address: str | None,
+        as_json: bool,
+        timeout_s: float | None,
+        **kwargs: Any,
+    ) -> None:
+        given: Globals = ctx.obj
+        chosen = given.with_options(address, as_json, timeout_s)
+        last_address.value = chosen.address
+        with MemoryClient(chosen.address, timeout_s=chosen.timeout_s) as client:
+            command(Session(client, Output(json=chosen.json)), *args, **kwargs)
+
+    own = list(inspect.signature(command).parameters.values())[1:]
+    added = {"address": AddressAgainOption, "as_json": JsonOption, "timeout_s": TimeoutOption}
+    parameters = [
+        inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
+        *(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=_DEFAULTS[name]
+            )
+            for name, kind in added.items()
+        ),
+    ]
+    # typer reads a command from its signature and its annotations.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    del run.__wrapped__  # else typer would look through it
+    return run
+
+
+_DEFAULTS: dict[str, Any] = {"address": None, "as_json": False, "timeout_s": None}
