@@ -9,6 +9,9 @@ from pathlib import Path
 
 from google.rpc import status_pb2
 
+from soma_dev.crds import FOLDERS as CRD_FOLDERS
+from soma_dev.crds import crd_files
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Files = dict[Path, bytes]
@@ -36,6 +39,7 @@ def proto_code() -> Files:
 
 GENERATORS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "proto": (proto_code, ("proto/gen/python",)),
+    "crds": (crd_files, CRD_FOLDERS),
 }
 """Name -> what makes the files, and the folders that hold nothing else."""
 

@@ -1,0 +1,55 @@
+"""Start the operator: `python -m soma_operator`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from soma_common.errors import InvalidInput
+from soma_common.json_log import configure_logging
+from soma_common.settings import load_settings
+from soma_operator import __version__
+from soma_operator.adapters.access import Access, find_access
+from soma_operator.bootstrap import Process, run_operator, utc_now
+from soma_operator.handlers import Informers
+from soma_operator.settings import OperatorSettings
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run the operator; return the exit code."""
+    try:
+        settings = load_settings(OperatorSettings)
+        configure_logging(settings, version=__version__)
+        # kopf tells each watch event; its warnings are what matters.
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        access = find_access(settings.kubeconfig, os.environ)
+    except InvalidInput as error:
+        bad = [f"{one.field}: {one.description}" for one in error.violations]
+        facts = [f"{name}={value}" for name, value in error.facts.items()]
+        sys.stderr.write("; ".join([error.message, *bad, *facts]) + "\n")
+        return 2
+    is_wished = asyncio.run(_run(settings, access))
+    _log.info("stopped", extra={"is_wished": is_wished})
+    return 0 if is_wished else 1
+
+
+async def _run(settings: OperatorSettings, access: Access) -> bool:
+    stop = asyncio.Event()
+
+    def arm_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    return await run_operator(
+        settings,
+        access,
+        lambda queue: Informers(queue, access, settings.namespaces, utc_now),
+        Process(stop, arm_signals, utc_now),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The port Cluster on a real API server: plain HTTP through one session."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from soma_common.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PermissionRefused,
+    SomaError,
+    Unavailable,
+)
+from soma_operator.adapters.access import Access
+from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
+from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
+from soma_operator.metrics import Metrics
+
+PAGE_SIZE = 500
+"""Objects in one answer: bounds the memory of a list, here and in the API server."""
+
+_APPLY = "application/apply-patch+yaml"
+_JSON = "application/json"
+
+
+@asynccontextmanager
+async def connect(
+    access: Access, metrics: Metrics, *, timeout_s: float
+) -> AsyncIterator["KubernetesCluster"]:
+    """Hold a session with the API server."""
+    # Proxies of the environment are meant for the world outside the cluster.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=32),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(5.0, timeout_s)),
+        trust_env=False,
+    ) as session:
+        yield KubernetesCluster(session, access, metrics)
+
+
+class KubernetesCluster:
+    """Objects of a real Kubernetes API; see the port for its promises."""
+
+    def __init__(self, session: aiohttp.ClientSession, access: Access, metrics: Metrics) -> None:
+        self._session = session
+        self._access = access
+        self._metrics = metrics
+
+    async def read(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object."""
+        try:
+            return await self._call("get", "GET", kind, _path(kind, namespace, name), name=name)
+        except NotFound:
+            return None
+
+    async def find(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """Return the objects that carry these labels."""
+        params = {"limit": str(PAGE_SIZE)}
+        if labels:
+            params["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
+        found: list[Manifest] = []
+        while True:
+            page = await self._call("list", "GET", kind, _path(kind, namespace), params=params)
+            # Items of a list do not say what they are.
+            found += [
+                {"apiVersion": kind.api_version, "kind": kind.name, **item}
+                for item in page.get("items") or []
+            ]
+            params["continue"] = page.get("metadata", {}).get("continue", "")
+            if not params["continue"]:
+                return found
+
+    async def serves(self, kind: Kind) -> bool:
+        """Return whether the API server knows the kind."""
+        try:
+            known = await self._call("discover", "GET", kind, _root(kind))
+        except NotFound:
+            return False
+        return any(one["name"] == kind.plural for one in known.get("resources", []))
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Make an object as the manifest says."""
+        return await self._apply(manifest, "", FIELD_MANAGER)
+
+    async def apply_status(self, manifest: Manifest) -> Manifest:
+        """Make the status of an object as the manifest says."""
+        return await self._apply(manifest, "/status", STATUS_FIELD_MANAGER)
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Make a new object."""
+        kind, namespace = kind_of(manifest), manifest["metadata"].get("namespace")
+        return await self._call(
+            "create", "POST", kind, _path(kind, namespace), body=manifest, name=name_of(manifest)
+        )
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """Overwrite an object."""
+        return await self._call(
+            "update", "PUT", kind_of(manifest), _path_of(manifest), body=manifest,
+            name=name_of(manifest),
+        )  # fmt: skip
+
+    async def delete(self, live: Manifest) -> None:
+        """Delete an object."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": live["metadata"]["uid"]},
+            "propagationPolicy": "Background",
+        }
+        try:
+            await self._call("delete", "DELETE", kind_of(live), _path_of(live), body=options)
+        except NotFound:
+            return
+
+    async def _apply(self, manifest: Manifest, subresource: str, manager: str) -> Manifest:
+        # Strict: a field that this API server does not know would be dropped, and then missing for ever.
+        params = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
+        return await self._call(
+            "apply", "PATCH", kind_of(manifest), _path_of(manifest) + subresource,
+            params=params, body=manifest, content_type=_APPLY, name=name_of(manifest),
+        )  # fmt: skip
+
+    async def _call(
+        self,
+        verb: str,
+        method: str,
+        kind: Kind,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Manifest | None = None,
+        content_type: str = _JSON,
+        name: str = "",
+    ) -> Manifest:
+        headers = {"Accept": _JSON, "Content-Type": content_type}
+        token = self._access.bearer()
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        code = 0
+        try:
+            async with self._session.request(
+                method,
+                self._access.server + path,
+                params=params,
+                data=None if body is None else json.dumps(body),
+                headers=headers,
+            ) as response:
+                code = response.status
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(
+                "failed to reach the API server", cause=type(error).__name__
+            ) from error
+        finally:
+            self._metrics.api_requests.labels(verb, kind.plural, str(code)).inc()
+        if code < 300:
+            answer: Manifest = json.loads(content)
+            return answer
+        raise _error(code, content, response.headers, kind=kind, name=name)
+
+
+def _root(kind: Kind) -> str:
+    return f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+
+
+def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+    scope = f"/namespaces/{quote(namespace)}" if namespace and kind.namespaced else ""
+    return f"{_root(kind)}{scope}/{kind.plural}" + (f"/{quote(name)}" if name else "")
+
+
+def _path_of(manifest: Manifest) -> str:
+    return _path(kind_of(manifest), manifest["metadata"].get("namespace"), name_of(manifest))
+
+
+def _error(
+    code: int, content: bytes, headers: Mapping[str, str], *, kind: Kind, name: str
+) -> SomaError:
+    status = _status(content)
+    detail = str(status.get("message", ""))[:1000]
+    if code == 404:
+        return NotFound("the object does not exist", kind=kind.name, name=name)
+    if code == 409:
+        is_taken = status.get("reason") == "AlreadyExists"
+        return (AlreadyExists if is_taken else Conflict)("the object is another one", detail=detail)
+    if code in (401, 403):
+        return PermissionRefused("the API server forbids it", detail=detail)
+    if code == 429:
+        wait_s = float(headers.get("Retry-After") or 1)
+        return Overloaded("the API server asks for patience", retry_after_s=wait_s)
+    if code in (400, 413, 415, 422):
+        return InvalidInput("the API server refuses the content", detail=detail)
+    return Unavailable("the API server failed", code=code, detail=detail)
+
+
+def _status(content: bytes) -> dict[str, Any]:
+    try:
+        status = json.loads(content)
+    except ValueError:
+        return {}  # A proxy on the way answers in its own form.
+    return status if isinstance(status, dict) else {}

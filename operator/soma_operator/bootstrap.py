@@ -1,0 +1,203 @@
+"""Composition root: settings -> adapters -> controller, and the order of start and stop.
+
+Start: health -> Lease -> CRD -> watches and workers.
+Stop: workers finish what they have -> watches end -> Lease given back -> session closed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from soma_common.errors import SomaError
+from soma_operator import __version__
+from soma_operator.adapters.access import Access
+from soma_operator.adapters.kubernetes import KubernetesCluster, connect
+from soma_operator.controller import Controller, Reporter, Workers
+from soma_operator.core.kinds import SOMA_MEMORY
+from soma_operator.core.observed import Defaults
+from soma_operator.health import Health, serve
+from soma_operator.leader import Leader, Term
+from soma_operator.metrics import Metrics
+from soma_operator.ports import Watches
+from soma_operator.queue import Pace, WorkQueue
+from soma_operator.resync import Resync
+from soma_operator.settings import OperatorSettings
+
+_log = logging.getLogger(__name__)
+
+CRD_POLL_S = 2.0
+
+CONTROLLER_NAME = f"{SOMA_MEMORY.group}/soma-operator"
+
+MakeWatches = Callable[[WorkQueue], Watches]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a process gives the operator that lives in it.
+
+    Attributes:
+        stop: Set when it is to end.
+        arm_signals: Makes signals set `stop`; called again after another party took them.
+        now: Wall time.
+    """
+
+    stop: asyncio.Event
+    arm_signals: Callable[[], None]
+    now: Callable[[], datetime]
+
+
+async def run_operator(
+    settings: OperatorSettings, access: Access, make_watches: MakeWatches, process: Process
+) -> bool:
+    """Run until told to stop.
+
+    Returns:
+        Whether the end was wished for; else the Lease was lost or the watches ended, and the process must end too.
+    """
+    process.arm_signals()
+    clock = asyncio.get_running_loop().time
+    metrics, health = Metrics(), Health()
+    async with (
+        serve(health, metrics, host=settings.http_host, port=settings.http_port),
+        connect(access, metrics, timeout_s=settings.request_timeout_s) as cluster,
+    ):
+        _log.info("started", extra={"identity": settings.identity})
+        leader = Leader(cluster, _term(settings), clock=clock, now=process.now)
+        metrics.is_leader.set_function(lambda: float(leader.is_leading))
+        if settings.leader_election and not await _unless_stopped(leader.acquire(), process.stop):
+            return True
+        try:
+            if not await _unless_stopped(_crd_is_served(cluster), process.stop):
+                return True
+            acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
+            return await acting.run()
+        finally:
+            await leader.release()
+
+
+class _Acting:
+    """The operator while it holds the Lease."""
+
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        cluster: KubernetesCluster,
+        leader: Leader,
+        make_watches: MakeWatches,
+        process: Process,
+        metrics: Metrics,
+        health: Health,
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        self._settings = settings
+        self._leader = leader
+        self._process = process
+        self._queue = WorkQueue(_pace(settings), clock, random.random)
+        metrics.queue_depth.set_function(lambda: float(len(self._queue)))
+        self._watches = make_watches(self._queue)
+        controller = Controller(
+            cluster,
+            defaults=Defaults(settings.server_image, settings.server_pull_policy, __version__),
+            reporter=Reporter(CONTROLLER_NAME, settings.identity),
+            now=process.now,
+            may_write=lambda: leader.is_leading or not settings.leader_election,
+        )
+        self._workers = Workers(
+            controller, self._queue, metrics, clock=clock, timeout_s=settings.reconcile_timeout_s
+        )
+        self._resync = Resync(
+            lambda: controller.keys(settings.namespaces),
+            self._watches,
+            self._queue,
+            interval_s=settings.resync_s,
+        )
+        health.alive["watches"] = self._watches.problem
+        health.alive["resync"] = self._resync.problem
+        health.ready["started"] = lambda: None if self._watches.is_started else "still starting"
+
+    async def run(self) -> bool:
+        """Act until told to stop, or until something that must not end has ended."""
+        stop = self._process.stop
+        async with asyncio.TaskGroup() as group:
+            workers = [
+                group.create_task(self._workers.run()) for _ in range(self._settings.workers)
+            ]
+            resync = group.create_task(self._resync.run())
+            stopping = group.create_task(stop.wait())
+            holding = group.create_task(self._hold(stop))
+            await asyncio.sleep(0)
+            ours = asyncio.all_tasks()
+            await self._watches.spawn()
+            # The watches' library takes SIGTERM for itself; the order of the stop is ours to keep.
+            self._process.arm_signals()
+            watching = group.create_task(self._watches.run(ours))
+            await asyncio.wait({stopping, holding, watching}, return_when=asyncio.FIRST_COMPLETED)
+            is_wished = stop.is_set()
+            _log.info("stopping", extra={"is_wished": is_wished})
+            self._queue.close()
+            if is_wished:
+                await asyncio.wait(workers)
+            self._watches.stop()
+            await asyncio.wait({watching})
+            for task in (*workers, resync, stopping, holding):
+                task.cancel()
+        return is_wished
+
+    async def _hold(self, stop: asyncio.Event) -> None:
+        if self._settings.leader_election:
+            await self._leader.hold()
+        else:
+            await stop.wait()
+
+
+async def _unless_stopped(work: Awaitable[None], stop: asyncio.Event) -> bool:
+    """Do the work, or give it up when told to stop; return whether it was done."""
+    async with asyncio.TaskGroup() as group:
+        stopping = group.create_task(stop.wait())
+        working = asyncio.ensure_future(work)
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            return False
+        working.result()
+        return True
+
+
+async def _crd_is_served(cluster: KubernetesCluster) -> None:
+    """Wait for the CRD: the chart may install it a moment after us, and watching what is not there fails."""
+    while True:
+        try:
+            if await cluster.serves(SOMA_MEMORY):
+                return
+            _log.info("waiting for the CRD", extra={"kind": SOMA_MEMORY.plural})
+        except SomaError as error:
+            _log.warning("failed to ask for the CRD", extra={"reason": error.reason})
+        await asyncio.sleep(CRD_POLL_S)
+
+
+def _term(settings: OperatorSettings) -> Term:
+    return Term(
+        namespace=settings.namespace,
+        name=settings.lease_name,
+        identity=settings.identity,
+        duration_s=settings.lease_duration_s,
+        renew_s=settings.lease_renew_s,
+    )
+
+
+def _pace(settings: OperatorSettings) -> Pace:
+    return Pace(
+        min_interval_s=settings.min_interval_s,
+        backoff_base_s=settings.backoff_base_s,
+        backoff_cap_s=settings.backoff_cap_s,
+    )
+
+
+def utc_now() -> datetime:
+    """Return the time: the one place that asks the clock on the wall."""
+    return datetime.now(UTC)  # noqa: TID251 - the edge where time comes in

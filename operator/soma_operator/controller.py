@@ -1,0 +1,358 @@
+"""The loop around the pure core: observe, decide, apply, publish; one resource at a time per worker."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from soma_common.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PermissionRefused,
+    SomaError,
+    Unavailable,
+)
+from soma_operator.core.events import Event
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    EVENT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SOMA_MEMORY,
+    STORAGE_CLASS,
+    Kind,
+    Manifest,
+    kind_of,
+    name_of,
+)
+from soma_operator.core.observed import Defaults, ObjectKey, Observed
+from soma_operator.core.plan import Applied, Apply, Delete, Refusal
+from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
+from soma_operator.core.render.metadata import content_hash, selector_of
+from soma_operator.core.resolve import Names
+from soma_operator.core.status import Status, format_time
+from soma_operator.metrics import Metrics
+from soma_operator.ports import Cluster
+from soma_operator.queue import WorkQueue
+
+_log = logging.getLogger(__name__)
+
+FORBIDDEN_RETRY_S = 60.0
+"""A quota or a right may be granted any time, without an event that tells us."""
+
+Result = Literal["unchanged", "changed", "gone", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one reconcile did, and when time alone asks for the next."""
+
+    result: Result
+    requeue_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who this process is, in Events."""
+
+    controller: str
+    instance: str
+
+
+class Controller:
+    """Reconciles SomaMemories.
+
+    Args:
+        cluster: The objects.
+        defaults: What the release decides.
+        reporter: Who tells Events.
+        now: Wall time.
+        may_write: Whether this process is the leader, asked before each write.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        defaults: Defaults,
+        reporter: Reporter,
+        now: Callable[[], datetime],
+        may_write: Callable[[], bool],
+    ) -> None:
+        self._cluster = cluster
+        self._defaults = defaults
+        self._reporter = reporter
+        self._now = now
+        self._may_write = may_write
+
+    async def reconcile(self, key: ObjectKey) -> Run:
+        """Bring one SomaMemory from what is to what is wished; may be repeated and cancelled any time.
+
+        Raises:
+            SomaError: The API server did not do its part; to be tried again.
+        """
+        observed = await self._observe(key)
+        if observed is None:
+            return Run("gone")
+        decision = decide(observed)
+        if isinstance(decision, Outcome):
+            await self._publish(observed, decision)
+            return _run(decision, writes=0)
+        if decision.opening is not None:
+            observed = await self._publish(observed, decision.opening)
+        applied = await self._carry_out(decision, observed)
+        outcome = conclude(observed, decision.memory, applied)
+        await self._publish(observed, outcome)
+        return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
+
+    async def keys(self, namespaces: tuple[str, ...]) -> dict[ObjectKey, str]:
+        """Return every SomaMemory with its resource version."""
+        found: list[Manifest] = []
+        for namespace in namespaces or (None,):
+            found += await self._cluster.find(SOMA_MEMORY, namespace)
+        return {
+            ObjectKey(one["metadata"]["namespace"], name_of(one)): one["metadata"][
+                "resourceVersion"
+            ]
+            for one in found
+        }
+
+    async def _observe(self, key: ObjectKey) -> Observed | None:
+        resource = await self._cluster.read(SOMA_MEMORY, key.namespace, key.name)
+        if resource is None:
+            return None
+        names = Names(key.name)
+        reads = [
+            self._cluster.read(kind, key.namespace, _child_name(kind, names))
+            for kind in CHILD_KINDS
+        ]
+        pods, *children = await asyncio.gather(
+            self._cluster.find(POD, key.namespace, selector_of(key.name)), *reads
+        )
+        assert isinstance(pods, list)
+        live = tuple(child for child in children if isinstance(child, dict))
+        return Observed(
+            resource=resource,
+            children=live,
+            pods=tuple(pods),
+            storage_classes=await self._storage_classes(live),
+            now=self._now(),
+            defaults=self._defaults,
+        )
+
+    async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
+        claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]
+        if all(claim.get("status", {}).get("phase") == "Bound" for claim in claims):
+            return None
+        try:
+            return tuple(await self._cluster.find(STORAGE_CLASS))
+        except PermissionRefused:
+            return (
+                None  # Serving single namespaces only: the diagnosis is poorer, the work the same.
+            )
+
+    async def _carry_out(self, decision: Decision, observed: Observed) -> Applied:
+        children = {(kind_of(one), name_of(one)): one for one in observed.children}
+        refusals: list[Refusal] = []
+        for action in decision.plan.actions:
+            self._check_leadership()
+            if isinstance(action, Delete):
+                await self._cluster.delete(action.live)
+                children.pop((kind_of(action.live), name_of(action.live)), None)
+                self._tell_write("deleted a child", observed.key, action.live, why="Unwished")
+                continue
+            applied = await self._apply(action, observed.key)
+            if isinstance(applied, Refusal):
+                refusals.append(applied)
+            else:
+                children[kind_of(applied), name_of(applied)] = applied
+        return Applied(
+            children=tuple(children.values()),
+            obstacles=decision.plan.obstacles,
+            refusals=tuple(refusals),
+            is_complete=decision.is_complete and not refusals,
+        )
+
+    async def _apply(self, action: Apply, key: ObjectKey) -> Manifest | Refusal:
+        try:
+            live = await self._cluster.apply(action.manifest)
+        except InvalidInput as error:
+            return Refusal(action.manifest, False, str(error.facts["detail"]))
+        except PermissionRefused as error:
+            return Refusal(action.manifest, True, str(error.facts["detail"]))
+        self._tell_write("applied a child", key, live, why=action.why)
+        return live
+
+    async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:
+        if outcome.status is None:
+            return observed
+        self._check_leadership()
+        try:
+            resource = await self._cluster.apply_status(_status_manifest(outcome.status, observed))
+        except NotFound:
+            return observed  # Deleted meanwhile: nobody is left to tell.
+        for event in outcome.events:
+            await self._tell(event, observed)
+        return replace(observed, resource=resource)
+
+    async def _tell(self, event: Event, observed: Observed) -> None:
+        _log.info(
+            "state changed",
+            extra={**_fields(observed.key), "reason": event.reason, "generation": observed.metadata["generation"]},
+        )  # fmt: skip
+        try:
+            await self._cluster.create(_event_manifest(event, observed, self._reporter))
+        except AlreadyExists:
+            return
+        except SomaError as error:
+            # An Event is a courtesy: what matters is in the status, and must not be held up.
+            _log.warning(
+                "failed to write an event", extra={**_fields(observed.key), "reason": error.reason}
+            )
+
+    def _check_leadership(self) -> None:
+        if not self._may_write():
+            raise Unavailable("this process is no longer the leader")
+
+    def _tell_write(self, text: str, key: ObjectKey, live: Manifest, *, why: str) -> None:
+        _log.info(
+            text,
+            extra={**_fields(key), "child": f"{live['kind']}/{name_of(live)}", "reason": why},
+        )
+
+
+class Workers:
+    """Take keys from the queue and reconcile them; the outermost edge of every reconcile."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        queue: WorkQueue,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        timeout_s: float,
+    ) -> None:
+        self._controller = controller
+        self._queue = queue
+        self._metrics = metrics
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def run(self) -> None:
+        """Work until the queue is closed; a reconcile that runs then is finished first."""
+        while (key := await self._queue.get()) is not None:
+            await self.work_on(key)
+
+    async def work_on(self, key: ObjectKey) -> Result:
+        """Reconcile one key and tell the queue how it went."""
+        started = self._clock()
+        result = await self._attempt(key)
+        self._metrics.reconcile_seconds.labels(result).observe(self._clock() - started)
+        return result
+
+    async def _attempt(self, key: ObjectKey) -> Result:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                run = await self._controller.reconcile(key)
+        except Overloaded as error:
+            return self._failed(key, error.reason, error, at_least_s=error.retry_after_s)
+        except SomaError as error:
+            return self._failed(key, error.reason, error)
+        except TimeoutError as error:
+            return self._failed(key, "ReconcileTimeout", error)
+        # A bug that one resource wakes must not stop the others.
+        except Exception as error:  # noqa: BLE001
+            return self._failed(key, "InternalError", error, exc_info=True)
+        if run.result == "gone":
+            self._queue.forget(key)
+        else:
+            self._queue.done(key, requeue_after_s=run.requeue_after_s)
+        return run.result
+
+    def _failed(
+        self,
+        key: ObjectKey,
+        reason: str,
+        error: Exception,
+        *,
+        at_least_s: float = 0.0,
+        exc_info: bool = False,
+    ) -> Result:
+        wait_s = self._queue.failed(key, at_least_s=at_least_s)
+        facts = error.facts if isinstance(error, SomaError) else {}
+        _log.log(
+            logging.ERROR if exc_info else logging.WARNING,
+            "failed to reconcile",
+            extra={
+                **_fields(key),
+                "facts": facts,
+                "reason": reason,
+                "retry_after_s": round(wait_s, 2),
+            },
+            exc_info=exc_info,
+        )
+        return "failed"
+
+
+def _run(outcome: Outcome, *, writes: int, refusals: tuple[Refusal, ...] = ()) -> Run:
+    waits = [outcome.requeue_after_s] if outcome.requeue_after_s is not None else []
+    if any(refusal.is_forbidden for refusal in refusals):
+        waits.append(FORBIDDEN_RETRY_S)
+    is_changed = bool(writes or outcome.status)
+    return Run("changed" if is_changed else "unchanged", min(waits) if waits else None)
+
+
+def _child_name(kind: Kind, names: Names) -> str:
+    special = {CONFIG_MAP: names.config_map, PERSISTENT_VOLUME_CLAIM: names.claim}
+    return special.get(kind, names.resource)
+
+
+def _status_manifest(status: Status, observed: Observed) -> Manifest:
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        # With the uid, a status never lands on a new resource of the same name.
+        "metadata": {
+            "name": observed.key.name,
+            "namespace": observed.key.namespace,
+            "uid": observed.metadata["uid"],
+        },
+        "status": status,
+    }
+
+
+def _event_manifest(event: Event, observed: Observed, reporter: Reporter) -> Manifest:
+    uid = observed.metadata["uid"]
+    return {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.name,
+        # A name made of the occurrence: the same occurrence told twice, after a crash, is one Event.
+        "metadata": {
+            "name": f"{observed.key.name}.{content_hash([uid, event.identity])}",
+            "namespace": observed.key.namespace,
+        },
+        "eventTime": format_time(observed.now).replace("Z", ".000000Z"),
+        "reportingController": reporter.controller,
+        "reportingInstance": reporter.instance,
+        "action": "Reconcile",
+        "type": event.type,
+        "reason": event.reason,
+        "note": event.note,
+        "regarding": {
+            "apiVersion": SOMA_MEMORY.api_version,
+            "kind": SOMA_MEMORY.name,
+            "name": observed.key.name,
+            "namespace": observed.key.namespace,
+            "uid": uid,
+        },
+    }
+
+
+def _fields(key: ObjectKey) -> dict[str, str]:
+    return {"k8s_namespace": key.namespace, "k8s_name": key.name}

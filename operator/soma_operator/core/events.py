@@ -1,0 +1,51 @@
+"""Events: told once, when the state changes; never repeated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soma_operator.core.observed import Observed
+from soma_operator.core.status import Status, condition
+
+_CALM = frozenset(
+    {"Progressing", "WaitingForCleanup", "Ready", "ScaledToZero", "Paused", "Deleting"}
+)
+"""Reasons of Ready that need nobody's attention."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a SomaMemory.
+
+    Attributes:
+        identity: The same for the same occurrence, so that telling it twice makes one Event.
+    """
+
+    type: str
+    reason: str
+    note: str
+    identity: str
+
+
+def transitions(status: Status, observed: Observed) -> tuple[Event, ...]:
+    """Return what is new in the status."""
+    ready, before = condition(status, "Ready"), condition(observed.status, "Ready")
+    stalled = condition(status, "Stalled")
+    was_stalled = condition(observed.status, "Stalled") is not None
+    if ready is None or (_said(ready) == _said(before) and (stalled is not None) == was_stalled):
+        return ()
+    is_calm = ready["reason"] in _CALM and stalled is None
+    said = [status["observedGeneration"], _said(ready), ready["lastTransitionTime"], bool(stalled)]
+    note = ready["message"] + (" (given up until something changes)" if stalled else "")
+    return (
+        Event(
+            type="Normal" if is_calm else "Warning",
+            reason=ready["reason"],
+            note=note[:1024],
+            identity=repr(said),
+        ),
+    )
+
+
+def _said(ready: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if ready is None else (ready["status"], ready["reason"])

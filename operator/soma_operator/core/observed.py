@@ -1,0 +1,76 @@
+"""Everything a reconcile looks at, read before it decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Names one SomaMemory."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the installed release decides for resources that do not say it themselves."""
+
+    server_image: str
+    server_pull_policy: str
+    operator_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A picture of one SomaMemory and of all that belongs to it.
+
+    Attributes:
+        resource: The SomaMemory as stored.
+        children: Live objects that have the name of a child, whoever made them; the order carries no meaning.
+        pods: Pods that carry the labels of this SomaMemory.
+        storage_classes: All storage classes. None: not read, because nothing waits for a volume or because
+            the operator may not read them.
+        now: When the picture was taken.
+        defaults: What the release decides.
+    """
+
+    resource: Manifest
+    children: tuple[Manifest, ...]
+    pods: tuple[Manifest, ...]
+    storage_classes: tuple[Manifest, ...] | None
+    now: datetime
+    defaults: Defaults
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of the SomaMemory."""
+        metadata: Mapping[str, Any] = self.resource["metadata"]
+        return metadata
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the SomaMemory."""
+        return ObjectKey(self.metadata["namespace"], self.metadata["name"])
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status as published last."""
+        status: Mapping[str, Any] = self.resource.get("status") or {}
+        return status
+
+    def child(self, kind: Kind, name: str) -> Manifest | None:
+        """Return the live object of this kind and name."""
+        return find(self.children, kind, name)
+
+
+def find(objects: tuple[Manifest, ...], kind: Kind, name: str) -> Manifest | None:
+    """Return the object of this kind and name, if it is there."""
+    return next((one for one in objects if kind_of(one) == kind and name_of(one) == name), None)

@@ -1,0 +1,210 @@
+"""From wished and live objects to the fewest writes.
+
+Rule 1: a live object is never compared as a whole; only fields that we set count. Others belong to others.
+Rule 2: no write when nothing differs, so that a converged resource costs no write at all.
+Rule 3: an object that another controller owns is never touched.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    PERSISTENT_VOLUME_CLAIM,
+    Manifest,
+    controller_of,
+    is_deleting,
+    kind_of,
+    name_of,
+)
+from soma_operator.core.observed import Observed, find
+from soma_operator.core.quantity import same_quantity
+from soma_operator.core.render import Prepared
+from soma_operator.core.render.metadata import MANAGED_BY, MANAGED_BY_LABEL
+
+MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "env": ("name",),
+    "envFrom": (),
+    "imagePullSecrets": ("name",),
+    "ownerReferences": ("uid",),
+    "ports": ("containerPort", "port", "protocol"),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
+}
+"""Lists of objects that several writers share, with what tells their items apart, as in the API's own schema.
+
+An empty tuple, and every list not named here: the list belongs to one writer as a whole.
+"""
+
+ATOMIC_MAPS = frozenset({"selector", "matchLabels"})
+"""Maps that belong to one writer as a whole: one more label in a selector is another selector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Write a manifest by server-side apply."""
+
+    manifest: Manifest
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a live object that is no longer wished for."""
+
+    live: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A name that is taken, so that a child cannot be written now.
+
+    Attributes:
+        manifest: The child that was to be written.
+        is_leaving: Whether the one in the way is being deleted, so that waiting helps.
+    """
+
+    manifest: Manifest
+    is_leaving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that the API server refused for a reason that a person must mend.
+
+    Attributes:
+        manifest: What was to be written.
+        is_forbidden: Whether rights or a quota forbade it, which may change without us; else the content is wrong.
+        message: The API server's sentence.
+    """
+
+    manifest: Manifest
+    is_forbidden: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The children as they are after the plan was carried out; a status is computed from nothing less."""
+
+    children: tuple[Manifest, ...]
+    obstacles: tuple[Obstacle, ...]
+    refusals: tuple[Refusal, ...]
+    is_complete: bool
+    """Whether every wish is written; false also while paused with something to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Writes in order, and what stands in the way of others."""
+
+    actions: tuple[Apply | Delete, ...]
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the world is as wished."""
+        return not self.actions and not self.obstacles
+
+
+def plan(prepared: Prepared, observed: Observed) -> Plan:
+    """Return what must be written to make the live objects as wished."""
+    actions: list[Apply | Delete] = []
+    obstacles: list[Obstacle] = []
+    for manifest in prepared.manifests:
+        live = find(observed.children, kind_of(manifest), name_of(manifest))
+        obstacle = _obstacle(manifest, live, observed)
+        if live is not None and obstacle is None and _is_stillborn_claim(live, manifest):
+            # Nothing was ever stored on it, and its class cannot be changed: it makes room for the wished one.
+            actions.append(Delete(live))
+            obstacle = Obstacle(manifest, is_leaving=True)
+        why = None if obstacle else _difference(manifest, live)
+        if obstacle:
+            obstacles.append(obstacle)
+        elif why:
+            actions.append(Apply(manifest, why))
+    actions.extend(Delete(live) for live in _unwished(prepared, observed))
+    return Plan(tuple(actions), tuple(obstacles))
+
+
+def _obstacle(manifest: Manifest, live: Manifest | None, observed: Observed) -> Obstacle | None:
+    if live is None:
+        return None
+    if is_deleting(live):
+        return Obstacle(manifest, is_leaving=True)
+    controller = controller_of(live)
+    if controller is not None:
+        if controller["uid"] == observed.metadata["uid"]:
+            return None
+        # One of an earlier resource with our name: the garbage collector is about to take it.
+        is_earlier = (controller["kind"], controller["name"]) == (
+            observed.resource["kind"],
+            observed.metadata["name"],
+        )
+        return Obstacle(manifest, is_leaving=is_earlier)
+    if kind_of(live) == PERSISTENT_VOLUME_CLAIM:
+        return None  # A retained claim has no owner: taking it up is what it was kept for.
+    is_ours = (live["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL) == MANAGED_BY
+    return None if is_ours else Obstacle(manifest, is_leaving=False)
+
+
+def _is_stillborn_claim(live: Manifest, manifest: Manifest) -> bool:
+    """Return whether a claim never got a volume and asks for another class than the wished one."""
+    if kind_of(live) != PERSISTENT_VOLUME_CLAIM or "storageClassName" not in manifest["spec"]:
+        return False
+    has_volume = "volumeName" in live["spec"]
+    return not has_volume and not covers(
+        live["spec"].get("storageClassName"), manifest["spec"]["storageClassName"]
+    )
+
+
+def _difference(manifest: Manifest, live: Manifest | None) -> str | None:
+    if live is None:
+        return "Missing"
+    return None if covers(live, manifest) else "Different"
+
+
+def _unwished(prepared: Prepared, observed: Observed) -> list[Manifest]:
+    """Return children of ours that the manifests no longer name; never a claim, which holds the data."""
+    wished = {(kind_of(one), name_of(one)) for one in prepared.manifests}
+    unwished = [
+        live
+        for live in observed.children
+        if (kind_of(live), name_of(live)) not in wished
+        and kind_of(live) != PERSISTENT_VOLUME_CLAIM
+        and not is_deleting(live)
+        and (controller_of(live) or {}).get("uid") == observed.metadata["uid"]
+    ]
+    return sorted(unwished, key=lambda live: (CHILD_KINDS.index(kind_of(live)), name_of(live)))
+
+
+def covers(live: Any, wished: Any, field: str = "") -> bool:
+    """Return whether a live value holds everything that is wished for in it."""
+    if isinstance(wished, dict):
+        return isinstance(live, dict) and _covers_map(live, wished, field)
+    if isinstance(wished, list):
+        return isinstance(live, list) and _covers_list(live, wished, field)
+    return bool(live == wished)
+
+
+def _covers_map(live: Manifest, wished: Manifest, field: str) -> bool:
+    if field in ATOMIC_MAPS and not (set(wished) >= set(live)):
+        return False
+    if field in ("requests", "limits"):
+        return all(name in live and same_quantity(live[name], wished[name]) for name in wished)
+    return all(name in live and covers(live[name], wished[name], name) for name in wished)
+
+
+def _covers_list(live: list[Any], wished: list[Any], field: str) -> bool:
+    keys = MERGE_KEYS.get(field, ())
+    if not keys:
+        return len(live) == len(wished) and all(map(covers, live, wished))
+    by_key = {merge_key(item, keys): item for item in live}
+    return all(covers(by_key.get(merge_key(item, keys)), item) for item in wished)
+
+
+def merge_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return what tells an item of a shared list apart."""
+    return tuple(item.get(key) for key in keys)

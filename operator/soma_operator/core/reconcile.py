@@ -1,0 +1,90 @@
+"""The decisions of one reconcile: before the writes, and after them."""
+
+from dataclasses import dataclass
+
+from soma_common.errors import InvalidInput
+from soma_operator.core.conditions import Situation, invalid_spec
+from soma_operator.core.events import Event, transitions
+from soma_operator.core.kinds import is_deleting
+from soma_operator.core.observed import Observed
+from soma_operator.core.plan import Applied, Plan, plan
+from soma_operator.core.render import render
+from soma_operator.core.resolve import ResolvedMemory, resolve
+from soma_operator.core.status import (
+    Status,
+    deadline_of,
+    deleting_status,
+    invalid_status,
+    is_published,
+    opening_status,
+    status_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is left to do when nothing more is to be applied.
+
+    Attributes:
+        status: The status to publish; None: the stored one says the same.
+        events: What to tell.
+        requeue_after_s: When time alone changes the outcome, seconds; None: never.
+    """
+
+    status: Status | None
+    events: tuple[Event, ...]
+    requeue_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be written.
+
+    Attributes:
+        memory: The resolved resource.
+        opening: A status to publish before the writes, when the generation is new to us.
+        plan: The writes; empty while paused.
+        is_complete: Whether nothing is left unwritten once the plan is carried out.
+    """
+
+    memory: ResolvedMemory
+    opening: Outcome | None
+    plan: Plan
+    is_complete: bool
+
+
+def decide(observed: Observed) -> Decision | Outcome:
+    """Return the writes for a resource; or the outcome at once, when there is nothing to write for it."""
+    if is_deleting(observed.resource):
+        return _outcome(deleting_status(observed), observed)
+    try:
+        memory = resolve(observed)
+    except InvalidInput as error:
+        return _outcome(invalid_status(invalid_spec(error), observed), observed)
+    wished = plan(render(memory), observed)
+    if memory.is_paused:
+        return Decision(memory, None, Plan((), ()), is_complete=wished.is_empty)
+    is_slow = bool(wished.actions) and _is_new(observed)
+    opening = _outcome(opening_status(memory, observed), observed) if is_slow else None
+    return Decision(memory, opening, wished, is_complete=not wished.obstacles)
+
+
+def conclude(observed: Observed, memory: ResolvedMemory, applied: Applied) -> Outcome:
+    """Return what to publish after the writes."""
+    status = status_of(Situation(memory, observed, applied))
+    outcome = _outcome(status, observed)
+    deadline = deadline_of(status, memory.spec.update_strategy)
+    if deadline is None or deadline <= observed.now:
+        return outcome
+    wait_s = (deadline - observed.now).total_seconds()
+    return Outcome(outcome.status, outcome.events, requeue_after_s=wait_s)
+
+
+def _is_new(observed: Observed) -> bool:
+    return bool(observed.status.get("observedGeneration") != observed.metadata["generation"])
+
+
+def _outcome(status: Status, observed: Observed) -> Outcome:
+    if is_published(status, observed):
+        return Outcome(None, ())
+    return Outcome(status, transitions(status, observed))

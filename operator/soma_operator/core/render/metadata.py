@@ -1,0 +1,86 @@
+"""What all children have in common: labels, owner, hashes."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from soma_operator.core.kinds import SOMA_MEMORY, Kind, Manifest
+from soma_operator.core.resolve import ResolvedMemory
+
+FIELD_MANAGER = "somamemory-operator"
+STATUS_FIELD_MANAGER = f"{FIELD_MANAGER}/status"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "soma-operator"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+
+APPLIED_HASH_ANNOTATION = f"{SOMA_MEMORY.group}/applied-hash"
+"""On a child: hash of the manifest applied last. A field that left the manifest shows as a difference here only."""
+
+CONFIG_HASH_ANNOTATION = f"{SOMA_MEMORY.group}/config-hash"
+"""On a pod template: hash of the settings read at start, so that their change rolls the pods."""
+
+
+def selector_of(name: str) -> dict[str, str]:
+    """Return the labels that pods of a SomaMemory are found by; a Deployment's selector can never change."""
+    return {"app.kubernetes.io/name": "somamemory", INSTANCE_LABEL: name}
+
+
+def labels_of(memory: ResolvedMemory) -> dict[str, str]:
+    """Return the labels of children and pods; without a version, so that a label never rolls pods."""
+    return {
+        **selector_of(memory.name),
+        "app.kubernetes.io/component": "memory-server",
+        "app.kubernetes.io/part-of": "somamemory",
+        MANAGED_BY_LABEL: MANAGED_BY,
+    }
+
+
+def version_label(memory: ResolvedMemory) -> dict[str, str]:
+    """Return the version as a label, in the form that labels allow."""
+    text = re.sub(r"[^A-Za-z0-9]+$", "", memory.image.version[:63])
+    return {"app.kubernetes.io/version": text} if text else {}
+
+
+def owner_reference(memory: ResolvedMemory) -> Manifest:
+    """Return the reference by which the garbage collector removes a child with its SomaMemory."""
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        "name": memory.name,
+        "uid": memory.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def child(kind: Kind, name: str, memory: ResolvedMemory, **content: Any) -> Manifest:
+    """Return a manifest that belongs to the SomaMemory."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": {
+            "name": name,
+            "namespace": memory.namespace,
+            "labels": {**labels_of(memory), **version_label(memory)},
+            "ownerReferences": [owner_reference(memory)],
+        },
+        **content,
+    }
+
+
+def with_applied_hash(manifest: Manifest) -> Manifest:
+    """Return the manifest with the hash of itself."""
+    metadata = manifest["metadata"]
+    annotations = {
+        **metadata.get("annotations", {}),
+        APPLIED_HASH_ANNOTATION: content_hash(manifest),
+    }
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def content_hash(content: object) -> str:
+    """Return a short hash that does not depend on the order of keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

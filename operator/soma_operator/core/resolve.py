@@ -1,0 +1,161 @@
+"""From a SomaMemory to complete, typed values: the only input of the renderers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from soma_common.errors import InvalidInput, Violation
+from soma_operator.api.v1alpha1 import (
+    PAUSE_ANNOTATION,
+    RESTART_ANNOTATION,
+    Image,
+    SomaMemory,
+    SomaMemorySpec,
+)
+from soma_operator.core.kinds import PERSISTENT_VOLUME_CLAIM
+from soma_operator.core.observed import Defaults, Observed
+from soma_operator.core.quantity import parse_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """An image, complete."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+    pull_policy: str
+    pull_secrets: tuple[str, ...]
+
+    @property
+    def full(self) -> str:
+        """The name that the node pulls; a digest wins over a tag."""
+        if self.digest:
+            return f"{self.repository}@{self.digest}"
+        return f"{self.repository}:{self.tag}" if self.tag else self.repository
+
+    @property
+    def version(self) -> str:
+        """A short name for people and labels."""
+        if self.digest:
+            return self.digest.removeprefix("sha256:")[:12]
+        return self.tag or "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of the children."""
+
+    resource: str
+
+    @property
+    def config_map(self) -> str:
+        """Name of the ConfigMap."""
+        return f"{self.resource}-config"
+
+    @property
+    def claim(self) -> str:
+        """Name of the PersistentVolumeClaim."""
+        return f"{self.resource}-data"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMemory:
+    """One SomaMemory with nothing left open; renderers read nothing else.
+
+    Attributes:
+        spec: The spec with the operator's defaults filled in.
+        claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
+        is_paused: Whether nothing may be changed, by the spec or by the annotation.
+        restarted_at: Value of the annotation that restarts pods; None: never asked.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: SomaMemorySpec
+    image: ImageReference
+    claim_size: str
+    is_paused: bool
+    restarted_at: str | None
+
+    @property
+    def names(self) -> Names:
+        """Names of the children."""
+        return Names(self.name)
+
+    @property
+    def retains_data(self) -> bool:
+        """Whether the volume outlives the resource."""
+        return self.spec.deletion_policy == "Retain"
+
+
+def resolve(observed: Observed) -> ResolvedMemory:
+    """Fill in what the SomaMemory leaves open.
+
+    Raises:
+        InvalidInput: The resource does not have the form of this version: it was stored under another schema.
+    """
+    metadata = observed.metadata
+    spec = _parsed(observed.resource)
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    return ResolvedMemory(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        spec=spec,
+        image=_image(spec.image, observed.defaults),
+        claim_size=_claim_size(spec.storage.embedded.size, observed),
+        is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
+        restarted_at=annotations.get(RESTART_ANNOTATION),
+    )
+
+
+def _parsed(resource: Mapping[str, object]) -> SomaMemorySpec:
+    try:
+        # The status is our own output and may come from another version: it is read leniently, elsewhere.
+        return SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec
+    except ValidationError as error:
+        violations = [
+            Violation(".".join(str(part) for part in detail["loc"]), detail["msg"])
+            for detail in error.errors(include_input=False, include_url=False)
+        ]
+        raise InvalidInput("the spec is not valid", violations=violations) from None
+
+
+def _image(wish: Image, defaults: Defaults) -> ImageReference:
+    repository, tag, digest = split_image(defaults.server_image)
+    if wish.repository is not None:
+        repository = wish.repository
+    if wish.tag is not None or wish.digest is not None or wish.repository is not None:
+        # A tag or digest of ours says nothing about another repository, nor a digest about another tag.
+        digest = wish.digest
+        tag = wish.tag or (tag if wish.repository is None else None)
+    return ImageReference(
+        repository=repository,
+        tag=tag,
+        digest=digest,
+        pull_policy=wish.pull_policy or defaults.server_pull_policy,
+        pull_secrets=tuple(secret.name for secret in wish.pull_secrets),
+    )
+
+
+def split_image(image: str) -> tuple[str, str | None, str | None]:
+    """Return repository, tag and digest of an image's full name."""
+    rest, _, digest = image.partition("@")
+    head, slash, last = rest.rpartition("/")
+    # A colon before the last slash belongs to the registry's port.
+    last, _, tag = last.partition(":")
+    return f"{head}{slash}{last}", tag or None, digest or None
+
+
+def _claim_size(wished: str, observed: Observed) -> str:
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim)
+    if claim is None:
+        return wished
+    present: str = claim["spec"].get("resources", {}).get("requests", {}).get("storage", wished)
+    larger = (parse_quantity(present) or 0) > (parse_quantity(wished) or 0)
+    return present if larger else wished

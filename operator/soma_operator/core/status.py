@@ -1,0 +1,256 @@
+"""From findings to the status that GitOps tools and people read.
+
+Rule 1: `observedGeneration` and everything computed from that generation are published together.
+Rule 2: `Reconciling` and `Stalled` exist only while True, and never both.
+Rule 3: a condition's time moves only when its status does; nothing in the status beats like a heart.
+Rule 4: what may still mend itself is Reconciling until the progress deadline, and Stalled from then on.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from soma_operator.api.v1alpha1 import HTTP_PORT, UpdateStrategy
+from soma_operator.core.conditions import (
+    ROLLING,
+    Aspect,
+    Situation,
+    aspects,
+    capacity_of,
+    find_problem,
+)
+from soma_operator.core.kinds import Manifest, name_of
+from soma_operator.core.observed import Observed
+from soma_operator.core.pods import Finding
+from soma_operator.core.render.metadata import selector_of
+from soma_operator.core.resolve import ResolvedMemory
+
+Status = dict[str, Any]
+
+CONDITION_TYPES = (
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Available",
+    "StorageReady",
+    "ResizePending",
+    "Paused",
+)
+"""Every condition that may be published, in the order of publishing."""
+
+
+def opening_status(memory: ResolvedMemory, observed: Observed) -> Status:
+    """Return the first status of a new generation, from before anything was done for it."""
+    finding = Finding("Progressing", ROLLING, is_known=False)
+    kept = [aspect for aspect in _published(observed) if aspect.type not in ("Ready", *_ABNORMAL)]
+    fields = {**_kept_fields(observed), **_wished_fields(memory, observed)}
+    return _document(observed, [*_verdict(finding, memory, observed), *kept], fields, "Progressing")
+
+
+def status_of(situation: Situation) -> Status:
+    """Return the status of a resource whose plan was carried out."""
+    memory, observed = situation.memory, situation.observed
+    problem = find_problem(situation)
+    if memory.is_paused:
+        verdict = [_paused_verdict(situation, problem)]
+        phase = "Paused"
+    else:
+        verdict = _verdict(problem, memory, observed)
+        phase = _phase(verdict, memory)
+    fields = {**_wished_fields(memory, observed), **_counters(situation)}
+    return _document(observed, [*verdict, *aspects(situation)], fields, phase)
+
+
+def invalid_status(finding: Finding, observed: Observed) -> Status:
+    """Return the status of a resource that cannot be understood; what ran before goes on running."""
+    verdict = [
+        Aspect("Ready", "False", finding.reason, finding.message),
+        Aspect("Stalled", "True", finding.reason, finding.message),
+    ]
+    kept = [aspect for aspect in _published(observed) if aspect.type not in ("Ready", *_ABNORMAL)]
+    return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
+
+
+def deleting_status(observed: Observed) -> Status:
+    """Return the status of a resource that waits for the end of its children."""
+    kept = [aspect for aspect in _published(observed) if aspect.type not in _ABNORMAL]
+    if not any(aspect.type == "Ready" for aspect in kept):
+        kept.insert(0, Aspect("Ready", "Unknown", "Deleting", "the resource is being deleted"))
+    leaving = Aspect("Reconciling", "True", "Deleting", "the resource is being deleted")
+    return _document(observed, [*kept, leaving], _kept_fields(observed), "Deleting")
+
+
+def is_published(status: Status, observed: Observed) -> bool:
+    """Return whether the status says the same as the stored one.
+
+    Conditions of other writers do not count: they are not ours to remove, and would make us write for ever.
+    """
+    stored = dict(observed.status)
+    stored["conditions"] = sorted(
+        (one for one in stored.get("conditions", []) if one["type"] in CONDITION_TYPES),
+        key=lambda one: CONDITION_TYPES.index(one["type"]),
+    )
+    return stored == status
+
+
+def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
+    """Return when a change that is under way becomes a stalled one."""
+    started = status.get("progressStartedAt")
+    if started is None:
+        return None
+    return parse_time(started) + timedelta(seconds=strategy.progress_deadline_seconds)
+
+
+def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """Return a published condition."""
+    conditions: list[Mapping[str, Any]] = status.get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), None)
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time as the API writes it."""
+    return datetime.fromisoformat(text)
+
+
+def format_time(moment: datetime) -> str:
+    """Write a time as the API does: whole seconds, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_ABNORMAL = ("Reconciling", "Stalled")
+
+
+def _verdict(problem: Finding | None, memory: ResolvedMemory, observed: Observed) -> list[Aspect]:
+    if problem is None:
+        return [_ready(memory)]
+    ready = Aspect(
+        "Ready", "False" if problem.is_known else "Unknown", problem.reason, problem.message
+    )
+    if problem.is_final:
+        return [ready, Aspect("Stalled", "True", problem.reason, problem.message)]
+    deadline = deadline_of(
+        {"progressStartedAt": _progress_started_at(observed)}, memory.spec.update_strategy
+    )
+    if deadline is None or observed.now < deadline:
+        return [ready, Aspect("Reconciling", "True", problem.reason, problem.message)]
+    late = _overdue(problem, memory)
+    return [
+        Aspect("Ready", "False", late.reason, late.message),
+        Aspect("Stalled", "True", late.reason, late.message),
+    ]
+
+
+def _overdue(problem: Finding, memory: ResolvedMemory) -> Finding:
+    if problem.reason != "Progressing":
+        return problem
+    seconds = memory.spec.update_strategy.progress_deadline_seconds
+    text = f"no success within {seconds} seconds: {problem.message}; see the pods and their events"
+    return Finding("ProgressDeadlineExceeded", text)
+
+
+def _ready(memory: ResolvedMemory) -> Aspect:
+    if memory.spec.replicas == 0:
+        return Aspect("Ready", "True", "ScaledToZero", "stopped as wished; the data is kept")
+    return Aspect("Ready", "True", "Ready", f"serving on {_address(memory)}")
+
+
+def _paused_verdict(situation: Situation, problem: Finding | None) -> Aspect:
+    if problem is None and situation.applied.is_complete:
+        return _ready(situation.memory)
+    return Aspect("Ready", "Unknown", "Paused", "paused before the wish was fulfilled")
+
+
+def _phase(verdict: list[Aspect], memory: ResolvedMemory) -> str:
+    types = {aspect.type for aspect in verdict}
+    if "Stalled" in types:
+        return "Stalled"
+    if "Reconciling" in types:
+        return "Progressing"
+    return "Stopped" if memory.spec.replicas == 0 else "Ready"
+
+
+def _progress_started_at(observed: Observed) -> str:
+    """Return since when the resource is on its way: a new generation starts anew, so does leaving Ready."""
+    status = observed.status
+    is_new = status.get("observedGeneration") != observed.metadata["generation"]
+    started: str | None = status.get("progressStartedAt")
+    return format_time(observed.now) if is_new or started is None else started
+
+
+def _document(
+    observed: Observed, found: list[Aspect], fields: Mapping[str, Any], phase: str
+) -> Status:
+    ordered = sorted(found, key=lambda aspect: CONDITION_TYPES.index(aspect.type))
+    status: Status = {
+        "observedGeneration": observed.metadata["generation"],
+        "phase": phase,
+        "conditions": [_dated(aspect, observed) for aspect in ordered],
+        **fields,
+        "operatorVersion": observed.defaults.operator_version,
+    }
+    types = {aspect.type: aspect.status for aspect in found}
+    if phase in ("Progressing", "Stalled") and types["Ready"] != "True":
+        status["progressStartedAt"] = _progress_started_at(observed)
+    return status
+
+
+def _dated(aspect: Aspect, observed: Observed) -> dict[str, Any]:
+    before = condition(observed.status, aspect.type)
+    is_same = before is not None and before["status"] == aspect.status
+    return {
+        "type": aspect.type,
+        "status": aspect.status,
+        "reason": aspect.reason,
+        "message": aspect.message,
+        "lastTransitionTime": (
+            before["lastTransitionTime"] if before and is_same else format_time(observed.now)
+        ),
+        "observedGeneration": observed.metadata["generation"],
+    }
+
+
+def _published(observed: Observed) -> list[Aspect]:
+    return [
+        Aspect(one["type"], one["status"], one["reason"], one["message"])
+        for one in observed.status.get("conditions", [])
+        if one["type"] in CONDITION_TYPES
+    ]
+
+
+_COUNTERS = ("replicas", "readyReplicas", "updatedReplicas", "storage")
+_WISHED = ("selector", "image", "version", "endpoints")
+
+
+def _kept_fields(observed: Observed) -> Status:
+    return {
+        name: observed.status[name] for name in (*_COUNTERS, *_WISHED) if name in observed.status
+    }
+
+
+def _wished_fields(memory: ResolvedMemory, observed: Observed) -> Status:
+    host = f"{memory.name}.{memory.namespace}.svc"
+    labels = selector_of(observed.key.name)
+    return {
+        "selector": ",".join(f"{name}={value}" for name, value in sorted(labels.items())),
+        "image": memory.image.full,
+        "version": memory.image.version,
+        "endpoints": {"grpc": _address(memory), "http": f"{host}:{HTTP_PORT}"},
+    }
+
+
+def _address(memory: ResolvedMemory) -> str:
+    return f"{memory.name}.{memory.namespace}.svc:{memory.spec.service.port}"
+
+
+def _counters(situation: Situation) -> Status:
+    live: Manifest = (situation.deployment or {}).get("status", {})
+    counters: Status = {
+        name: live.get(name, 0) for name in ("replicas", "readyReplicas", "updatedReplicas")
+    }
+    storage: Status = {"type": situation.memory.spec.storage.type}
+    if situation.claim is not None:
+        storage["claimName"] = name_of(situation.claim)
+        capacity = capacity_of(situation.claim)
+        if capacity is not None:
+            storage["capacity"] = capacity
+    return {**counters, "storage": storage}
