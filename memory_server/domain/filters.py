@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from memory_server.domain.memory import MemoryKind, MemoryRecord, Metadata, MetadataValue
+from memory_server.domain.memory import MemoryRecord, Metadata, MetadataValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MetadataTest:
 class Filter:
     """All given parts must hold. The empty filter passes everything that has not expired."""
 
-    kinds: frozenset[MemoryKind] = frozenset()
+    kinds: frozenset[int] = frozenset()
     metadata: tuple[MetadataTest, ...] = ()
     event_time_from_us: int | None = None
     event_time_until_us: int | None = None

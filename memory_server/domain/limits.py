@@ -17,6 +17,10 @@ MAX_LINK_DEPTH = 8
 MAX_FILTER_TESTS = 32
 MAX_FILTER_VALUES = 256
 
+MIN_TIME_US = -62_135_596_800_000_000
+MAX_TIME_US = 253_402_300_799_999_999
+"""The first and last microsecond that google.protobuf.Timestamp can name: the years 1 to 9999."""
+
 DEFAULT_TOP_K = 10
 DEFAULT_PAGE_SIZE = 50
 DEFAULT_NEIGHBOR_LIMIT = 100

@@ -57,7 +57,7 @@ class MemoryDraft:
     payload_json: bytes
     id: str = ""
     coordinate: Coordinate | None = None
-    kind: MemoryKind = MemoryKind.EPISODIC
+    kind: int = MemoryKind.EPISODIC
     text: str = ""
     importance: float = 1.0
     metadata: Metadata = field(default_factory=dict)

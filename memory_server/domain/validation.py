@@ -14,7 +14,7 @@ from typing import Any
 from memory_server.domain import limits
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.limits import Limits
-from memory_server.domain.memory import Coordinate, MemoryDraft, MemoryRef, Metadata
+from memory_server.domain.memory import Coordinate, MemoryDraft, MemoryKind, MemoryRef, Metadata
 from soma_common.errors import InvalidInput, Violation
 
 
@@ -100,6 +100,9 @@ def check_draft(found: Violations, draft: MemoryDraft, allowed: Limits, path: st
         check_name(found, f"{path}.id", draft.id, limits.MAX_ID_BYTES)
     if draft.coordinate is not None:
         check_coordinate(found, f"{path}.coordinate", draft.coordinate)
+    check_kind(found, f"{path}.kind", draft.kind)
+    check_time(found, f"{path}.event_time", draft.event_time_us)
+    check_time(found, f"{path}.expire_time", draft.expire_time_us)
     check_payload(found, f"{path}.payload_json", draft.payload_json, allowed.max_payload_bytes)
     text_size = len(draft.text.encode("utf-8", "surrogatepass"))
     most = limits.MAX_TEXT_BYTES
@@ -108,6 +111,18 @@ def check_draft(found: Violations, draft: MemoryDraft, allowed: Limits, path: st
     check_metadata(found, f"{path}.metadata", draft.metadata)
     if draft.embedding:
         check_vector(found, f"{path}.embedding", draft.embedding, allowed.embedding_dimensions)
+
+
+def check_kind(found: Violations, path: str, kind: int) -> None:
+    """Check that a number is one of a kind."""
+    found.require(kind in set(MemoryKind), path, "must be episodic or semantic")
+
+
+def check_time(found: Violations, path: str, time_us: int | None) -> None:
+    """Check that a time is within the years that a timestamp can name; none is fine."""
+    if time_us is not None:
+        is_named = limits.MIN_TIME_US <= time_us <= limits.MAX_TIME_US
+        found.require(is_named, path, "must be in the years 1 to 9999")
 
 
 def check_payload(found: Violations, path: str, payload_json: bytes, max_bytes: int) -> None:
@@ -135,7 +150,7 @@ def parse_json(document: bytes) -> Any:
     try:
         return json.loads(document.decode("utf-8"), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} at byte {error.pos}") from None
+        raise ValueError(f"{error.msg} at character {error.pos}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
@@ -187,6 +202,10 @@ def check_filter(found: Violations, given: Filter) -> None:
     found.require(len(given.metadata) <= most, "filter.metadata", f"must have at most {most} tests")
     for place, test in enumerate(given.metadata):
         _check_test(found, f"filter.metadata[{place}]", test)
+    for place, kind in enumerate(sorted(given.kinds)):
+        check_kind(found, f"filter.kinds[{place}]", kind)
+    check_time(found, "filter.event_time_from", given.event_time_from_us)
+    check_time(found, "filter.event_time_until", given.event_time_until_us)
     if given.min_importance is not None:
         is_finite = math.isfinite(given.min_importance)
         found.require(is_finite, "filter.min_importance", "must be finite")

@@ -53,7 +53,8 @@ class NeighborQuery:
 
     ref: MemoryRef
     types: Sequence[str]
-    direction: Direction
+    direction: Direction | None
+    """None: one that is not known."""
     depth: int
     limit: int
 
@@ -167,6 +168,8 @@ def _check_walk(scope: Scope, query: NeighborQuery) -> tuple[int, int]:
     found.require(len(query.types) <= most, "types", f"must have at most {most} types")
     for place, name in enumerate(query.types):
         validation.check_name(found, f"types[{place}]", name, limits.MAX_LINK_TYPE_BYTES)
+    is_known = query.direction is not None
+    found.require(is_known, "direction", "must be outgoing, incoming or both")
     depth = validation.check_count(
         found, "depth", query.depth, default=1, maximum=limits.MAX_LINK_DEPTH
     )

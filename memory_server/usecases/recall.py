@@ -43,12 +43,12 @@ class RecallMode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RecallQuery:
-    """What a caller wants to recall: exactly one of `text`, `vector`, `coordinate`."""
+    """What a caller wants to recall: exactly one of `text`, `vector`, `coordinate`; mode None: one not known."""
 
     text: str | None = None
     vector: bytes | None = None
     coordinate: Coordinate | None = None
-    mode: RecallMode = RecallMode.HYBRID
+    mode: RecallMode | None = RecallMode.HYBRID
     top_k: int = 0
     given: Filter = EVERYTHING
     min_score: float | None = None
@@ -157,6 +157,8 @@ def _check(engine: Engine, scope: Scope, query: RecallQuery) -> int:
     top_k = validation.check_count(
         found, "top_k", query.top_k, default=limits.DEFAULT_TOP_K, maximum=limits.MAX_TOP_K
     )
+    is_known = query.mode is not None
+    found.require(is_known, "mode", "must be hybrid, vector or keyword")
     if query.min_score is not None:
         found.require(0 <= query.min_score <= 1, "min_score", "must be from 0 to 1")
     found.require(query.min_commit_seq >= 0, "min_commit_seq", "must be 0 or more")

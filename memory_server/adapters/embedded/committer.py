@@ -180,12 +180,14 @@ class Committer:
                 results.append(done.receipt)
                 changes += done.changes
             outcomes.append((batch, results))
-        self._connection.execute(
-            "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
-        )
+        if commit_seq > self._commit_seq or not all(batch.writes for batch in batches):
+            # Without any write it is the question whether writing works, which only a write can answer.
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
+            )
+            self._has_dirty_wal = True
         self._connection.execute("COMMIT")
         self._commit_seq = commit_seq
-        self._has_dirty_wal = True
         return _Group(outcomes, changes, commit_seq)
 
     def _one_by_one(self, batches: list[_Batch]) -> _Group:

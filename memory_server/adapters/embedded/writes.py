@@ -188,7 +188,9 @@ class WriteExecutor:
             self._remove(namespace_key, _Head(seq, MemoryId(memory_id), 0, 0, is_expired=True))
             self._touch(namespace_key, commit_seq)
             changes.append(Change(Scope(Tenant(tenant), name), commit_seq, removed_seqs=(seq,)))
-        receipt = Receipt("", MemoryId(""), commit_seq, version=len(expired), is_removed=True)
+        # Nothing expired takes no commit: an idle server does not write.
+        last_seq = commit_seq if expired else commit_seq - 1
+        receipt = Receipt("", MemoryId(""), last_seq, version=len(expired), is_removed=True)
         return Done(receipt, tuple(changes))
 
     def _namespace_key(self, scope: Scope) -> int | None:

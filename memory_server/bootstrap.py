@@ -1,0 +1,140 @@
+"""Composition root: settings become a running server, and a signal ends it in order.
+
+Order of a start: open the store, listen on HTTP (alive, not ready), load the index, listen on gRPC, ready.
+Order of a stop: not ready, wait for the endpoints to forget the pod, finish accepted calls, stop the workers, close the
+store. No acknowledged write depends on this order: it only spares callers a retry.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from memory_server.adapters.embedded.database import open_database
+from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
+from memory_server.adapters.in_memory.embedder import NoEmbedder
+from memory_server.adapters.in_memory.index import InMemoryIndex
+from memory_server.adapters.in_memory.store import InMemoryStore
+from memory_server.adapters.system_clock import SystemClock
+from memory_server.adapters.wordllama import WordLlamaEmbedder
+from memory_server.domain.limits import Limits
+from memory_server.ports import Embedder, MemoryStore, SearchIndex
+from memory_server.transport import predecessor, servicer
+from memory_server.transport.auth import SingleTenant
+from memory_server.transport.boundary import Boundary, BoundaryOptions
+from memory_server.transport.health import Readiness
+from memory_server.transport.http import HttpServer
+from memory_server.transport.metrics import ServerMetrics
+from memory_server.transport.server import build_server
+from memory_server.usecases.engine import Engine, fill_index
+from memory_server.workers import maintainer
+from soma_common import __version__
+from soma_common.errors import Unavailable
+from soma_common.settings import SMFSettings
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
+    """Run a server until `stop` is set.
+
+    Raises:
+        SomaError: It cannot start; the text names the mend.
+    """
+    labels = {"service": settings.service, "instance": settings.instance, "env": settings.env}
+    metrics = ServerMetrics({**labels, "version": __version__})
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(_engine(settings, metrics))
+        authenticator = SingleTenant()
+        facts = servicer.ServerFacts(__version__, authenticator.name)
+        services = {
+            **servicer.methods_by_service(servicer.Servicer(engine, facts)),
+            **predecessor.methods_by_service(predecessor.PredecessorServicer(engine)),
+        }
+        readiness = Readiness(services)
+        await stack.enter_async_context(_http(settings, readiness, metrics))
+        await fill_index(engine)
+        options = BoundaryOptions(settings.max_concurrent_rpcs, settings.default_deadline_s)
+        boundary = Boundary(authenticator, metrics, options)
+        server = build_server(settings, boundary, services, readiness)
+        metrics.tail_memories.set_function(engine.index.tail_size)
+        metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
+        async with asyncio.TaskGroup() as tasks:
+            await server.start()
+            watching = tasks.create_task(readiness.watch(engine.store))
+            working = tasks.create_task(maintainer.run(engine))
+            _announce(settings, engine)
+            await stop.wait()
+            log.info("stopping")
+            watching.cancel()
+            await readiness.drain()
+            await asyncio.sleep(settings.drain_delay_s)
+            await server.stop(settings.drain_s)
+            working.cancel()
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterator[Engine]:
+    dimensions = settings.embedding_dimensions
+    limits = Limits(
+        max_message_bytes=settings.max_message_bytes,
+        max_payload_bytes=settings.max_payload_bytes,
+        request_id_ttl_s=settings.request_id_ttl_s,
+        embedding_dimensions=dimensions,
+    )
+    clock = SystemClock()
+    store: MemoryStore
+    index: SearchIndex
+    if settings.store == "in_memory":
+        store, index = InMemoryStore(), InMemoryIndex()
+    else:
+        database = open_database(
+            settings.data_dir, synchronous=settings.synchronous, dimensions=dimensions
+        )
+        options = StoreOptions(settings.write_queue_size, settings.request_id_ttl_s)
+        store = EmbeddedStore(database, clock, options, metrics.observe_commit)
+        index = EmbeddedIndex(dimensions)
+    try:
+        yield Engine(store, index, _embedder(settings), clock, os.urandom, limits)
+    finally:
+        await store.close()
+
+
+def _embedder(settings: SMFSettings) -> Embedder:
+    if settings.embedder == "none":
+        return NoEmbedder(settings.embedding_dimensions)
+    return WordLlamaEmbedder(settings.embedding_dimensions)
+
+
+@asynccontextmanager
+async def _http(
+    settings: SMFSettings, readiness: Readiness, metrics: ServerMetrics
+) -> AsyncIterator[None]:
+    http = HttpServer(readiness, metrics)
+    try:
+        try:
+            await http.start(settings.http_host, settings.http_port)
+        except OSError as error:
+            message = "the HTTP port cannot be opened; is another server running?"
+            address = f"{settings.http_host}:{settings.http_port}"
+            raise Unavailable(message, address=address) from error
+        yield
+    finally:
+        await http.stop()
+
+
+def _announce(settings: SMFSettings, engine: Engine) -> None:
+    log.info(
+        "serving",
+        extra={
+            "grpc_address": f"{settings.grpc_host}:{settings.grpc_port}",
+            "http_address": f"{settings.http_host}:{settings.http_port}",
+            "store": engine.store.name,
+            "commit_seq": engine.store.last_commit_seq,
+            "embedding_model": engine.embedder.model,
+        },
+    )
+    log.warning("nobody is authenticated: every caller is the tenant default")

@@ -1,0 +1,58 @@
+"""Whether the server can serve: asked by the kubelet over HTTP and by clients over grpc.health.v1."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from grpc_health.v1 import health, health_pb2
+
+from memory_server.ports import MemoryStore
+from soma_common.errors import SomaError
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY_S = 2.0
+
+
+class Readiness:
+    """The one answer to `can it serve?`, with the reason when it cannot.
+
+    Rules:
+        - Loading and draining mean no; a store that refuses writes means no.
+        - grpc.health.v1 says for each service, and for the server as a whole (the empty name), what HTTP says.
+    """
+
+    def __init__(self, service_names: Iterable[str]) -> None:
+        self.servicer = health.aio.HealthServicer()
+        self._names = ["", *service_names]
+        self.reason: str | None = "the index is being loaded"
+        """Why it cannot serve; None when it can."""
+        self._is_draining = False
+
+    async def set_reason(self, reason: str | None) -> None:
+        """Say that the server can serve (None) or why it cannot; draining is final."""
+        if self._is_draining:
+            return
+        if reason != self.reason:
+            log.info("readiness changed", extra={"reason": reason or "ready"})
+        self.reason = reason
+        answer = health_pb2.HealthCheckResponse
+        status = answer.SERVING if reason is None else answer.NOT_SERVING
+        for name in self._names:
+            await self.servicer.set(name, status)
+
+    async def drain(self) -> None:
+        """Say from now on that the server is going away."""
+        await self.set_reason("the server is stopping")
+        self._is_draining = True
+
+    async def watch(self, store: MemoryStore) -> None:
+        """Ask the store again and again, until cancelled."""
+        while True:
+            try:
+                await store.check()
+            except SomaError as error:
+                await self.set_reason(error.message)
+            else:
+                await self.set_reason(None)
+            await asyncio.sleep(CHECK_EVERY_S)

@@ -1,0 +1,65 @@
+"""Metrics of the memory server, all declared here. Label values come from closed sets."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+
+
+class ServerMetrics:
+    """Everything that `/metrics` shows of the server itself.
+
+    Args:
+        labels: `service`, `instance`, `env` and `version`, shown once as `soma_server_info`: Prometheus joins them to
+            the rest, and its own target labels carry the instance.
+    """
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self.registry = CollectorRegistry()
+        info = Gauge(
+            "soma_server_info",
+            "Facts of the server; always 1.",
+            list(labels),
+            registry=self.registry,
+        )
+        info.labels(**labels).set(1)
+        self.rpc_seconds = Histogram(
+            "soma_server_rpc_duration_seconds",
+            "Time from the arrival of a call to its answer.",
+            ["method", "code"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.rpcs_in_progress = Gauge(
+            "soma_server_rpcs_in_progress", "Calls that are worked on.", registry=self.registry
+        )
+        self.shed = Counter(
+            "soma_server_rpcs_shed_total",
+            "Calls refused because too many were worked on.",
+            registry=self.registry,
+        )
+        self.commit_seconds = Histogram(
+            "soma_server_commit_duration_seconds",
+            "Time of one group commit, with its fsync.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.commit_writes = Histogram(
+            "soma_server_commit_group_writes",
+            "Writes that shared one commit.",
+            buckets=_GROUP_SIZES,
+            registry=self.registry,
+        )
+        self.tail_memories = Gauge(
+            "soma_server_index_tail_memories",
+            "Memories whose words are scanned exactly because the index does not have them yet.",
+            registry=self.registry,
+        )
+        self.commit_seq = Gauge(
+            "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
+        )
+
+    def observe_commit(self, writes: int, seconds: float) -> None:
+        """Count one group commit; called in the committer's thread."""
+        self.commit_seconds.observe(seconds)
+        self.commit_writes.observe(writes)

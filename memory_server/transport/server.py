@@ -1,0 +1,62 @@
+"""The gRPC port."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from memory_server.transport.boundary import Boundary, Method
+from memory_server.transport.health import Readiness
+from soma_common.errors import Unavailable
+from soma_common.settings import SMFSettings
+
+KEEPALIVE_TIME_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 20_000
+MIN_CLIENT_PING_MS = 10_000
+"""Clients that ping more often are cut off; the usual keepalive of 10 s and more is fine."""
+
+MAX_CONNECTION_AGE_MS = 30 * 60_000
+MAX_CONNECTION_AGE_GRACE_MS = 60_000
+"""Connections end now and then, so that clients find new pods."""
+
+
+def build_server(
+    settings: SMFSettings,
+    boundary: Boundary,
+    services: Mapping[str, Mapping[str, Method[Any]]],
+    readiness: Readiness,
+) -> grpc.aio.Server:
+    """Return the server with all services, health and reflection, listening but not started.
+
+    Raises:
+        Unavailable: The port is taken.
+    """
+    server = grpc.aio.server(options=_options(settings))
+    for name, methods in services.items():
+        server.add_generic_rpc_handlers((boundary.service(name, methods),))
+    health_pb2_grpc.add_HealthServicer_to_server(readiness.servicer, server)
+    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        message = "the gRPC port cannot be opened; is another server running?"
+        raise Unavailable(message, address=address) from error
+    return server
+
+
+def _options(settings: SMFSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),  # what is sent is bounded by the use cases
+        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not half of the calls
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", MIN_CLIENT_PING_MS),
+        ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_AGE_GRACE_MS),
+    ]

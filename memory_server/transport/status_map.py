@@ -1,0 +1,101 @@
+"""Errors as google.rpc.Status: one table, the same details for whole calls and for single items of a batch."""
+
+import re
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from soma_common.errors import (
+    AlreadyExists,
+    Conflict,
+    CorruptData,
+    DeadlineExceeded,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PermissionRefused,
+    SomaError,
+    StorageFull,
+    Unavailable,
+)
+
+DOMAIN = "memory.soma.sh"
+"""`domain` of every ErrorInfo; its `reason` is the class of the error in upper case."""
+
+RETRY_UNAVAILABLE_S = 0.5
+
+_CODES: dict[type[SomaError], grpc.StatusCode] = {
+    InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    Conflict: grpc.StatusCode.ABORTED,
+    PermissionRefused: grpc.StatusCode.PERMISSION_DENIED,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    StorageFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    CorruptData: grpc.StatusCode.DATA_LOSS,
+}
+
+
+def code_of(error: SomaError) -> grpc.StatusCode:
+    """Return the gRPC status of an error, by its nearest class in the table."""
+    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+
+
+def status_of(error: SomaError) -> status_pb2.Status:
+    """Return the whole status: what happened, every bad field, and when to try again."""
+    details = [_error_info(error), *_specific(error)]
+    status = status_pb2.Status(code=code_of(error).value[0], message=_message(error))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def internal_status() -> status_pb2.Status:
+    """Return the status of a bug: nothing about it leaves the server."""
+    message = "the server failed; its log tells why"
+    return status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message=message)
+
+
+def _message(error: SomaError) -> str:
+    if isinstance(error, InvalidInput) and error.violations:
+        named = "; ".join(f"{bad.field}: {bad.description}" for bad in error.violations[:3])
+        more = len(error.violations) - 3
+        return f"{error.message}: {named}" + (f"; and {more} more" if more > 0 else "")
+    if isinstance(error, NotFound):
+        return f"{error.message}: {error.kind} {error.name!r}"
+    return error.message
+
+
+def _error_info(error: SomaError) -> error_details_pb2.ErrorInfo:
+    reason = re.sub(r"(?<!^)(?=[A-Z])", "_", error.reason).upper()
+    facts = {name: str(value) for name, value in error.facts.items()}
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=facts)
+
+
+def _specific(
+    error: SomaError,
+) -> list[
+    error_details_pb2.BadRequest | error_details_pb2.RetryInfo | error_details_pb2.ResourceInfo
+]:
+    if isinstance(error, InvalidInput) and error.violations:
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad.field_violations.add(field=violation.field, description=violation.description)
+        return [bad]
+    if isinstance(error, NotFound):
+        info = error_details_pb2.ResourceInfo(resource_type=error.kind, resource_name=error.name)
+        return [info]
+    if isinstance(error, Overloaded):
+        return [_retry(error.retry_after_s)]
+    return [_retry(RETRY_UNAVAILABLE_S)] if isinstance(error, Unavailable) else []
+
+
+def _retry(after_s: float) -> error_details_pb2.RetryInfo:
+    delay = duration_pb2.Duration()
+    delay.FromMilliseconds(round(after_s * 1000))
+    return error_details_pb2.RetryInfo(retry_delay=delay)
