@@ -1,0 +1,58 @@
+{{/* Name of everything that the chart makes: `soma-operator` in a release called soma. */}}
+{{- define "soma.name" -}}
+{{- $name := printf "%s-soma-operator" .Release.Name -}}
+{{- if hasPrefix "soma" .Release.Name -}}
+{{- $name = printf "%s-operator" (trimSuffix "-operator" .Release.Name) -}}
+{{- end -}}
+{{- $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "soma.selector" -}}
+app.kubernetes.io/name: soma-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "soma.labels" -}}
+{{ include "soma.selector" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/part-of: somamemory
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Full name of an image: (list image chart) */}}
+{{- define "soma.image" -}}
+{{- $image := index . 0 -}}
+{{- $chart := index . 1 -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default $chart.AppVersion) -}}
+{{- end -}}
+
+{{/* What the operator does to the children of a SomaMemory; the verbs are those of its requests, no more. */}}
+{{- define "soma.rules" -}}
+- apiGroups: [memory.soma.sh]
+  resources: [somamemories]
+  verbs: [get, list, watch]
+- apiGroups: [memory.soma.sh]
+  resources: [somamemories/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts, services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  # delete: only a claim that never got a volume, when another storage class is wished for
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
