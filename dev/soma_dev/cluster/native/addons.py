@@ -34,13 +34,18 @@ def volume_folders(node: Layout) -> Iterator[Path]:
         yield folder
 
 
+def volume_name(folder: Path) -> str:
+    """Return the name of the PersistentVolume of a folder."""
+    return f"local-{folder.name}"
+
+
 def volume(folder: Path) -> dict[str, object]:
     """Return the PersistentVolume of a folder. Of type `local`: unlike hostPath it takes a pod's fsGroup."""
     here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
-        "metadata": {"name": f"local-{folder.name}", "labels": {VOLUME_LABEL: folder.name}},
+        "metadata": {"name": volume_name(folder), "labels": {VOLUME_LABEL: folder.name}},
         "spec": {
             "capacity": {"storage": CAPACITY},
             "accessModes": ["ReadWriteOnce"],

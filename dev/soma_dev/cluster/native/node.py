@@ -22,6 +22,7 @@ from soma_dev.cluster.native.layout import (
 )
 from soma_dev.cluster.native.services import Service
 from soma_dev.paths import tool
+from soma_dev.problem import Problem
 from soma_dev.shell import run
 from soma_dev.waiting import wait_for
 
@@ -51,10 +52,8 @@ def down(node: Layout) -> bool:
 
 def is_healthy(node: Layout) -> bool:
     """Tell whether every process of the node runs and its API server answers."""
-    identities = [processes.load(path) for path in (node.state / "processes").glob("*.json")]
-    running = identities and all(one and processes.is_running(one) for one in identities)
     complete = (node.state / "complete").exists()
-    return bool(running and complete and _endpoint(node).answers("/readyz"))
+    return complete and not _ended(node) and _endpoint(node).answers("/readyz")
 
 
 def ctr(node: Layout, *arguments: str | Path) -> str:
@@ -68,7 +67,7 @@ def kubectl(node: Layout, *arguments: str, input_text: str | None = None) -> str
 
 
 def _start(node: Layout, pause_image: Path) -> None:
-    for folder in (node.pki, node.logs, node.state / "processes"):
+    for folder in (node.pki, node.logs, _records(node)):
         folder.mkdir(parents=True, exist_ok=True)
     node.state.chmod(0o711)  # pods reach their volumes; nobody lists what else there is
     _link(node)
@@ -98,6 +97,8 @@ def _start(node: Layout, pause_image: Path) -> None:
     _spawn(node, services.dns(node, addresses), _volume_keeper(node))
     _wait(node, endpoint, "/api/v1/namespaces/default/serviceaccounts/default")
     kubectl(node, "wait", "--for=condition=Ready", f"node/{NODE_NAME}", f"--timeout={START_S}s")
+    if ended := _ended(node):
+        raise Problem(f"{', '.join(ended)} ended at once", mend=f"read the logs in {node.logs}")
     (node.state / "complete").touch()
 
 
@@ -141,7 +142,17 @@ def _spawn(node: Layout, *wanted: Service) -> None:
         command = ["nsenter", f"--net={node.network_namespace}", *service.command]
         log = node.logs / f"{service.name}.log"
         identity = processes.spawn(command, log=log, environment=environment)
-        identity.save(node.state / "processes" / f"{service.name}.json")
+        identity.save(_records(node) / f"{service.name}.json")
+
+
+def _ended(node: Layout) -> list[str]:
+    """Return the names of the services that were started and do not run."""
+    saved = {path.stem: processes.load(path) for path in _records(node).glob("*.json")}
+    return [name for name, one in saved.items() if not (one and processes.is_running(one))]
+
+
+def _records(node: Layout) -> Path:
+    return node.state / "processes"
 
 
 def _volume_keeper(node: Layout) -> Service:

@@ -86,7 +86,7 @@ def containerd(node: Layout, addresses: Addresses) -> Service:
                     "ranges": [[{"subnet": str(addresses.pods)}]], "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },
-            {"type": "portmap", "capabilities": {"portMappings": True}},
+            {"type": "portmap", "backend": "nftables", "capabilities": {"portMappings": True}},
         ],
     }))  # fmt: skip
     settings = node.state / "containerd.toml"

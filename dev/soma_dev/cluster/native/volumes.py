@@ -8,7 +8,6 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,44 +32,48 @@ def main(arguments: list[str]) -> None:
     endpoint = Endpoint(host, int(port), node.pki / "ca.crt", access["users"][0]["user"]["token"])
     while True:
         try:
-            for volume in _released(endpoint):
-                renew(endpoint, node.volumes, volume["metadata"])
+            _follow(endpoint, node.volumes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             print(f"the watch ended: {error}", file=sys.stderr, flush=True)
         time.sleep(PAUSE_S)
 
 
-def renew(endpoint: Endpoint, folder: Path, metadata: dict[str, Any]) -> None:
-    """Remove a released volume, empty its folder, and offer it anew.
+def offer(endpoint: Endpoint, folder: Path) -> None:
+    """Empty the folder of a volume that does not exist, and make the volume.
 
-    The order matters: while the volume exists as released nobody can claim it, and a new one is offered
-    only when the folder is empty.
+    While there is no volume nobody can claim it, so nobody sees it half empty. The folder itself is made anew:
+    the group and the mode that the last pod gave it are none of the next one's business.
     """
-    home = folder / metadata["labels"][addons.VOLUME_LABEL]
-    for entry in home.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    # Owner and mode go back too: the last pod's fsGroup is none of the next one's business.
-    shutil.rmtree(home)
-    home.mkdir()
-    precondition = {"preconditions": {"uid": metadata["uid"]}}
-    endpoint.send("DELETE", f"{COLLECTION}/{metadata['name']}", precondition)
-    endpoint.send("POST", COLLECTION, addons.volume(home))
+    shutil.rmtree(folder)
+    folder.mkdir()
+    endpoint.send("POST", COLLECTION, addons.volume(folder))
 
 
-def _released(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
-    """Give each volume that is or becomes released, until the watch ends."""
+def _follow(endpoint: Endpoint, volumes: Path) -> None:
+    """Bring the volumes in order, and then after each of their events, until the watch ends."""
     listed = endpoint.read(f"{COLLECTION}?{SELECTOR}")
-    yield from filter(_is_released, listed["items"])
+    present = {volume["metadata"]["name"] for volume in listed["items"]}
+    for folder in volumes.iterdir():
+        if addons.volume_name(folder) not in present:
+            offer(endpoint, folder)
+    for volume in listed["items"]:
+        _withdraw_released(endpoint, volume)
     since = listed["metadata"]["resourceVersion"]
     query = f"{SELECTOR}&watch=1&timeoutSeconds={WATCH_S}&resourceVersion={since}"
     for event in endpoint.watch(f"{COLLECTION}?{query}", timeout_s=WATCH_S + 10):
         if event["type"] == "ERROR":
             return
-        if event["type"] != "DELETED" and _is_released(event["object"]):
-            yield event["object"]
+        if event["type"] == "DELETED":
+            offer(endpoint, volumes / event["object"]["metadata"]["labels"][addons.VOLUME_LABEL])
+        else:
+            _withdraw_released(endpoint, event["object"])
+
+
+def _withdraw_released(endpoint: Endpoint, volume: dict[str, Any]) -> None:
+    """Delete a volume whose claim is gone; the end of the deletion is an event of its own."""
+    if _is_released(volume):
+        precondition = {"preconditions": {"uid": volume["metadata"]["uid"]}}
+        endpoint.send("DELETE", f"{COLLECTION}/{volume['metadata']['name']}", precondition)
 
 
 def _is_released(volume: dict[str, Any]) -> bool:
