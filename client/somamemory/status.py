@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from somamemory import errors
@@ -49,14 +50,14 @@ def error_of_call(
     """
     packed = next((value for key, value in trailing if key == _DETAILS_KEY), b"")
     number: int = code.value[0]
-    status = status_pb2.Status(code=number, message=message)
     if isinstance(packed, bytes) and packed:
         try:
             told = status_pb2.Status.FromString(packed)
-        except ValueError:  # protobuf's DecodeError is one
-            told = status
-        status = told if told.code == number else status
-    return error_of_status(status)
+            if told.code == number:
+                return error_of_status(told)
+        except DecodeError:
+            pass
+    return error_of_status(status_pb2.Status(code=number, message=message))
 
 
 def _details(status: status_pb2.Status) -> Details:
