@@ -62,8 +62,8 @@ class SomaMemoryError(Exception):
 
     def __str__(self) -> str:
         """Return the message and every violation, so that a plain traceback says it all."""
-        bad = (f"{each.field}: {each.description}" for each in self.violations)
-        return "; ".join([self.message, *bad])
+        bad = [f"{each.field}: {each.description}" for each in self.violations]
+        return "; ".join([self.message, *(each for each in bad if each not in self.message)])
 
     @property
     def reason(self) -> str:

@@ -75,7 +75,9 @@ def _sentence(error: errors.SomaMemoryError, address: str) -> str:
         case errors.NotFound(details=errors.Details(resource=errors.Resource() as resource)):
             return f"there is no {resource.kind} {resource.name!r}"
         case errors.VersionConflict(current_version=int() as version):
-            return f"{error.message}: it is at version {version} now"
+            return f"the version is {version} now, not the expected one"
+        case errors.InvalidArgument(violations=(_, *_)):
+            return "the request is not valid"  # the lines below tell all of it
         case _:
             return error.message or "the call failed"
 

@@ -14,7 +14,7 @@ from somamemory.cli.output import shortened
 from somamemory.cli.session import Session
 from somamemory.errors import invalid
 from somamemory.interchange import object_of
-from somamemory.model import Memory, MemoryKind, Recalled, RecallMode, Receipt
+from somamemory.model import Memory, MemoryKind, Recalled, RecallHit, RecallMode, Receipt
 
 _TIME_FORMAT = "%Y-%m-%d %H:%M"
 
@@ -172,7 +172,7 @@ def recall(
     if session.output.json:
         session.output.write_json(_recalled_object(found))
         return
-    _print_recalled(session, found, explain=explain)
+    _print_recalled(session, found, explain=explain, near=near is not None)
 
 
 def print_receipt(session: Session, receipt: Receipt, verb: str) -> None:
@@ -220,20 +220,20 @@ def _recalled_object(found: Recalled) -> dict[str, Any]:
     }
 
 
-def _print_recalled(session: Session, found: Recalled, *, explain: bool) -> None:
+def _print_recalled(session: Session, found: Recalled, *, explain: bool, near: bool) -> None:
     if not found.hits:
         session.output.say("nothing is recalled")
     else:
         columns = ["score", *(["parts"] if explain else []), "id", "text"]
-        rows = []
-        for hit in found.hits:
-            told = hit.parts
-            parts = f"keyword {told.keyword:.3f} vector {told.vector:.3f}" if told else ""
-            if told and told.coordinate_distance:
-                parts = f"distance {told.coordinate_distance:g}"
-            memory = hit.memory
-            row = [f"{hit.score:.3f}", *([parts] if explain else []), memory.id]
-            rows.append([*row, shortened(memory.text)])
-        session.output.table(columns, rows)
+        session.output.table(columns, [_hit_row(hit, near=near) for hit in found])
     if found.degraded:
         session.output.note(f"not all was looked at: {', '.join(found.degraded)} was not available")
+
+
+def _hit_row(hit: RecallHit, *, near: bool) -> list[str]:
+    parts = []
+    if hit.parts and near:
+        parts = [f"distance {hit.parts.coordinate_distance:g}"]
+    elif hit.parts:
+        parts = [f"keyword {hit.parts.keyword:.3f} vector {hit.parts.vector:.3f}"]
+    return [f"{hit.score:.3f}", *parts, hit.memory.id, shortened(hit.memory.text)]

@@ -12,6 +12,7 @@ from somamemory.interchange import json_text
 
 _WIDTH_OF_A_PIPE = 120
 _SHOWN_CHARS = 240
+_WIDEST_COLUMN = 44
 
 
 class Output:
@@ -47,7 +48,7 @@ class Output:
         """Print rows under headings; the last column takes the room that is left."""
         table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
         for name in columns[:-1]:
-            table.add_column(name, overflow="fold")
+            table.add_column(name, overflow="fold", max_width=_WIDEST_COLUMN)
         table.add_column(columns[-1], overflow="fold", ratio=1)
         for row in rows:
             table.add_row(*(Text(printable(str(cell))) for cell in row))

@@ -114,7 +114,7 @@ def test_links_and_facts(soma: Soma) -> None:
         (
             ["store", "x", "--id", "a", "--expected-version", "4"],
             failures.CONFLICT,
-            "at version 1 now",
+            "the version is 1 now",
         ),
         (["recall", "x", "-k", "many"], failures.INVALID, "--top-k"),
         (["unknown"], failures.INVALID, "unknown"),
