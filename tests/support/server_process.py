@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -140,7 +140,7 @@ class ServerProcess:
 
     def _serves(self) -> bool:
         with grpc.insecure_channel(self.address) as channel:
-            health = health_pb2_grpc.HealthStub(channel)
+            health: Any = health_pb2_grpc.HealthStub(channel)  # its stubs hide the methods
             try:
                 answer = health.Check(health_pb2.HealthCheckRequest(), timeout=2.0)
             except grpc.RpcError:
