@@ -32,14 +32,17 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`python -m memory_server` over one data folder.
+    """`python -m memory_server`, or another module with the same settings, over one data folder.
 
     The ports are chosen once and kept over restarts, so that clients find the server again. Use it
     as a context manager, or call `start` and `stop`; no call leaves a process behind when it raises.
     """
 
-    def __init__(self, data_dir: Path, **settings: object) -> None:
+    def __init__(
+        self, data_dir: Path, *, module: str = "memory_server", **settings: object
+    ) -> None:
         self.data_dir = data_dir
+        self._module = module
         self.grpc_port = free_port()
         self.http_port = free_port()
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
@@ -71,7 +74,7 @@ class ServerProcess:
         assert self._process is None, "the server runs already"
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "memory_server"],
+                [sys.executable, "-m", self._module],
                 cwd=ROOT,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,171 @@
+"""Run the benchmarks: `python -m tests.bench [--full] [--name NAME]`."""
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from somamemory import Draft, MemoryClient
+from tests.bench import data, report
+from tests.bench.measuring import Case, LoadGenerator, Pace, compare
+from tests.support.server_process import ROOT, ServerProcess
+
+RESULTS = ROOT / "docs/benchmarks"
+PAGE = ROOT / "docs/benchmarks.md"
+
+PACES = {"short": Pace(seconds=1.5, repeats=3), "full": Pace(seconds=5.0, repeats=5)}
+PACKAGES = ("somamemory", "grpcio", "protobuf", "faiss-cpu", "tantivy", "wordllama")
+
+# Recall first: it is over the corpus alone, before the stores have added to the server.
+CASES = [
+    Case("recall, hybrid", "recall hybrid", 1),
+    Case("recall, hybrid", "recall hybrid", 16),
+    Case("recall, vector", "recall vector", 16),
+    Case("recall, keyword", "recall keyword", 16),
+    Case("get", "get", 16),
+    Case("store", "store", 1),
+    Case("store", "store", 16),
+    Case("store", "store", 64),
+    Case(f"store batch of {data.BATCH_ITEMS}", "store batch", 4),
+]
+GROUPING = Case("store, group commit over commit each", "store", 64)
+
+
+def main() -> int:
+    """Measure, keep the JSON, and write the page anew."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="longer and more often")
+    parser.add_argument("--name", help="name of the kept JSON; default: short or full")
+    parser.add_argument("--corpus", type=int, default=10_000, help="memories that recall searches")
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    form = "full" if given.full else "short"
+    run = _run(PACES[form], given.corpus, given.seed)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{given.name or form}.json").write_text(json.dumps(run, indent=1) + "\n")
+    PAGE.write_text(report.render(RESULTS))
+    _say(f"written: {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+def _run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
+    texts = data.Texts(seed)
+    memories = data.corpus(texts, count)
+    workloads = data.workloads(texts, memories)
+    machine = _machine()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soma-bench-")))
+        server = stack.enter_context(ServerProcess(folder / "data"))
+        load = stack.enter_context(LoadGenerator(folder, workloads))
+        _fill(server, memories)
+        _keep_responses(server, workloads, folder / "responses")
+        empty = stack.enter_context(
+            ServerProcess(folder / "responses", module="tests.bench.empty_server")
+        )
+        cases = [_measured(compare(load, case, server, empty, pace)) for case in CASES]
+        each = stack.enter_context(ServerProcess(folder / "each", module="tests.bench.commit_each"))
+        cases.append(_measured(compare(load, GROUPING, server, each, pace)))
+    return {
+        "taken": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "corpus": count,
+        "seed": seed,
+        "seconds": pace.seconds,
+        "repeats": pace.repeats,
+        "machine": machine,
+        "versions": {
+            "Python": platform.python_version(),
+            "SQLite": sqlite3.sqlite_version,
+            **{package: version(package) for package in PACKAGES},
+        },
+        "cases": cases,
+    }
+
+
+def _fill(server: ServerProcess, memories: list[Draft]) -> None:
+    started = time.perf_counter()
+    with MemoryClient(server.address, timeout_s=60) as client:
+        for start in range(0, len(memories), 500):
+            client.store_batch(memories[start : start + 500], namespace=data.CORPUS)
+    took = time.perf_counter() - started
+    _say(
+        f"stored {len(memories)} memories in {took:.1f} s ({len(memories) / took:,.0f} per second)"
+    )
+
+
+def _keep_responses(
+    server: ServerProcess, workloads: dict[str, data.Workload], folder: Path
+) -> None:
+    """Ask the real server once for each method: the empty server returns the same answers."""
+    folder.mkdir()
+    with grpc.insecure_channel(server.address) as channel:
+        for workload in workloads.values():
+            call: Any = channel.unary_unary(workload.method.path)
+            answer = call(workload.bodies[0], timeout=30)
+            (folder / workload.method.name).write_bytes(answer)
+
+
+def _measured(case: dict[str, Any]) -> dict[str, Any]:
+    ratio, ours = case["ratio"], case["server"]
+    _say(
+        f"{case['name']:40} {case['callers']:3} callers  ratio {ratio['median']:.2f} "
+        f"({ratio['min']:.2f}–{ratio['max']:.2f})  {ours['rate']['median']:,.0f} per second  "
+        f"p50 {ours['p50_ms']['median']:.2f} ms  p99 {ours['p99_ms']['median']:.2f} ms"
+    )
+    return case
+
+
+def _machine() -> dict[str, Any]:
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30),
+        "system": f"{platform.system()} {platform.release()}",
+        "fsync_ms": _fsync_ms(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _fsync_ms() -> float:
+    with tempfile.NamedTemporaryFile(buffering=0) as file:
+        times = []
+        for _ in range(100):
+            file.write(b"x" * 4096)
+            before = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - before)
+    return 1000 * statistics.median(times)
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""The memory server with its groups switched off: every write waits for an fsync of its own."""
+
+import sys
+
+from memory_server.__main__ import main
+from memory_server.adapters.embedded import committer
+
+if __name__ == "__main__":
+    committer.MAX_GROUP_WRITES = 1
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Seeded input of the benchmarks: memories with words of Zipf frequencies, and the requests to send."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from soma.memory.v1 import memory_pb2, memory_service_pb2, recall_service_pb2
+from somamemory import Draft, calls
+
+CORPUS = "bench"
+STORED = "stored"
+BATCH_ITEMS = 100
+
+_VOCABULARY = 20_000
+_WORDS_OF_TEXT = 30
+_WORDS_OF_QUERY = 8
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The bodies of one kind of request."""
+
+    method: calls.Method  # type: ignore[type-arg] # any pair of messages
+    bodies: list[bytes]
+    has_request_id: bool = False
+    items: int = 1
+    """Memories in one request."""
+
+
+class Texts:
+    """Makes texts; the same seed makes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._words = [self._word() for _ in range(_VOCABULARY)]
+        self._weights = [1.0 / (rank + 2) for rank in range(_VOCABULARY)]
+
+    def text(self) -> str:
+        """Return the words of one memory."""
+        return " ".join(self._random.choices(self._words, self._weights, k=_WORDS_OF_TEXT))
+
+    def query(self, text: str) -> str:
+        """Return some words of a text, as somebody who half remembers it would say them."""
+        return " ".join(self._random.sample(text.split(), _WORDS_OF_QUERY))
+
+    def _word(self) -> str:
+        syllables = (
+            "ba",
+            "den",
+            "fi",
+            "gor",
+            "hu",
+            "ka",
+            "lem",
+            "mi",
+            "no",
+            "pra",
+            "sel",
+            "tu",
+            "vor",
+            "zi",
+        )
+        return "".join(self._random.choices(syllables, k=self._random.randint(2, 4)))
+
+
+def corpus(texts: Texts, count: int) -> list[Draft]:
+    """Return the memories that recall searches."""
+    return [
+        Draft(
+            payload={"text": (text := texts.text()), "number": number},
+            id=f"memory-{number}",
+            text=text,
+            metadata={"team": f"team-{number % 16}", "number": number},
+        )
+        for number in range(count)
+    ]
+
+
+def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
+    """Return the requests of every case, serialised once so that the load generator only sends."""
+    drafts = list(_new_drafts(texts, 2000))
+    singles = [
+        memory_service_pb2.StoreRequest(namespace=STORED, memory=draft).SerializeToString()
+        for draft in drafts
+    ]
+    batches = [
+        memory_service_pb2.StoreBatchRequest(
+            namespace=STORED,
+            items=[
+                memory_service_pb2.StoreItem(memory=each)
+                for each in drafts[start : start + BATCH_ITEMS]
+            ],
+        ).SerializeToString()
+        for start in range(0, len(drafts), BATCH_ITEMS)
+    ]
+    gets = [calls.get(draft.id, namespace=CORPUS).request.SerializeToString() for draft in memories]
+    modes = {
+        "hybrid": recall_service_pb2.RECALL_MODE_HYBRID,
+        "vector": recall_service_pb2.RECALL_MODE_VECTOR,
+        "keyword": recall_service_pb2.RECALL_MODE_KEYWORD,
+    }
+    queries = [texts.query(draft.text) for draft in memories[:1000]]
+    recalls = {
+        f"recall {name}": Workload(
+            calls.RECALL,
+            [
+                recall_service_pb2.RecallRequest(
+                    namespace=CORPUS, text=query, mode=mode, top_k=10
+                ).SerializeToString()
+                for query in queries
+            ],
+        )
+        for name, mode in modes.items()
+    }
+    return {
+        "store": Workload(calls.STORE, singles, has_request_id=True),
+        "store batch": Workload(calls.STORE_BATCH, batches, items=BATCH_ITEMS),
+        "get": Workload(calls.GET, gets),
+        **recalls,
+    }
+
+
+def _new_drafts(texts: Texts, count: int) -> Iterator[memory_pb2.MemoryDraft]:
+    for number in range(count):
+        text = texts.text()
+        payload = json.dumps({"text": text, "number": number}).encode()
+        yield memory_pb2.MemoryDraft(payload_json=payload, text=text)
