@@ -187,7 +187,8 @@ class KeywordIndex:
 
 def _schema() -> "tantivy.Schema":
     builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("seq", indexed=True, fast=True)
+    # Signed: a term made of a Python int is, and one of another type would match, and delete, nothing.
+    builder.add_integer_field("seq", indexed=True, fast=True)
     # Words come analysed, joined by blanks: tail and index see the same ones.
     builder.add_text_field("words", tokenizer_name="blanks", index_option="freq")
     return builder.build()
@@ -220,7 +221,7 @@ def _flush(
         writer.delete_documents_by_term("seq", seq)
     for seq, counts in frozen.items():
         document = tantivy.Document()
-        document.add_unsigned("seq", seq)
+        document.add_integer("seq", seq)
         document.add_text("words", " ".join(counts.elements()))
         writer.add_document(document)
     writer.commit()

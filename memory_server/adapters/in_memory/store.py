@@ -157,7 +157,7 @@ class InMemoryStore:
             for record in space.memories.values()
             if record.is_expired(write.now_us)
         ][: write.limit]
-        self._commit_seq += 1
+        self._commit_seq += bool(expired)
         for scope, space, record in expired:
             space.commit_seq = self._commit_seq
             self._remove(space, record.id)

@@ -1,0 +1,179 @@
+"""The embedded engine against the in-memory one, which is its plainest statement: the same random calls, restarts
+included, give the same answers."""
+
+import dataclasses
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.in_memory.embedder import HashEmbedder
+from memory_server.adapters.in_memory.index import InMemoryIndex
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.limits import Limits
+from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef, Scope, Tenant
+from memory_server.ports import MemoryStore, SearchIndex
+from memory_server.usecases import delete, link, read, recall, store
+from memory_server.usecases.engine import Engine, fill_index
+from memory_server.workers.maintainer import expire_once
+from soma_common.errors import SomaError
+from tests.support.memories import DIMENSIONS, NOW_US, StoppedClock
+from tests.support.stores import open_embedded, open_in_memory
+
+STEPS = 8000
+RESTART_PROBABILITY = 0.003
+WORDS = [f"word{number}" for number in range(40)]
+SCOPES = [Scope(Tenant(tenant), name) for tenant in ("t", "u") for name in ("a", "a:b")]
+LIMITS = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
+
+
+def an_engine(memory_store: MemoryStore, index: SearchIndex, clock: StoppedClock) -> Engine:
+    numbers = itertools.count()
+    return Engine(
+        memory_store,
+        index,
+        HashEmbedder(DIMENSIONS),
+        clock,
+        lambda size: next(numbers).to_bytes(size, "big"),
+        LIMITS,
+    )
+
+
+class Caller:
+    """Makes random calls; the same seed makes the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def call(self, engines: list[Engine], clock: StoppedClock) -> list[Awaitable[Any]]:
+        """Make one call of every engine and return their answers."""
+        clock.time_us += self.random.randint(1, 10_000)
+        scope = self.random.choice(SCOPES)
+        names = (
+            ["store"] * 8
+            + ["delete"] * 3
+            + ["get", "list", "recall", "recall", "link", "walk", "stats", "expire"]
+        )
+        verb: Callable[[Scope, list[Engine]], list[Awaitable[Any]]]
+        verb = getattr(self, f"_{self.random.choice(names)}")
+        return verb(scope, engines)
+
+    def _text(self) -> str:
+        return " ".join(self.random.choices(WORDS, k=self.random.randint(1, 12)))
+
+    def _ref(self) -> MemoryRef:
+        if self.random.random() < 0.3:
+            return MemoryRef(coordinate=(float(self.random.randint(0, 9)),))
+        return MemoryRef(id=MemoryId(f"m{self.random.randint(0, 30)}"))
+
+    def _filter(self) -> Filter:
+        tests = [(), (MetadataTest("n", any_of=(1.0, 2.0)),), (MetadataTest("n", exists=False),),
+                 (MetadataTest("n", is_range=True, minimum=2.0),)]  # fmt: skip
+        kinds = self.random.choice([frozenset(), frozenset({1}), frozenset({2})])
+        return Filter(kinds, self.random.choice(tests))
+
+    def _expected(self) -> int | None:
+        return self.random.choice([None, None, None, 0, 1, 2])
+
+    def _request(self) -> str:
+        return self.random.choice(["", "", f"r{self.random.randint(0, 200)}"])
+
+    def _store(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref = self._ref()
+        draft = MemoryDraft(
+            payload_json=b'{"text": "%s"}' % self._text().encode(),
+            id=ref.id or "",
+            coordinate=ref.coordinate,
+            kind=self.random.choice([1, 2]),
+            metadata=self.random.choice([{}, {"n": float(self.random.randint(0, 3))}]),
+            expire_time_us=self.random.choice([None, None, engines[0].clock.now_us() + 50_000]),
+        )
+        command = store.StoreCommand(draft, self._request(), self._expected())
+        return [store.store(engine, scope, command) for engine in engines]
+
+    def _delete(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref, request_id = self._ref(), self._request()
+        return [delete.delete(engine, scope, ref, request_id=request_id) for engine in engines]
+
+    def _get(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref = self._ref()
+        return [read.get(engine, scope, ref) for engine in engines]
+
+    def _list(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        given = self._filter()
+        return [read.list_memories(e, scope, given, page_size=1000, token="") for e in engines]
+
+    def _recall(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        mode = self.random.choice(list(recall.RecallMode))
+        query = recall.RecallQuery(text=self._text(), mode=mode, top_k=1000, given=self._filter())
+        if self.random.random() < 0.2:
+            query = recall.RecallQuery(coordinate=(4.5,), top_k=5, given=self._filter())
+        return [recall.recall(engine, scope, query) for engine in engines]
+
+    def _link(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        kind = self.random.choice(["", "likes"])
+        command = link.LinkCommand(
+            self._ref(), self._ref(), kind, self.random.random(), {}, self._request()
+        )
+        return [link.link(engine, scope, command) for engine in engines]
+
+    def _walk(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        direction = self.random.choice(list(link.Direction))
+        query = link.NeighborQuery(self._ref(), (), direction, self.random.randint(1, 4), 20)
+        return [link.neighbors(engine, scope, query) for engine in engines]
+
+    def _stats(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [read.stats(engine, scope) for engine in engines]
+
+    def _expire(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [expire_once(engine) for engine in engines]
+
+
+async def outcome(call: Awaitable[Any]) -> tuple[object, dict[int, float]]:
+    """Return what a call answers, and the scores in it apart: sums in another order differ in their last bits."""
+    try:
+        answer = await call
+    except SomaError as error:
+        return (type(error), error.facts), {}
+    if isinstance(answer, recall.RecallAnswer):
+        scores = {hit.record.commit_seq: hit.score for hit in answer.hits}
+        return [hit.record for hit in sorted(answer.hits, key=_seq)], scores
+    return (answer.records, {}) if isinstance(answer, read.MemoryPage) else (answer, {})
+
+
+def _seq(hit: recall.RecallHit) -> int:
+    return hit.record.commit_seq
+
+
+async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> None:
+    """Thousands of random calls on two tenants and four namespaces, with restarts of the embedded store."""
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    caller, clock = Caller(seed), StoppedClock(NOW_US)
+    model = an_engine(await open_in_memory(tmp_path), InMemoryIndex(), clock)
+    await fill_index(model)
+    embedded = an_engine(await open_embedded(tmp_path / "data"), EmbeddedIndex(DIMENSIONS), clock)
+    await fill_index(embedded)
+    restarts = 0
+    for step in range(STEPS):
+        calls = caller.call([model, embedded], clock)
+        (expected, scores), (answered, embedded_scores) = [await outcome(call) for call in calls]
+
+        assert answered == expected, f"seed {seed}, step {step}"
+        assert embedded_scores == pytest.approx(scores, abs=1e-5), f"seed {seed}, step {step}"
+        if caller.random.random() < 0.01:
+            await embedded.index.maintain()
+        if caller.random.random() < RESTART_PROBABILITY:
+            restarts += 1
+            await embedded.store.close()
+            reopened = await open_embedded(tmp_path / "data")
+            embedded = dataclasses.replace(
+                embedded, store=reopened, index=EmbeddedIndex(DIMENSIONS)
+            )
+            await fill_index(embedded)
+    await embedded.store.close()
+    assert restarts > 0

@@ -1,0 +1,29 @@
+"""The memory stores under test, opened over a folder."""
+
+from pathlib import Path
+
+from memory_server.adapters.embedded.database import open_database
+from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
+from memory_server.adapters.in_memory.store import InMemoryStore
+from memory_server.ports import Change, MemoryStore
+from tests.support.memories import DIMENSIONS, StoppedClock
+
+
+class StoreCase:
+    """A store under test, with the changes it told its listener of."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.changes: list[Change] = []
+        store.listen(self.changes.extend)
+
+
+async def open_embedded(folder: Path, *, queue_size: int = 4096) -> EmbeddedStore:
+    """Open the embedded store in `folder`."""
+    database = open_database(folder, synchronous="FULL", dimensions=DIMENSIONS)
+    return EmbeddedStore(database, StoppedClock(), StoreOptions(queue_size, 3600))
+
+
+async def open_in_memory(_folder: Path) -> InMemoryStore:
+    """Make an in-memory store."""
+    return InMemoryStore()

@@ -1,0 +1,199 @@
+"""The smaller parts of the domain: text, ids, pages, digests, filters, ranking, walks."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_server.domain import pages, ranking
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.ids import new_ulid
+from memory_server.domain.limits import MAX_TEXT_BYTES
+from memory_server.domain.links import Walk
+from memory_server.domain.memory import MemoryId, MemoryKind, MemoryLink
+from memory_server.domain.ranking import Candidate, Weights
+from memory_server.domain.requests import body_digest
+from memory_server.domain.text import searchable_text
+from soma_common.errors import InvalidInput
+from tests.support.memories import NOW_US, a_draft, a_record
+
+KEY = b"k" * 32
+
+
+def test_text_is_the_payloads_strings_in_their_order() -> None:
+    """Nested strings count, in reading order; keys and numbers do not."""
+    payload = {"b": "one", "a": ["two", {"x": "three", "y": 4}], "z": "five"}
+
+    assert searchable_text("", payload) == "one\ntwo\nthree\nfive"
+
+
+def test_given_text_wins() -> None:
+    """The author's text is what is searched."""
+    assert searchable_text("mine", {"a": "other"}) == "mine"
+
+
+def test_text_is_cut_between_characters() -> None:
+    """A long payload is searched by its beginning; the cut leaves valid text."""
+    text = searchable_text("", {"a": "é" * MAX_TEXT_BYTES})
+
+    assert len(text.encode()) <= MAX_TEXT_BYTES
+    assert set(text) == {"é"}
+
+
+def test_half_a_surrogate_pair_does_no_harm() -> None:
+    """JSON can spell what UTF-8 cannot; the text can be encoded all the same."""
+    searchable_text("", json.loads('{"a": "\\ud800"}')).encode()
+
+
+@given(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1))
+def test_ulids_sort_by_time(one_ms: int, other_ms: int) -> None:
+    """The id of an earlier millisecond sorts first."""
+    one, other = (new_ulid(ms * 1000, random.Random(1).randbytes) for ms in (one_ms, other_ms))
+
+    assert (one < other) == (one_ms < other_ms)
+    assert len(one) == 26
+
+
+@given(st.binary(max_size=40), st.text(), st.text())
+def test_a_page_token_works_for_its_question_only(
+    position: bytes, question: str, other: str
+) -> None:
+    """A token gives its position back, and is refused with any other question or key."""
+    token = pages.page_token(position, question=question, key=KEY)
+
+    assert pages.read_page_token(token, question=question, key=KEY) == position
+    for wrong, key in ((other, KEY), (question, b"other key")):
+        if (wrong, key) != (question, KEY):
+            with pytest.raises(InvalidInput):
+                pages.read_page_token(token, question=wrong, key=key)
+
+
+@given(st.text())
+def test_a_forged_token_is_refused(token: str) -> None:
+    """Whatever is not one of ours is an error of the caller."""
+    with pytest.raises(InvalidInput):
+        pages.read_page_token(token, question="q", key=KEY)
+
+
+def test_digests_tell_requests_apart() -> None:
+    """Another verb, another value, another type: another digest."""
+    digests = [
+        body_digest("store", a_draft(), []),
+        body_digest("delete", a_draft(), []),
+        body_digest("store", a_draft(id="1"), []),
+        body_digest("store", a_draft(), [("a", 1.0)]),
+        body_digest("store", a_draft(), [("a", True)]),
+        body_digest("store", a_draft(), [("a", "1.0")]),
+    ]
+
+    assert len(set(digests)) == len(digests)
+
+
+def test_values_of_different_types_are_never_equal() -> None:
+    """True is not 1, and "1" is not 1."""
+    record = a_record(metadata={"flag": True, "number": 1.0, "text": "1"})
+
+    def passes(key: str, value: str | float | bool) -> bool:
+        return Filter(metadata=(MetadataTest(key, any_of=(value,)),)).passes(record, NOW_US)
+
+    assert passes("flag", True)
+    assert passes("number", 1.0)
+    assert passes("text", "1")
+    assert not passes("flag", 1.0)
+    assert not passes("number", True)
+    assert not passes("text", 1.0)
+
+
+def test_expiry_is_exact() -> None:
+    """At its expire time a memory is gone; a microsecond before, it is not."""
+    record = a_record(expire_time_us=NOW_US)
+
+    assert not Filter().passes(record, NOW_US)
+    assert Filter().passes(record, NOW_US - 1)
+
+
+def test_every_part_of_a_filter_must_hold() -> None:
+    """Kind, times and importance each restrict."""
+    record = a_record(kind=MemoryKind.SEMANTIC, importance=0.5, event_time_us=100)
+
+    assert Filter(frozenset({2}), (), 100, 101, 0.5).passes(record, NOW_US)
+    assert not Filter(frozenset({1})).passes(record, NOW_US)
+    assert not Filter(event_time_from_us=101).passes(record, NOW_US)
+    assert not Filter(event_time_until_us=100).passes(record, NOW_US)
+    assert not Filter(min_importance=0.6).passes(record, NOW_US)
+
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        st.integers(1, 10**6),
+        st.floats(0, 1),
+        st.none() | st.floats(-1, 1, width=32),
+    ),
+    unique_by=lambda candidate: candidate.commit_seq,
+)
+
+
+@given(candidates, st.randoms())
+def test_ranking_does_not_depend_on_the_order_of_candidates(
+    found: list[Candidate], shuffler: random.Random
+) -> None:
+    """Shuffled candidates rank the same, with scores in [0, 1], best first."""
+    shuffled = found[:]
+    shuffler.shuffle(shuffled)
+
+    ranked = ranking.rank(found, Weights(2 / 3, 1 / 3), None)
+
+    assert ranked == ranking.rank(shuffled, Weights(2 / 3, 1 / 3), None)
+    assert all(0 <= entry.score <= 1 for entry in ranked)
+    assert [entry.score for entry in ranked] == sorted((e.score for e in ranked), reverse=True)
+
+
+def test_keywords_lead_while_the_embedder_is_weak() -> None:
+    """A memory with half of the words beats one with a very near vector and none of them."""
+    legs = ranking.weights(with_keywords=True, with_vectors=True)
+
+    ranked = ranking.rank([Candidate(1, 0.0, 0.9), Candidate(2, 0.5, 0.0)], legs, None)
+
+    assert [entry.commit_seq for entry in ranked] == [2, 1]
+
+
+def test_min_score_leaves_out_what_is_below() -> None:
+    """The bound is inclusive."""
+    legs = ranking.weights(with_keywords=True, with_vectors=False)
+
+    ranked = ranking.rank([Candidate(1, 0.5), Candidate(2, 0.49)], legs, 0.5)
+
+    assert [entry.commit_seq for entry in ranked] == [1]
+
+
+def edge(from_id: str, to_id: str, weight: float = 1.0) -> MemoryLink:
+    return MemoryLink(MemoryId(from_id), MemoryId(to_id), "t", weight, {}, 1)
+
+
+def test_a_walk_reaches_each_memory_once_at_its_least_distance() -> None:
+    """Cycles end, the start is never reached, heavier links come first."""
+    walk = Walk(MemoryId("a"), limit=10)
+    walk.step([(MemoryId("b"), edge("a", "b", 1)), (MemoryId("c"), edge("a", "c", 2))])
+    walk.step([(MemoryId("a"), edge("b", "a")), (MemoryId("c"), edge("b", "c"))])
+
+    assert [(other, distance) for other, (distance, _) in walk.reached.items()] == [
+        ("c", 1),
+        ("b", 1),
+    ]
+    assert walk.frontier == []
+    assert not walk.is_truncated
+
+
+def test_a_walk_says_when_there_are_more_than_its_limit() -> None:
+    """Exactly the limit is not truncated; one more is."""
+    steps = [(MemoryId(name), edge("a", name)) for name in ("b", "c")]
+    enough, short = Walk(MemoryId("a"), limit=2), Walk(MemoryId("a"), limit=1)
+    enough.step(steps)
+    short.step(steps)
+
+    assert not enough.is_truncated
+    assert short.is_truncated
+    assert list(short.reached) == ["b"]
