@@ -11,6 +11,8 @@ from google.rpc import status_pb2
 
 from soma_dev.crds import FOLDERS as CRD_FOLDERS
 from soma_dev.crds import crd_files
+from soma_dev.reference import FOLDERS as REFERENCE_FOLDERS
+from soma_dev.reference import reference_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +42,7 @@ def proto_code() -> Files:
 GENERATORS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "proto": (proto_code, ("proto/gen/python",)),
     "crds": (crd_files, CRD_FOLDERS),
+    "docs": (reference_pages, REFERENCE_FOLDERS),
 }
 """Name -> what makes the files, and the folders that hold nothing else."""
 
