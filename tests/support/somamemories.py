@@ -1,0 +1,214 @@
+"""SomaMemories and what belongs to them, as tests need them: builders with defaults, and arbitrary ones."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from soma_operator.core.conditions import Situation
+from soma_operator.core.kinds import (
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    SOMA_MEMORY,
+    Manifest,
+    kind_of,
+)
+from soma_operator.core.observed import Defaults, Observed
+from soma_operator.core.plan import Applied
+from soma_operator.core.render import render
+from soma_operator.core.resolve import resolve
+from soma_operator.core.status import format_time
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+DEFAULTS = Defaults("registry.test/soma-memory-server:1.2.3", "IfNotPresent", "0.1.0")
+
+UID = "4b5f3d2e-0000-4000-8000-000000000001"
+
+
+def a_somamemory(
+    name: str = "mem",
+    *,
+    spec: Manifest | None = None,
+    status: Manifest | None = None,
+    generation: int = 1,
+    annotations: dict[str, str] | None = None,
+    is_deleting: bool = False,
+) -> Manifest:
+    """Return a SomaMemory as the API server stores it."""
+    metadata: Manifest = {
+        "name": name,
+        "namespace": "default",
+        "uid": UID,
+        "generation": generation,
+        "resourceVersion": "1",
+    }
+    if annotations:
+        metadata["annotations"] = annotations
+    if is_deleting:
+        metadata["deletionTimestamp"] = format_time(NOW)
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        "metadata": metadata,
+        "spec": {"replicas": 1, **(spec or {})},
+        "status": status or {"observedGeneration": -1},
+    }
+
+
+def observed_of(
+    resource: Manifest | None = None,
+    *,
+    children: Iterable[Manifest] = (),
+    pods: Iterable[Manifest] = (),
+    storage_classes: Iterable[Manifest] | None = None,
+    later_s: float = 0.0,
+) -> Observed:
+    """Return a picture of a SomaMemory."""
+    return Observed(
+        resource=resource or a_somamemory(),
+        children=tuple(children),
+        pods=tuple(pods),
+        storage_classes=None if storage_classes is None else tuple(storage_classes),
+        now=NOW + timedelta(seconds=later_s),
+        defaults=DEFAULTS,
+    )
+
+
+def rendered(resource: Manifest | None = None) -> tuple[Manifest, ...]:
+    """Return the children that are wished for, as if just applied: no controller has looked at them."""
+    observed = observed_of(resource)
+    manifests = deepcopy(render(resolve(observed)).manifests)
+    for manifest in manifests:
+        manifest["metadata"] |= {"uid": f"uid-of-{manifest['kind']}", "generation": 1}
+    return manifests
+
+
+def settled(resource: Manifest | None = None) -> tuple[Manifest, ...]:
+    """Return the children when all controllers have done their part."""
+    return tuple(_with_status(child) for child in rendered(resource))
+
+
+def a_pod(*, container: Manifest | None = None, conditions: Iterable[Manifest] = ()) -> Manifest:
+    """Return a pod of the server with the status of its container."""
+    state = {"name": "memory-server", "image": "registry.test/soma-memory-server:1.2.3"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "mem-1", "namespace": "default"},
+        "status": {
+            "conditions": list(conditions),
+            "containerStatuses": [] if container is None else [{**state, **container}],
+        },
+    }
+
+
+def waiting(reason: str, message: str = "") -> Manifest:
+    """Return the status of a container that waits."""
+    return {"state": {"waiting": {"reason": reason, "message": message}}, "ready": False}
+
+
+def situation_of(observed: Observed, *, is_complete: bool = True, **applied: Any) -> Situation:
+    """Return the situation after a plan was carried out; the children are those observed."""
+    facts = {"obstacles": (), "refusals": (), **applied}
+    done = Applied(observed.children, is_complete=is_complete, **facts)
+    return Situation(resolve(observed), observed, done)
+
+
+def conditions_of(status: Manifest) -> dict[str, tuple[str, str]]:
+    """Return status and reason of each condition by its type."""
+    return {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+
+
+def _with_status(child: Manifest) -> Manifest:
+    if kind_of(child) == DEPLOYMENT:
+        count = child["spec"]["replicas"]
+        counters = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
+        return {**child, "status": {"observedGeneration": 1, **counters}}
+    if kind_of(child) == PERSISTENT_VOLUME_CLAIM:
+        capacity = child["spec"]["resources"]["requests"]["storage"]
+        return {**child, "status": {"phase": "Bound", "capacity": {"storage": capacity}}}
+    return child
+
+
+def specs() -> st.SearchStrategy[Manifest]:
+    """Arbitrary valid specs."""
+    size = st.sampled_from(["1Gi", "10Gi", "1.5Ti", "500M"])
+    storage_class = st.sampled_from(["standard", "fast"])
+    return st.fixed_dictionaries(
+        {"replicas": st.sampled_from([0, 1])},
+        optional={
+            "image": _image(),
+            "paused": st.booleans(),
+            "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
+            "storage": st.fixed_dictionaries(
+                {"type": st.just("Embedded")},
+                optional={
+                    "embedded": st.fixed_dictionaries(
+                        {},
+                        optional={
+                            "size": size,
+                            "storageClassName": storage_class,
+                            "synchronous": st.sampled_from(["Full", "Normal"]),
+                        },
+                    )
+                },
+            ),
+            "embeddings": st.fixed_dictionaries(
+                {"provider": st.sampled_from(["Wordllama", "None"])},
+                optional={"dimensions": st.sampled_from([64, 128, 256])},
+            ),
+            "service": st.fixed_dictionaries(
+                {},
+                optional={
+                    "type": st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
+                    "port": st.integers(1, 65535).filter(lambda port: port != 8080),
+                    "annotations": st.dictionaries(
+                        st.sampled_from(["a.test/one", "a.test/two"]), st.text("ab", max_size=3)
+                    ),
+                },
+            ),
+            "resources": st.fixed_dictionaries(
+                {},
+                optional={
+                    "requests": st.dictionaries(
+                        st.sampled_from(["cpu", "memory"]),
+                        st.sampled_from([1, 2, "1", "500m", "1000m", "64Mi", "1Gi"]),
+                    ),
+                    "limits": st.dictionaries(st.just("memory"), st.just("1Gi")),
+                },
+            ),
+            "podDisruptionBudget": st.fixed_dictionaries(
+                {}, optional={"enabled": st.booleans(), "maxUnavailable": st.integers(0, 3)}
+            ),
+            "updateStrategy": st.fixed_dictionaries(
+                {"progressDeadlineSeconds": st.integers(10, 1000)}
+            ),
+            "monitoring": st.fixed_dictionaries(
+                {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])}
+            ),
+            "limits": st.fixed_dictionaries(
+                {},
+                optional={
+                    "maxMessageBytes": st.integers(64 * 1024, 1024 * 1024),
+                    "maxPayloadBytes": st.integers(1024, 60 * 1024),
+                    "maxConcurrentCalls": st.integers(1, 1000),
+                },
+            ),
+        },
+    )
+
+
+def _image() -> st.SearchStrategy[Manifest]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "repository": st.sampled_from(["registry.test/other", "registry.test:5000/a/b"]),
+            "tag": st.sampled_from(["1.0", "latest", "v" * 128]),
+            "digest": st.just("sha256:" + "0" * 64),
+            "pullPolicy": st.sampled_from(["Always", "IfNotPresent", "Never"]),
+            "pullSecrets": st.just([{"name": "registry"}]),
+        },
+    )

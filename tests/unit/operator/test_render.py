@@ -1,0 +1,177 @@
+"""Manifests of a SomaMemory."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from tests.support.somamemories import UID, a_somamemory, observed_of, specs
+
+from soma_operator.core.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    Kind,
+    Manifest,
+    controller_of,
+    kind_of,
+    name_of,
+)
+from soma_operator.core.render import render
+from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, MANAGED_BY_LABEL
+from soma_operator.core.resolve import resolve
+
+GOLDEN = Path(__file__).parent / "golden"
+
+FULL: Manifest = {
+    "image": {
+        "repository": "registry.test/other",
+        "tag": "2.0",
+        "pullPolicy": "Always",
+        "pullSecrets": [{"name": "registry"}],
+    },
+    "storage": {
+        "type": "Embedded",
+        "embedded": {"size": "20Gi", "storageClassName": "fast", "synchronous": "Normal"},
+    },
+    "embeddings": {"provider": "None", "dimensions": 384},
+    "service": {"type": "LoadBalancer", "port": 443, "annotations": {"cloud.test/internal": "1"}},
+    "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}},
+    "podDisruptionBudget": {"enabled": True, "maxUnavailable": 0},
+    "updateStrategy": {"progressDeadlineSeconds": 120},
+    "monitoring": {"logLevel": "Debug"},
+    "limits": {"maxMessageBytes": 1048576, "maxPayloadBytes": 65536, "maxConcurrentCalls": 64},
+    "deletionPolicy": "Delete",
+}
+
+
+def manifests_of(resource: Manifest) -> tuple[Manifest, ...]:
+    return render(resolve(observed_of(resource))).manifests
+
+
+def one_of(kind: Kind, spec: Manifest | None = None, **metadata: dict[str, str]) -> Manifest:
+    manifests = manifests_of(a_somamemory(spec=spec, **metadata))
+    return next(one for one in manifests if kind_of(one) == kind)
+
+
+@pytest.mark.parametrize(("name", "spec"), [("minimal", {}), ("full", FULL)])
+def test_manifests_are_those_reviewed(name: str, spec: Manifest) -> None:
+    """A change of any rendered byte shows in a golden file: it may restart every pod there is."""
+    expected = list(yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()))
+
+    assert list(manifests_of(a_somamemory(spec=spec))) == expected
+
+
+@given(specs())
+def test_the_same_resource_gives_the_same_bytes(spec: Manifest) -> None:
+    """Rendering depends on nothing but the resource, not even on the order of its keys."""
+    shuffled = dict(reversed(spec.items()))
+
+    one, other = (json.dumps(manifests_of(a_somamemory(spec=each))) for each in (spec, shuffled))
+
+    assert one == other
+
+
+@given(specs())
+def test_every_child_belongs_to_its_resource(spec: Manifest) -> None:
+    """Each child carries our labels and the controller's reference, but for a claim that is to outlive it."""
+    for manifest in manifests_of(a_somamemory(spec=spec)):
+        is_retained = (
+            kind_of(manifest) == PERSISTENT_VOLUME_CLAIM and spec.get("deletionPolicy") != "Delete"
+        )
+        owner = controller_of(manifest)
+        assert (owner is None) == is_retained
+        assert owner is None or owner["uid"] == UID
+        assert (MANAGED_BY_LABEL in manifest["metadata"].get("labels", {})) != is_retained
+
+
+@given(specs())
+def test_the_deployment_comes_last(spec: Manifest) -> None:
+    """What a pod mounts or names is applied before the pod's template."""
+    manifests = manifests_of(a_somamemory(spec=spec))
+
+    assert [kind_of(one) for one in manifests].index(DEPLOYMENT) == len(manifests) - 1
+
+
+@given(specs())
+def test_pods_meet_the_restricted_standard(spec: Manifest) -> None:
+    """No spec can make a pod with more rights than the restricted Pod Security Standard gives."""
+    pod = one_of(DEPLOYMENT, spec)["spec"]["template"]["spec"]
+    context = pod["containers"][0]["securityContext"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not context["allowPrivilegeEscalation"]
+    assert context["readOnlyRootFilesystem"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert not pod["automountServiceAccountToken"]
+    assert not pod["enableServiceLinks"]
+
+
+def test_a_change_of_settings_changes_the_pod_template() -> None:
+    """Settings are read at start: their change must make new pods."""
+
+    def config_hash(level: str) -> str:
+        deployment = one_of(DEPLOYMENT, {"monitoring": {"logLevel": level}})
+        annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+        return str(annotations[CONFIG_HASH_ANNOTATION])
+
+    assert config_hash("Info") != config_hash("Debug")
+
+
+@pytest.mark.parametrize(
+    "spec", [{"service": {"port": 1}}, {"deletionPolicy": "Delete"}, {"paused": True}]
+)
+def test_what_concerns_no_pod_changes_no_pod_template(spec: Manifest) -> None:
+    """Wishes that are not read by the server leave its pods alone."""
+    template = one_of(DEPLOYMENT)["spec"]["template"]
+
+    assert one_of(DEPLOYMENT, spec)["spec"]["template"] == template
+
+
+def test_the_restart_annotation_reaches_the_pods() -> None:
+    """A new value of the annotation makes new pods."""
+    annotations = {"memory.soma.sh/restartedAt": "2026-01-01"}
+
+    template = one_of(DEPLOYMENT, annotations=annotations)["spec"]["template"]
+
+    assert annotations.items() <= template["metadata"]["annotations"].items()
+
+
+def test_annotations_of_the_resource_are_not_copied() -> None:
+    """Marks of GitOps tools and kubectl stay on the resource."""
+    foreign = {"argocd.argoproj.io/tracking-id": "x", "kubectl.kubernetes.io/last-applied": "y"}
+
+    text = json.dumps(manifests_of(a_somamemory(annotations=foreign)))
+
+    assert "argocd" not in text
+    assert "kubectl" not in text
+
+
+def test_a_disabled_budget_is_not_rendered() -> None:
+    """No PodDisruptionBudget is wished for when it is switched off."""
+    resource = a_somamemory(spec={"podDisruptionBudget": {"enabled": False}})
+
+    assert "PodDisruptionBudget" not in {one["kind"] for one in manifests_of(resource)}
+
+
+def test_values_of_the_config_map_are_text() -> None:
+    """The API server refuses numbers in a ConfigMap."""
+    data = one_of(CONFIG_MAP, FULL)["data"]
+
+    assert all(isinstance(value, str) for value in data.values())
+
+
+def test_names_are_made_of_the_resource() -> None:
+    """Children are found by people without a search."""
+    names = {one["kind"]: name_of(one) for one in manifests_of(a_somamemory("notes"))}
+
+    assert names == {
+        "ServiceAccount": "notes",
+        "ConfigMap": "notes-config",
+        "PersistentVolumeClaim": "notes-data",
+        "Service": "notes",
+        "PodDisruptionBudget": "notes",
+        "Deployment": "notes",
+    }
