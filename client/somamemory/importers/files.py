@@ -29,6 +29,9 @@ ENDINGS = {
     ".json": "kubernetes-events",
 }
 
+_ASKED_FOR = frozenset({"kubernetes-events"})
+"""Not read from a folder unless --format says so: most files that end in .json are something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -87,7 +90,7 @@ def find_inputs(paths: Iterable[str], format: str) -> Inputs:
             continue
         for each in _files_below(path):
             known = ENDINGS.get(each.suffix.lower())
-            if known is None or known != (forced or known):
+            if known is None or known != (forced or known) or (known in _ASKED_FOR and not forced):
                 passed_over.append(str(each))
             else:
                 files.append(Input(each, _stable_name(each), known))

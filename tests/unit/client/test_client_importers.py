@@ -212,15 +212,17 @@ def test_the_format_is_guessed_from_the_first_characters(content: bytes, format:
 
 
 def test_a_folder_means_all_its_files_of_known_kinds(tmp_path: Path) -> None:
-    """Known endings are read, hidden files are not looked at, others are named."""
+    """Known endings are read, hidden files are not looked at, others are named; any .json only if asked."""
     for name in ("a.md", "sub/b.jsonl", "sub/c.json", "pic.png", ".git/x.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
 
     found = files.find_inputs([str(tmp_path)], files.AUTO)
+    events = files.find_inputs([str(tmp_path)], "kubernetes-events")
 
-    assert [Path(each.name).name for each in found.files] == ["a.md", "b.jsonl", "c.json"]
-    assert [Path(each).name for each in found.passed_over] == ["pic.png"]
+    assert [Path(each.name).name for each in found.files] == ["a.md", "b.jsonl"]
+    assert [Path(each).name for each in found.passed_over] == ["pic.png", "c.json"]
+    assert [Path(each.name).name for each in events.files] == ["c.json"]
 
 
 def test_paths_and_formats_that_do_not_exist_are_refused(tmp_path: Path) -> None:
