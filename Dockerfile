@@ -26,13 +26,22 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
     python3 -m venv --without-pip /opt/soma && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --link-mode copy \
     --python /opt/soma/bin/python --require-hashes -r requirements/server.txt
 
+# The programs ask for the version of their distribution, as if pip had installed it.
+FROM ${BASE} AS metadata
+COPY pyproject.toml ./
+RUN python3 -c 'import pathlib, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+    folder = pathlib.Path("/app/{name}-{version}.dist-info".format(**project)); folder.mkdir(parents=True); \
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".format(**project))'
+
 # Our own code, compiled: the root file system is read-only when it runs.
 FROM ${BASE} AS operator-code
+COPY --from=metadata /app /app
 COPY common/soma_common /app/soma_common
 COPY operator/soma_operator /app/soma_operator
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM ${BASE} AS memory-server-code
+COPY --from=metadata /app /app
 COPY proto/gen/python /app
 COPY common/soma_common /app/soma_common
 COPY memory_server /app/memory_server
@@ -42,6 +51,8 @@ FROM ${BASE} AS runtime
 # PYTHONSAFEPATH: the working directory is never a place to import from.
 ENV PATH=/opt/soma/bin:$PATH PYTHONPATH=/app PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1
 WORKDIR /tmp
+# A name for the number: libraries ask who runs them.
+RUN echo 'soma:x:10001:' >> /etc/group && echo 'soma:x:10001:10001::/tmp:/usr/sbin/nologin' >> /etc/passwd
 USER 10001:10001
 
 FROM runtime AS operator

@@ -52,7 +52,7 @@ def _tools(_: argparse.Namespace) -> int:
 
 
 def _images(_: argparse.Namespace) -> int:
-    for name in store.ensure(_say):
+    for name in store.ensure(_say).values():
         print(name)
     return 0
 

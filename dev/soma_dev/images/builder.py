@@ -7,7 +7,7 @@ from typing import Protocol
 
 from soma_dev.images import base
 from soma_dev.images.build_secrets import secrets
-from soma_dev.images.catalog import Image, reference
+from soma_dev.images.catalog import Image
 from soma_dev.images.storage import buildah
 from soma_dev.paths import ROOT
 from soma_dev.shell import run, succeeds
@@ -21,8 +21,11 @@ class Builder(Protocol):
     def has(self, name: str) -> bool:
         """Tell whether an image is there."""
 
-    def build(self, image: Image) -> None:
-        """Build an image from the present sources, under its reference."""
+    def build(self, image: Image, name: str) -> None:
+        """Build an image from the present sources, under a name."""
+
+    def remove(self, name: str) -> None:
+        """Forget an image."""
 
     def export(self, name: str, archive: Path) -> None:
         """Write an image to an archive that containerd imports under the same name."""
@@ -38,10 +41,10 @@ class Docker:
         """Tell whether an image is there."""
         return succeeds("docker", "image", "inspect", name)
 
-    def build(self, image: Image) -> None:
-        """Build an image from the present sources, under its reference."""
+    def build(self, image: Image, name: str) -> None:
+        """Build an image from the present sources, under a name."""
         environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-        arguments = ["--target", image.target, "--tag", reference(image), NETWORK]
+        arguments = ["--target", image.target, "--tag", name, NETWORK]
         with secrets() as passed:
             run(
                 "docker",
@@ -52,6 +55,10 @@ class Docker:
                 environment=environment,
                 timeout_s=1800,
             )
+
+    def remove(self, name: str) -> None:
+        """Forget an image."""
+        run("docker", "image", "rm", name)
 
     def export(self, name: str, archive: Path) -> None:
         """Write an image to an archive that containerd imports under the same name."""
@@ -70,20 +77,24 @@ class Buildah:
         """Tell whether an image is there."""
         return succeeds(*buildah(), "inspect", "--type", "image", name)
 
-    def build(self, image: Image) -> None:
-        """Build an image from the present sources, under its reference."""
+    def build(self, image: Image, name: str) -> None:
+        """Build an image from the present sources, under a name."""
         base.ensure()
         arguments: Sequence[str] = (
             "--layers", "--isolation=chroot", NETWORK, "--build-arg", f"BASE={base.NAME}", "--pull-never",
-            "--target", image.target, "--tag", reference(image),
+            "--target", image.target, "--tag", name,
         )  # fmt: skip
         with secrets() as passed:
             run(*buildah(), "build", *passed, *arguments, ROOT, timeout_s=1800)
 
+    def remove(self, name: str) -> None:
+        """Forget an image."""
+        run(*buildah(), "rmi", name)
+
     def export(self, name: str, archive: Path) -> None:
         """Write an image to an archive that containerd imports under the same name."""
         archive.unlink(missing_ok=True)
-        # Compressing takes longer than writing: the archive lives for seconds, on this disk.
+        # Not oci-archive: it compresses, which takes longer than writing to this disk.
         run(
             *buildah(),
             "push",

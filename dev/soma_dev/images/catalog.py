@@ -11,7 +11,7 @@ from pathlib import Path
 from soma_dev.paths import ROOT
 
 REGISTRY = "localhost"
-RECIPE = ("Dockerfile", ".dockerignore", "requirements/uv.txt")
+RECIPE = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements/uv.txt")
 IGNORED_SUFFIXES = (".pyc", ".pyi")
 
 

@@ -8,7 +8,9 @@ from soma_dev import debian
 from soma_dev.images.builder import Buildah, Builder, choose
 from soma_dev.images.catalog import IMAGES, Image, reference
 from soma_dev.paths import cache
+from soma_dev.problem import Problem
 
+ATTEMPTS = 5
 KEPT = 3
 """Archives of one image that stay in the cache: switching between branches loads, and does not build."""
 
@@ -19,19 +21,26 @@ def builder() -> Builder:
     return choose()
 
 
-def ensure(say: Callable[[str], None], images: Iterable[Image] = IMAGES) -> list[str]:
-    """Build the images that are missing and return the references of all."""
+def ensure(say: Callable[[str], None], images: Iterable[Image] = IMAGES) -> dict[Image, str]:
+    """Build the images that are missing and return the reference of each."""
     chosen = builder()
     if isinstance(chosen, Buildah):
         debian.ensure(debian.BUILDAH, say)
-    names = []
-    for image in images:
+    return {image: _ensure_one(chosen, image, say) for image in images}
+
+
+def _ensure_one(chosen: Builder, image: Image, say: Callable[[str], None]) -> str:
+    for _ in range(ATTEMPTS):
         name = reference(image)
-        if not (_archive_path(name).exists() or chosen.has(name)):
-            say(f"building {name}")
-            chosen.build(image)
-        names.append(name)
-    return names
+        if _archive_path(name).exists() or chosen.has(name):
+            return name
+        say(f"building {name}")
+        chosen.build(image, name)
+        if reference(image) == name:
+            return name
+        # Somebody saved a file meanwhile: what was built may be neither the old nor the new.
+        chosen.remove(name)
+    raise Problem("the sources change faster than they build", mend="let the editor rest")
 
 
 def archive(name: str) -> Path:
