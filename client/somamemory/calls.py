@@ -353,13 +353,13 @@ def link(
     """
     request = _link.LinkRequest(
         namespace=namespace,
-        to=codec.reference(to_ref),
+        from_ref=codec.reference(from_ref),
+        to_ref=codec.reference(to_ref),
         type=type,
         weight=weight,
         metadata=codec.metadata(metadata or {}, "metadata"),
         request_id=request_id,
         expected_version=expected_version,
-        **{"from": codec.reference(from_ref)},  # `from` is a word of Python
     )
     return _call(LINK, request, lambda response: codec.receipt(response.receipt))
 

@@ -105,11 +105,9 @@ def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
 
 def link_command(message: link_service_pb2.LinkRequest) -> LinkCommand:
     """Return what a LinkRequest asks for."""
-    # `from` is a word of Python, so that the field has no attribute.
-    from_ref = cast("memory_pb2.MemoryRef", getattr(message, "from"))
     return LinkCommand(
-        memory_ref(from_ref),
-        memory_ref(message.to),
+        memory_ref(message.from_ref),
+        memory_ref(message.to_ref),
         message.type,
         message.weight if message.HasField("weight") else 1.0,
         metadata_of(message.metadata),

@@ -148,8 +148,8 @@ async def _live(
 def _check_link(scope: Scope, command: LinkCommand) -> None:
     found = Violations()
     validation.check_namespace(found, scope.namespace)
-    validation.check_ref(found, "from", command.from_ref)
-    validation.check_ref(found, "to", command.to_ref)
+    validation.check_ref(found, "from_ref", command.from_ref)
+    validation.check_ref(found, "to_ref", command.to_ref)
     if command.type:
         validation.check_name(found, "type", command.type, limits.MAX_LINK_TYPE_BYTES)
     is_weight = math.isfinite(command.weight) and command.weight >= 0

@@ -188,8 +188,8 @@ class _Servicer:
 
     def Link(self, request: link_service_pb2.LinkRequest) -> Message:
         link = link_service_pb2.MemoryLink(
-            from_id=self._find(request.namespace, getattr(request, "from")).id,
-            to_id=self._find(request.namespace, request.to).id,
+            from_id=self._find(request.namespace, request.from_ref).id,
+            to_id=self._find(request.namespace, request.to_ref).id,
             type=request.type or "related",
             weight=request.weight if request.HasField("weight") else 1.0,
             metadata=request.metadata,

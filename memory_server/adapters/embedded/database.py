@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import sqlite3
 from dataclasses import dataclass
 from importlib import resources
@@ -33,6 +34,10 @@ class Database:
         if not is_writer:
             connection.execute("PRAGMA query_only = ON")
         return connection
+
+    def free_bytes(self) -> int:
+        """Return how much room the volume has."""
+        return shutil.disk_usage(self.path.parent).free
 
     def release(self) -> None:
         """Let another server have the folder."""

@@ -26,9 +26,12 @@ from memory_server.domain.memory import (
     Tenant,
 )
 from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
-from soma_common.errors import SomaError
+from soma_common.errors import SomaError, StorageFull
 
 SCAN_ROWS = 1000
+
+HEADROOM_BYTES = 4 * 1024 * 1024
+"""A disk that was full counts as full until so much is free: an empty commit fits where no payload does."""
 
 Result = TypeVar("Result")
 
@@ -202,9 +205,13 @@ class EmbeddedStore:
 
     async def check(self) -> None:
         """See the port."""
-        if self._committer.failure is not None:
-            # Try again with an empty commit: nothing else would find out that the disk has room again.
-            await self._committer.commit([])
+        failure = self._committer.failure
+        if failure is None:
+            return
+        if isinstance(failure, StorageFull) and self._database.free_bytes() < HEADROOM_BYTES:
+            raise failure
+        # Try again with an empty commit: nothing else would find out that writing works again.
+        await self._committer.commit([])
         if self._committer.failure is not None:
             raise self._committer.failure
 

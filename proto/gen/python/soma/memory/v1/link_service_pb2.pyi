@@ -20,7 +20,7 @@ LINK_DIRECTION_INCOMING: LinkDirection
 LINK_DIRECTION_BOTH: LinkDirection
 
 class LinkRequest(_message.Message):
-    __slots__ = ("namespace", "to", "type", "weight", "metadata", "request_id", "expected_version")
+    __slots__ = ("namespace", "from_ref", "to_ref", "type", "weight", "metadata", "request_id", "expected_version")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -29,21 +29,22 @@ class LinkRequest(_message.Message):
         value: _memory_pb2.MetadataValue
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_memory_pb2.MetadataValue, _Mapping]] = ...) -> None: ...
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
-    FROM_FIELD_NUMBER: _ClassVar[int]
-    TO_FIELD_NUMBER: _ClassVar[int]
+    FROM_REF_FIELD_NUMBER: _ClassVar[int]
+    TO_REF_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
     namespace: str
-    to: _memory_pb2.MemoryRef
+    from_ref: _memory_pb2.MemoryRef
+    to_ref: _memory_pb2.MemoryRef
     type: str
     weight: float
     metadata: _containers.MessageMap[str, _memory_pb2.MetadataValue]
     request_id: str
     expected_version: int
-    def __init__(self, namespace: _Optional[str] = ..., to: _Optional[_Union[_memory_pb2.MemoryRef, _Mapping]] = ..., type: _Optional[str] = ..., weight: _Optional[float] = ..., metadata: _Optional[_Mapping[str, _memory_pb2.MetadataValue]] = ..., request_id: _Optional[str] = ..., expected_version: _Optional[int] = ..., **kwargs) -> None: ...
+    def __init__(self, namespace: _Optional[str] = ..., from_ref: _Optional[_Union[_memory_pb2.MemoryRef, _Mapping]] = ..., to_ref: _Optional[_Union[_memory_pb2.MemoryRef, _Mapping]] = ..., type: _Optional[str] = ..., weight: _Optional[float] = ..., metadata: _Optional[_Mapping[str, _memory_pb2.MetadataValue]] = ..., request_id: _Optional[str] = ..., expected_version: _Optional[int] = ...) -> None: ...
 
 class LinkResponse(_message.Message):
     __slots__ = ("receipt",)
