@@ -108,7 +108,8 @@ class EmbeddedStore:
         if namespace_key is None or not seqs:
             return {}
         # The scope is asked for again: an index that named another tenant's commit must not leak it.
-        where = f"commit_seq IN ({_marks(seqs)}) AND namespace_key = ?"
+        # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
+        where = f"commit_seq IN ({_marks(seqs)}) AND +namespace_key = ?"
         found = self._records(where, [*seqs, namespace_key])
         return {record.commit_seq: record for record in found}
 
