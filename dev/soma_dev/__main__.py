@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from soma_dev import debian, generate, tools
 from soma_dev.cluster import provider
+from soma_dev.demo import story
 from soma_dev.images import store
 from soma_dev.images.builder import docker_answers
 from soma_dev.problem import Problem
@@ -77,7 +78,19 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _demo(_: argparse.Namespace) -> int:
+    story.up()
+    return 0
+
+
+def _demo_down(_: argparse.Namespace) -> int:
+    story.down()
+    return 0
+
+
 COMMANDS: Mapping[str, tuple[Command, str]] = {
+    "demo": (_demo, "show the main job, from an empty machine"),
+    "demo-down": (_demo_down, "remove everything that the demo made"),
     "tools": (_tools, "build the pinned tools that this machine lacks into the cache"),
     "images": (_images, "build both images of the present sources"),
     "cluster-up": (_cluster_up, "start a cluster and print its KUBECONFIG"),

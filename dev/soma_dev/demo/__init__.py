@@ -1,0 +1,1 @@
+"""The main job, shown from an empty machine: `make demo`."""
