@@ -4,8 +4,8 @@ Deadlines are not parameters: the transport runs each call under `asyncio.timeou
 any await. A cancelled commit has happened or has not; its request id tells which.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,6 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
-from memory_server.domain.ranking import Candidate
 
 Vector = npt.NDArray[np.float32]
 """Shape (dimensions,), unit length."""
@@ -280,12 +279,14 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the index found: each memory once, in no order.
+    """What the index found, by commit.
 
-    `is_exact` tells that every allowed memory was compared.
+    `keyword` holds shares of the attainable score in [0, 1], `cosine` cosines in [-1, 1]; a memory that either leg
+    found has both, as far as it has an embedding. `is_exact` tells that every allowed memory was compared.
     """
 
-    candidates: list[Candidate]
+    keyword: Mapping[int, float] = field(default_factory=dict)
+    cosine: Mapping[int, float] = field(default_factory=dict)
     is_exact: bool = True
 
 
@@ -294,7 +295,7 @@ class SearchIndex(Protocol):
 
     Guarantees:
         - A change is searchable, or no longer found, when `apply` returns.
-        - Filters apply before the best are chosen: never fewer than min(limit, matches) candidates per leg.
+        - Filters apply before the best are chosen: never fewer than min(limit, matches) per leg.
         - Only embeddings of the asked model are compared.
     """
 
@@ -311,7 +312,7 @@ class SearchIndex(Protocol):
         allowed: Allowed,
         limit: int,
     ) -> Found:
-        """Return at least the best `limit` candidates of each leg that is asked for.
+        """Return at least the best `limit` of each leg that is asked for.
 
         Args:
             scope: The partition.

@@ -5,6 +5,7 @@ no more; keywords lead (see `domain.ranking`).
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class WordLlamaEmbedder:
     """
 
     def __init__(self, dimensions: int) -> None:
+        # A pool of threads for texts of 50 µs costs more than it saves, and takes the cores from everybody else.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # The default loader looks for the tokenizer on the network although the wheel has it.
         folder = Path(wordllama.__file__).parent
         self._model: Any = wordllama.WordLlama.load(

@@ -5,7 +5,8 @@ Both legs come in absolute terms, so that the merged score is one too, and `min_
     - vector: the cosine, with negative values taken as 0, in [0, 1].
 """
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KEYWORD_WEIGHT = 1.0
@@ -23,17 +24,8 @@ the index score alike."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A memory that at least one leg found, named by the commit that wrote it."""
-
-    commit_seq: int
-    keyword: float = 0.0
-    cosine: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate with its score and the parts that add up to it."""
+    """A memory, named by the commit that wrote it, with its score and the parts that add up to it."""
 
     commit_seq: int
     score: float
@@ -57,30 +49,43 @@ def weights(*, with_keywords: bool, with_vectors: bool) -> Weights:
     return Weights(keyword / total, vector / total) if total else Weights(0.0, 0.0)
 
 
-def rank(candidates: Iterable[Candidate], legs: Weights, min_score: float | None) -> list[Ranked]:
-    """Order candidates by their merged score, best first; of equals the latest write first.
+def rank(
+    keyword: Mapping[int, float],
+    cosine: Mapping[int, float],
+    legs: Weights,
+    *,
+    limit: int,
+    min_score: float | None = None,
+) -> list[Ranked]:
+    """Merge the legs' scores and return the best, best first; of equals the latest write first.
 
     Args:
-        candidates: Each memory once.
+        keyword: Share of the attainable keyword score by commit, in [0, 1].
+        cosine: Cosine by commit, in [-1, 1]; what a leg did not find counts as 0.
         legs: Weights of the legs.
+        limit: How many.
         min_score: Leave out what scores below. None: leave out only what no leg speaks for.
 
     Returns:
         Scores in [0, 1].
     """
-    ranked = (_score(candidate, legs) for candidate in candidates)
-    kept = [
-        entry
-        for entry in ranked
-        if (entry.score > 0 if min_score is None else entry.score >= min_score)
+    by_word, by_vector = legs.keyword, legs.vector
+    # Plain tuples and one pass: this runs over some hundred candidates in every recall.
+    scored = [
+        (by_word * keyword.get(seq, 0.0) + by_vector * max(cosine.get(seq, 0.0), 0.0), seq)
+        for seq in keyword.keys() | cosine.keys()
     ]
-    return sorted(kept, key=lambda entry: (-entry.score, -entry.commit_seq))
-
-
-def _score(candidate: Candidate, legs: Weights) -> Ranked:
-    keyword = legs.keyword * min(candidate.keyword, 1.0)
-    vector = legs.vector * min(max(candidate.cosine or 0.0, 0.0), 1.0)
-    return Ranked(candidate.commit_seq, keyword + vector, keyword, vector)
+    best = heapq.nlargest(limit, scored)
+    return [
+        Ranked(
+            seq,
+            min(score, 1.0),
+            by_word * keyword.get(seq, 0.0),
+            by_vector * max(cosine.get(seq, 0.0), 0.0),
+        )
+        for score, seq in best
+        if (score > 0 if min_score is None else score >= min_score)
+    ]
 
 
 def attainable_bm25(idfs: Sequence[float]) -> float:

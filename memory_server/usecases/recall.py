@@ -214,7 +214,9 @@ def _best(
     weights = ranking.weights(
         with_keywords=legs.text is not None, with_vectors=legs.vector is not None
     )
-    ranked = ranking.rank(found.candidates, weights, query.min_score)[:top_k]
+    ranked = ranking.rank(
+        found.keyword, found.cosine, weights, limit=top_k, min_score=query.min_score
+    )
     return [(hit, 0.0) for hit in ranked], found.is_exact
 
 

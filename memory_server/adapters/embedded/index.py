@@ -41,7 +41,7 @@ class EmbeddedIndex:
     ) -> Found:
         """See the port."""
         partition = self._partitions.get(scope)
-        return partition.search(text, vector, allowed, limit) if partition else Found([])
+        return partition.search(text, vector, allowed, limit) if partition else Found()
 
     def nearest(
         self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int

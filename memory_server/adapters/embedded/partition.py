@@ -13,7 +13,6 @@ from memory_server.adapters.embedded.keywords import IsAllowed, KeywordIndex
 from memory_server.adapters.embedded.metadata import MetadataIndex
 from memory_server.adapters.embedded.vectors import FlatVectors, Mask
 from memory_server.domain.memory import Coordinate, MemoryRecord
-from memory_server.domain.ranking import Candidate
 from memory_server.ports import Allowed, Found, Vector
 
 NEVER_US = np.iinfo(np.int64).max
@@ -89,7 +88,7 @@ class Partition:
     def search(
         self, text: str | None, vector: tuple[str, Vector] | None, allowed: Allowed, limit: int
     ) -> Found:
-        """Return the best of each leg, each memory once with both of its scores."""
+        """Return the best of each leg."""
         mask = self._mask(allowed)
         keyword: dict[int, float] = {}
         if text is not None:
@@ -97,12 +96,7 @@ class Partition:
         cosine: dict[int, float] = {}
         if vector is not None:
             cosine = self._cosines(*vector, mask, keyword, limit)
-        return Found(
-            [
-                Candidate(seq, keyword.get(seq, 0.0), cosine.get(seq))
-                for seq in {**keyword, **cosine}
-            ]
-        )
+        return Found(keyword, cosine)
 
     def nearest(
         self, coordinate: Coordinate, allowed: Allowed, limit: int

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from memory_server.domain.memory import Coordinate, MemoryRecord, Scope
-from memory_server.domain.ranking import BM25_B, BM25_K1, Candidate, attainable_bm25
+from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25
 from memory_server.ports import Allowed, Change, Found, Vector
 
 
@@ -39,11 +39,11 @@ class InMemoryIndex:
         """See the port; the limit is not needed."""
         passing = self._passing(scope, allowed)
         keyword = self._keyword_scores(scope, text) if text is not None else {}
-        candidates = [
-            Candidate(seq, keyword.get(seq, 0.0), _cosine(record, vector))
-            for seq, record in passing.items()
-        ]
-        return Found(candidates)
+        cosine = {seq: _cosine(record, vector) for seq, record in passing.items()}
+        return Found(
+            {seq: score for seq, score in keyword.items() if seq in passing},
+            {seq: value for seq, value in cosine.items() if value is not None},
+        )
 
     def nearest(
         self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int

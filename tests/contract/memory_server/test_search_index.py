@@ -44,7 +44,7 @@ class IndexCase:
         found = self.index.search(
             scope, text=text, vector=None, allowed=Allowed(given, NOW_US), limit=limit
         )
-        return {candidate.commit_seq for candidate in found.candidates if candidate.keyword > 0}
+        return set(found.keyword)
 
     def near(
         self, seed: int, given: Filter = EVERYTHING, limit: int = 10, scope: Scope = SCOPE
@@ -57,7 +57,7 @@ class IndexCase:
             allowed=Allowed(given, NOW_US),
             limit=limit,
         )
-        return {c.commit_seq: c.cosine for c in found.candidates if c.cosine is not None}
+        return dict(found.cosine)
 
 
 def direction(seed: int) -> Vector:
@@ -183,8 +183,7 @@ async def test_scopes_never_mix(case: IndexCase) -> None:
         SCOPE, text="tea", vector=None, allowed=Allowed(Filter(), NOW_US), limit=5
     )
 
-    score = {candidate.commit_seq: candidate.keyword for candidate in alone.candidates}
-    assert score[mine] == {c.commit_seq: c.keyword for c in shared.candidates}[mine]
+    assert alone.keyword[mine] == shared.keyword[mine]
     assert case.words("tea") == {mine}
     assert mine not in case.words("tea", limit=200, scope=OTHER)
 
@@ -207,9 +206,8 @@ async def test_both_scores_are_told_for_what_either_leg_finds(case: IndexCase) -
         SCOPE, text="tea", vector=(CALLER_MODEL, direction(1)), allowed=Allowed(Filter(), NOW_US), limit=1
     )  # fmt: skip
 
-    candidate = next(c for c in found.candidates if c.commit_seq == seq)
-    assert candidate.keyword > 0
-    assert candidate.cosine == pytest.approx(float(direction(1) @ direction(2)), abs=1e-6)
+    assert found.keyword[seq] > 0
+    assert found.cosine[seq] == pytest.approx(float(direction(1) @ direction(2)), abs=1e-6)
 
 
 async def test_the_nearest_coordinates_come_first(case: IndexCase) -> None:

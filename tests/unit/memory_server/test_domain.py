@@ -13,7 +13,6 @@ from memory_server.domain.ids import new_ulid
 from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
 from memory_server.domain.memory import MemoryId, MemoryKind, MemoryLink
-from memory_server.domain.ranking import Candidate, Weights
 from memory_server.domain.requests import body_digest
 from memory_server.domain.text import searchable_text
 from soma_common.errors import InvalidInput
@@ -125,37 +124,30 @@ def test_every_part_of_a_filter_must_hold() -> None:
     assert not Filter(min_importance=0.6).passes(record, NOW_US)
 
 
-candidates = st.lists(
-    st.builds(
-        Candidate,
-        st.integers(1, 10**6),
-        st.floats(0, 1),
-        st.none() | st.floats(-1, 1, width=32),
-    ),
-    unique_by=lambda candidate: candidate.commit_seq,
-)
+scores = st.dictionaries(st.integers(1, 200), st.floats(0, 1), max_size=50)
+cosines = st.dictionaries(st.integers(1, 200), st.floats(-1, 1), max_size=50)
 
 
-@given(candidates, st.randoms())
-def test_ranking_does_not_depend_on_the_order_of_candidates(
-    found: list[Candidate], shuffler: random.Random
+@given(scores, cosines, st.integers(1, 60))
+def test_ranking_keeps_the_best_in_order(
+    keyword: dict[int, float], cosine: dict[int, float], limit: int
 ) -> None:
-    """Shuffled candidates rank the same, with scores in [0, 1], best first."""
-    shuffled = found[:]
-    shuffler.shuffle(shuffled)
+    """Scores are in [0, 1], best first; a smaller limit is the beginning of a larger one."""
+    legs = ranking.weights(with_keywords=True, with_vectors=True)
 
-    ranked = ranking.rank(found, Weights(2 / 3, 1 / 3), None)
+    ranked = ranking.rank(keyword, cosine, legs, limit=limit)
 
-    assert ranked == ranking.rank(shuffled, Weights(2 / 3, 1 / 3), None)
-    assert all(0 <= entry.score <= 1 for entry in ranked)
-    assert [entry.score for entry in ranked] == sorted((e.score for e in ranked), reverse=True)
+    assert ranked == ranking.rank(keyword, cosine, legs, limit=1000)[:limit]
+    assert all(0 < entry.score <= 1 for entry in ranked)
+    order = [(-entry.score, -entry.commit_seq) for entry in ranked]
+    assert order == sorted(order)
 
 
 def test_keywords_lead_while_the_embedder_is_weak() -> None:
     """A memory with half of the words beats one with a very near vector and none of them."""
     legs = ranking.weights(with_keywords=True, with_vectors=True)
 
-    ranked = ranking.rank([Candidate(1, 0.0, 0.9), Candidate(2, 0.5, 0.0)], legs, None)
+    ranked = ranking.rank({2: 0.5}, {1: 0.9, 2: 0.0}, legs, limit=10)
 
     assert [entry.commit_seq for entry in ranked] == [2, 1]
 
@@ -164,7 +156,7 @@ def test_min_score_leaves_out_what_is_below() -> None:
     """The bound is inclusive."""
     legs = ranking.weights(with_keywords=True, with_vectors=False)
 
-    ranked = ranking.rank([Candidate(1, 0.5), Candidate(2, 0.49)], legs, 0.5)
+    ranked = ranking.rank({1: 0.5, 2: 0.49}, {}, legs, limit=10, min_score=0.5)
 
     assert [entry.commit_seq for entry in ranked] == [1]
 
