@@ -83,10 +83,18 @@ class Kubernetes:
         namespace: str,
         name: str,
         *,
+        image: str | None = None,
         timeout_s: float = 180,
         say: Callable[[str], None] = lambda _: None,
     ) -> dict[str, Any]:
         """Wait until a SomaMemory is ready as it is wished now, and return it.
+
+        Args:
+            namespace: Of the SomaMemory.
+            name: Its name.
+            image: What it must run; where the operator's default just changed, the wish alone does not tell.
+            timeout_s: How long to wait.
+            say: Told what the operator says meanwhile.
 
         Raises:
             Problem: It is stalled, or it took too long; tells what its conditions and pods say.
@@ -100,7 +108,7 @@ class Kubernetes:
             if (stalled := conditions.get("Stalled")) and stalled["status"] == "True":
                 raise Problem(f"{name} is stalled: {stalled['message']}", mend="see the message")
             ready = conditions.get("Ready", {"status": "Unknown", "message": "not seen yet"})
-            if ready["status"] == "True":
+            if ready["status"] == "True" and image in (None, memory["status"].get("image")):
                 return memory
             if ready["message"] != told:
                 told = ready["message"]

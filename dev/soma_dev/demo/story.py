@@ -35,8 +35,8 @@ def up() -> None:
     """Show the main job from an empty machine; run again it does only what is left to do."""
     steps = Steps(8)
     cluster = provider.choose(CLUSTER)
-    kubernetes = _prepare(steps, cluster)
-    _apply(steps, kubernetes)
+    kubernetes, server_image = _prepare(steps, cluster)
+    _apply(steps, kubernetes, server_image)
     with _forwarding(kubernetes) as address:
         soma = Soma(address, steps)
         with steps.step("Import the project's documentation and this cluster's events"):
@@ -67,7 +67,8 @@ def down() -> None:
     print(f"{cluster.description}: {'removed' if found else 'nothing of ours is left'}")
 
 
-def _prepare(steps: Steps, cluster: Cluster) -> Kubernetes:
+def _prepare(steps: Steps, cluster: Cluster) -> tuple[Kubernetes, str]:
+    """Return the cluster with the operator in it, and the image of its servers."""
     with steps.step("Get a cluster"):
         kubeconfig = cluster.up(steps.say)
         steps.say(f"{cluster.description} is ready; KUBECONFIG={kubeconfig}")
@@ -80,15 +81,15 @@ def _prepare(steps: Steps, cluster: Cluster) -> Kubernetes:
     with steps.step("Install the operator with Helm"):
         kubernetes.install(operator, server)
         steps.show(kubernetes.kubectl("get", "pods", "-n", SYSTEM_NAMESPACE))
-    return kubernetes
+    return kubernetes, server
 
 
-def _apply(steps: Steps, kubernetes: Kubernetes) -> None:
+def _apply(steps: Steps, kubernetes: Kubernetes, server_image: str) -> None:
     with steps.step("Apply a SomaMemory and wait until it is ready"):
         kubernetes.make_namespace(NAMESPACE)
         steps.command(f"kubectl apply -n {NAMESPACE} -f {SAMPLE.relative_to(ROOT)}")
         kubernetes.kubectl("apply", "-n", NAMESPACE, "-f", SAMPLE)
-        kubernetes.wait_ready(NAMESPACE, NAME, say=steps.say)
+        kubernetes.wait_ready(NAMESPACE, NAME, image=server_image, say=steps.say)
         steps.show(kubernetes.kubectl("get", "somamemories,pods,pvc,services", "-n", NAMESPACE))
 
 
