@@ -2,6 +2,8 @@
 
 import asyncio
 import copy
+import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -102,18 +104,19 @@ class AsyncMemoryClient:
         call = call.identified(channel.new_request_id)
         now = asyncio.get_running_loop().time
         until = now() + self._timeout_s * call.method.patience
-        for tries in range(1, channel.MAX_TRIES + 1):
+        for tries in itertools.count(1):
             left_s = until - now()
             try:
                 return call.read(await self._callable(call.method)(call.request, timeout=left_s))
             except grpc.aio.AioRpcError as failure:
                 trailing = list(failure.trailing_metadata() or ())
                 error = error_of_call(failure.code(), failure.details() or "", trailing)
-                delay_s = channel.delay_before_retry(error, tries, until - now())
+                left_s = until - now()
+                delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
                     raise error from failure
             await asyncio.sleep(delay_s)
-        raise AssertionError("the last try either returns or raises")
+        raise AssertionError("every turn returns, raises or goes on")
 
     async def iterate(self, call: Call[Page[T]]) -> AsyncIterator[T]:
         """Yield the items of all pages of a described call."""

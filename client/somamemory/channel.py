@@ -13,8 +13,8 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 50053
 DEFAULT_TIMEOUT_S = 10.0
 
-MAX_TRIES = 4
-"""Of a call that the server sheds; the same as the retries that gRPC itself makes."""
+_MOST_DOUBLINGS = 6
+"""Of the wait after shed load; further growth would only be a longer silence."""
 
 _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 """gRPC's own 4 MiB would refuse a full page of large memories that the server has already read."""
@@ -26,7 +26,7 @@ _SERVICE_CONFIG = {
             # Only UNAVAILABLE: no other code promises that nothing happened or that trying again helps. Every write
             # carries a request id, so that a retry of one that did happen gives the same answer.
             "retryPolicy": {
-                "maxAttempts": MAX_TRIES,
+                "maxAttempts": 4,
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 3,
@@ -64,18 +64,28 @@ def new_request_id() -> str:
     return secrets.token_hex(16)
 
 
-def delay_before_retry(error: SomaMemoryError, tries: int, left_s: float) -> float | None:
+def delay_before_retry(
+    error: SomaMemoryError, tries: int, left_s: float, chance: float
+) -> float | None:
     """Decide whether a failed call is made again.
 
     gRPC repeats what was unavailable; here it is only about load that the server shed before it did
-    anything, and for which it named a time.
+    anything, and for which it named a time. The wait doubles with each try, and chance spreads the
+    callers that were shed together.
+
+    Args:
+        error: What came of the last try.
+        tries: How many there were, 1 or more.
+        left_s: Time until the call's deadline, seconds.
+        chance: A random number in [0, 1).
 
     Returns:
-        How long to wait, seconds; None: give up.
+        How long to wait, seconds; None: give up, since waiting cannot help or would take too long.
     """
-    if not isinstance(error, Overloaded) or error.retry_after_s is None or tries >= MAX_TRIES:
+    if not isinstance(error, Overloaded) or error.retry_after_s is None:
         return None
-    return error.retry_after_s if error.retry_after_s < left_s else None
+    delay_s = error.retry_after_s * 2 ** min(tries - 1, _MOST_DOUBLINGS) * (1 + chance / 2)
+    return delay_s if delay_s < left_s else None
 
 
 def documented_as(build: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,6 +1,8 @@
 """The client for threads: every call waits for its answer."""
 
 import copy
+import itertools
+import random
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -100,18 +102,19 @@ class MemoryClient:
         """Make one described call; raises the errors of `somamemory.errors`."""
         call = call.identified(channel.new_request_id)
         until = time.monotonic() + self._timeout_s * call.method.patience
-        for tries in range(1, channel.MAX_TRIES + 1):
+        for tries in itertools.count(1):
             left_s = until - time.monotonic()
             try:
                 return call.read(self._callable(call.method)(call.request, timeout=left_s))
             except grpc.RpcError as failure:
                 trailing = [(each.key, each.value) for each in failure.trailing_metadata() or ()]
                 error = error_of_call(failure.code(), failure.details() or "", trailing)
-                delay_s = channel.delay_before_retry(error, tries, until - time.monotonic())
+                left_s = until - time.monotonic()
+                delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
                     raise error from failure
             time.sleep(delay_s)
-        raise AssertionError("the last try either returns or raises")
+        raise AssertionError("every turn returns, raises or goes on")
 
     def iterate(self, call: Call[Page[T]]) -> Iterator[T]:
         """Yield the items of all pages of a described call."""

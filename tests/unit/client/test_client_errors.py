@@ -94,14 +94,16 @@ def test_unknown_details_are_passed_over() -> None:
 
 
 def test_only_shed_load_with_a_named_time_is_tried_again() -> None:
-    """The client waits as long as the server asks, within the deadline, a few times."""
+    """The client waits as long as the server asks, then longer, spread by chance, within the deadline."""
     shed = error_of_status(overloaded(0.5).status)
     other = error_of_status(bad_request().status)
+    decide = channel.delay_before_retry
 
-    assert channel.delay_before_retry(shed, 1, left_s=10) == 0.5
-    assert channel.delay_before_retry(shed, channel.MAX_TRIES, left_s=10) is None
-    assert channel.delay_before_retry(shed, 1, left_s=0.4) is None
-    assert channel.delay_before_retry(other, 1, left_s=10) is None
+    assert decide(shed, 1, left_s=10, chance=0.0) == 0.5
+    assert decide(shed, 1, left_s=10, chance=0.5) == 0.625
+    assert decide(shed, 3, left_s=10, chance=0.0) == 2.0
+    assert decide(shed, 1, left_s=0.4, chance=0.0) is None
+    assert decide(other, 1, left_s=10, chance=0.0) is None
 
 
 @pytest.mark.parametrize("address", ["", "host", ":1", "host:", "host:x", "host:0", "host:65536"])

@@ -1,10 +1,12 @@
-"""The README's Python example, and the command line against the real server."""
+"""The client and the command line against the real server: the README's example, a laptop's story, load."""
 
+import asyncio
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from somamemory import AsyncMemoryClient
 from tests.support.server_process import ROOT, ServerProcess
 
 SOMA = "import somamemory.cli as c, sys; sys.exit(c.main(sys.argv[1:]))"
@@ -57,6 +59,19 @@ def test_the_history_survives_a_restart(tmp_path: Path) -> None:
         _run(SOMA, "--address", server.address, "store", "the kettle is blue", "--id", "kettle")
     with server:
         assert "kettle" in _run(SOMA, "--address", server.address, "recall", "kettle")
+
+
+async def test_shed_load_is_waited_out(tmp_path: Path) -> None:
+    """A server that works on four calls at once sheds the rest; every caller gets its answer in the end."""
+    with ServerProcess(tmp_path / "data", max_concurrent_rpcs=4) as server:
+        async with AsyncMemoryClient(server.address, timeout_s=30) as client:
+            texts = [f"memory {number}" for number in range(100)]
+            receipts = await asyncio.gather(*(client.store({"text": text}) for text in texts))
+            stats = await client.stats()
+
+    assert len({receipt.commit_seq for receipt in receipts}) == 100
+    assert stats.memory_count == 100
+    assert not any(receipt.replayed for receipt in receipts)
 
 
 def _own(file: Path) -> list[str]:
