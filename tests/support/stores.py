@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from memory_server.adapters.embedded.committer import CommitObserver
 from memory_server.adapters.embedded.database import open_database
 from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
 from memory_server.adapters.in_memory.store import InMemoryStore
@@ -18,10 +19,15 @@ class StoreCase:
         store.listen(self.changes.extend)
 
 
-async def open_embedded(folder: Path, *, queue_size: int = 4096) -> EmbeddedStore:
+async def open_embedded(
+    folder: Path,
+    *,
+    queue_size: int = 4096,
+    observe: CommitObserver = lambda _count, _seconds: None,
+) -> EmbeddedStore:
     """Open the embedded store in `folder`."""
     database = open_database(folder, synchronous="FULL", dimensions=DIMENSIONS)
-    return EmbeddedStore(database, StoppedClock(), StoreOptions(queue_size, 3600))
+    return EmbeddedStore(database, StoppedClock(), StoreOptions(queue_size, 3600), observe)
 
 
 async def open_in_memory(_folder: Path) -> InMemoryStore:

@@ -1,0 +1,80 @@
+"""The committer on a real file: groups share an fsync, and one bad write harms nobody else."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from memory_server.domain.memory import Receipt
+from soma_common.errors import Overloaded, Unavailable
+from tests.support.memories import NOW_US, SCOPE, a_store
+from tests.support.stores import StoreCase, open_embedded
+
+
+async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
+    """Of 400 stores at once, many are in each group."""
+    groups: list[int] = []
+    store = await open_embedded(
+        tmp_path / "data", observe=lambda count, _seconds: groups.append(count)
+    )
+    await asyncio.gather(*(store.commit([a_store(f"m{number}")]) for number in range(400)))
+    await store.close()
+
+    assert sum(groups) == 400
+    assert len(groups) < 100
+
+
+async def test_a_write_that_sqlite_refuses_fails_alone(tmp_path: Path) -> None:
+    """Its neighbours in the group are committed, told to the index and acknowledged."""
+    case = StoreCase(await open_embedded(tmp_path / "data"))
+    poison = a_store("poison", payload_json=cast("Any", None))
+    writes = [a_store("before"), poison, a_store("after")]
+
+    before, refused, after = await case.store.commit(writes)
+
+    assert isinstance(refused, Unavailable)
+    assert isinstance(before, Receipt)
+    assert isinstance(after, Receipt)
+    assert [change.added.id for change in case.changes if change.added] == ["before", "after"]
+    assert (await case.store.stats(SCOPE, NOW_US)).memory_count == 2
+    await case.store.close()
+
+
+async def test_a_bug_in_a_write_does_not_stop_the_committer(tmp_path: Path) -> None:
+    """Its caller gets the exception; its neighbours and the next write are committed."""
+    store = await open_embedded(tmp_path / "data")
+    broken = a_store("broken", metadata=cast("Any", {"set": {1}}))
+
+    outcomes = await store.commit([a_store("before"), broken])
+    later = await store.commit([a_store("fine")])
+
+    assert [type(outcome) for outcome in outcomes + later] == [Receipt, TypeError, Receipt]
+    await store.close()
+
+
+async def test_more_writes_than_the_queue_holds_are_refused(tmp_path: Path) -> None:
+    """At once and with a time to retry; those that were taken are committed."""
+    store = await open_embedded(tmp_path / "data", queue_size=50)
+    calls = [store.commit([a_store(f"m{number}")]) for number in range(200)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Overloaded)]
+    taken = len(outcomes) - len(refused)
+
+    assert refused
+    assert refused[0].retry_after_s > 0
+    assert (await store.stats(SCOPE, NOW_US)).memory_count == taken >= 50
+    await store.close()
+
+
+async def test_closing_finishes_what_was_accepted(tmp_path: Path) -> None:
+    """Every write that was taken before the close is acknowledged; later ones are refused."""
+    store = await open_embedded(tmp_path / "data")
+    accepted = [asyncio.ensure_future(store.commit([a_store(f"m{n}")])) for n in range(100)]
+    await asyncio.sleep(0)
+    await store.close()
+    receipts = await asyncio.gather(*accepted)
+
+    assert all(isinstance(batch[0], Receipt) for batch in receipts)
+    with pytest.raises(Unavailable):
+        await store.commit([a_store("late")])
