@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import textwrap
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def reference_pages() -> dict[Path, bytes]:
     return {
         Path("docs/reference/api.md"): _api_page().encode(),
         Path("docs/reference/settings.md"): _settings_page().encode(),
+        Path(".env.example"): _env_example().encode(),
     }
 
 
@@ -169,6 +171,19 @@ def _settings_lines(title: str, kind: type[SomaBaseSettings]) -> Iterator[str]:
     for name, field in kind.model_fields.items():
         text = _cell(" ".join((field.description or "").split()))
         yield f"| `{prefix}{name.upper()}` | {_values(field)} | {_default(field)} | {text} |"
+
+
+def _env_example() -> str:
+    lines = [
+        "# Settings of the memory server; `make docs` writes this file. Copy it, take the `#` away from what you",
+        "# change, and name the copy in SOMA_ENV_FILE.",
+    ]
+    prefix = SMFSettings.model_config["env_prefix"]
+    for name, field in SMFSettings.model_fields.items():
+        default = "" if field.default in (None, PydanticUndefined) else field.default
+        text = textwrap.wrap(field.description or "", 116)
+        lines += ["", *(f"# {line}" for line in text), f"#{prefix}{name.upper()}={default}"]
+    return "\n".join(lines) + "\n"
 
 
 def _values(field: FieldInfo) -> str:

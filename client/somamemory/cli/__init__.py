@@ -1,6 +1,5 @@
 """The `soma` command line."""
 
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -8,16 +7,8 @@ from typing import Annotated
 import typer
 
 from somamemory.cli import facts, failures, links, memories, serve, transfer
-from somamemory.cli.output import printable
-from somamemory.cli.session import (
-    AddressOption,
-    Globals,
-    JsonOption,
-    TimeoutOption,
-    last_address,
-    remote,
-)
-from somamemory.errors import SomaMemoryError
+from somamemory.cli.output import Output
+from somamemory.cli.session import AddressOption, Globals, JsonOption, TimeoutOption, remote
 
 _EXIT_CODES = "; ".join(f"{code}: {meaning}" for code, meaning in failures.MEANINGS.items())
 
@@ -74,18 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=list(arguments) if arguments is not None else None, prog_name="soma")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else failures.FAILURE
-    except SomaMemoryError as error:
-        _complain(failures.report(error, last_address.value))
-        return failures.exit_code(error)
     except KeyboardInterrupt:
         return failures.INTERRUPTED
-    except OSError as error:  # a file or a pipe of the user's, not ours to trace
-        _complain(
-            f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        )
+    except OSError as error:  # a file or a pipe of the user's: nothing to trace
+        about = f": {error.filename}" if error.filename else ""
+        Output(json=False).note(f"error: {error.strerror or error}{about}")
         return failures.FAILURE
     return 0
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(printable(text) + "\n")

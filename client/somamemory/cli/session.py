@@ -9,8 +9,10 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from somamemory.channel import DEFAULT_TIMEOUT_S, default_address
+from somamemory.cli import failures
 from somamemory.cli.output import Output
 from somamemory.client import MemoryClient
+from somamemory.errors import SomaMemoryError
 
 P = ParamSpec("P")
 
@@ -65,20 +67,11 @@ class Session:
     output: Output
 
 
-@dataclass
-class LastAddress:
-    """Which server the command spoke with, for the sentence about its failure."""
-
-    value: str = field(default_factory=default_address)
-
-
-last_address = LastAddress()
-
-
 def remote(command: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
     """Make a function a command that talks with a server.
 
     The function's own parameters are the command's; `--address`, `--json` and `--timeout` are added.
+    Whatever goes wrong with a call ends the command with a sentence and an exit code.
     """
 
     @functools.wraps(command)
@@ -92,9 +85,13 @@ def remote(command: Callable[Concatenate[Session, P], None]) -> Callable[..., No
     ) -> None:
         given: Globals = ctx.obj
         chosen = given.with_options(address, as_json, timeout_s)
-        last_address.value = chosen.address
-        with MemoryClient(chosen.address, timeout_s=chosen.timeout_s) as client:
-            command(Session(client, Output(json=chosen.json)), *args, **kwargs)
+        output = Output(json=chosen.json)
+        try:
+            with MemoryClient(chosen.address, timeout_s=chosen.timeout_s) as client:
+                command(Session(client, output), *args, **kwargs)
+        except SomaMemoryError as error:
+            output.note(failures.report(error, chosen.address))
+            raise typer.Exit(failures.exit_code(error)) from error
 
     own = list(inspect.signature(command).parameters.values())[1:]
     added = {"address": AddressAgainOption, "as_json": JsonOption, "timeout_s": TimeoutOption}

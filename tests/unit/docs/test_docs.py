@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from soma_common.settings import SMFSettings
 from tests.bench import report
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,3 +95,14 @@ def _kept_folders() -> set[str]:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return {path.split("/")[0] for path in listed if "/" in path and not path.startswith(".")}
+
+
+def test_the_example_of_settings_holds_the_defaults(tmp_path: Path) -> None:
+    """The example file with every `#` taken away is read, and is what no file gives."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    given = [line.removeprefix("#") for line in lines if re.match(r"#SOMA_\w+=.", line)]
+    file = tmp_path / "env"
+    file.write_text("\n".join(given))
+
+    assert len(given) > 20
+    assert SMFSettings(_env_file=file) == SMFSettings()
