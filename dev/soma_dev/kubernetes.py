@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -61,6 +62,7 @@ class Kubernetes:
             Problem: It did not become ready; tells what its pods say.
         """
         self.make_namespace(SYSTEM_NAMESPACE)
+        self._forget_broken_installation()
         values = {"operator": _image_values(operator_image), "server": _image_values(server_image)}
         try:
             run(
@@ -71,6 +73,12 @@ class Kubernetes:
         except Problem as problem:
             said = self.pods_say(SYSTEM_NAMESPACE)
             raise Problem(f"{problem.what}\n{said}", mend="read what the pods say, above") from None
+
+    def _forget_broken_installation(self) -> None:
+        """Drop the records of an installation that was killed; Helm would wait for its end for ever."""
+        pending = "owner=helm,status in (pending-install,pending-upgrade,pending-rollback)"
+        chosen = ("-n", SYSTEM_NAMESPACE, "-l", f"{pending},name={RELEASE}")
+        self.kubectl("delete", "secrets", *chosen, "--ignore-not-found")
 
     def uninstall(self) -> None:
         """Remove the operator; nothing happens when it is not there."""
@@ -150,8 +158,10 @@ class Kubernetes:
         Raises:
             Problem: kubectl did not come up.
         """
+        # Should we be killed, the kernel ends kubectl for us, where it can.
+        guard = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         command = [
-            str(tool("kubectl")), "--kubeconfig", str(self.kubeconfig), "port-forward", "-n", namespace,
+            *guard, str(tool("kubectl")), "--kubeconfig", str(self.kubeconfig), "port-forward", "-n", namespace,
             f"service/{service}", f"{local or ''}:{port}",
         ]  # fmt: skip
         with subprocess.Popen(

@@ -35,7 +35,7 @@ def run(
     except subprocess.TimeoutExpired:
         raise Problem(f"{shown(words)} took more than {timeout_s:.0f} s", mend=mend) from None
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        said = f"{done.stdout.strip()[-2000:]}\n{done.stderr.strip()[-2000:]}".strip()
         raise Problem(f"{shown(words)} failed: {said}", mend=mend)
     return done.stdout
 
