@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soma_common.settings import SMFSettings
+from soma_common.settings import ENV_FILE_VARIABLE, SMFSettings, load_settings
 from tests.bench import report
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -97,12 +97,17 @@ def _kept_folders() -> set[str]:
     return {path.split("/")[0] for path in listed if "/" in path and not path.startswith(".")}
 
 
-def test_the_example_of_settings_holds_the_defaults(tmp_path: Path) -> None:
+def test_the_example_of_settings_holds_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The example file with every `#` taken away is read, and is what no file gives."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     given = [line.removeprefix("#") for line in lines if re.match(r"#SOMA_\w+=.", line)]
     file = tmp_path / "env"
     file.write_text("\n".join(given))
+    plain = load_settings(SMFSettings)
+
+    monkeypatch.setenv(ENV_FILE_VARIABLE, str(file))
 
     assert len(given) > 20
-    assert SMFSettings(_env_file=file) == SMFSettings()
+    assert load_settings(SMFSettings) == plain
