@@ -49,29 +49,50 @@ class KubeApi:
     token: str
 
     def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Manifest:
         """Ask, and return the answer.
 
         Raises:
             Refused: The answer was not a success.
         """
+        answer: Manifest = json.loads(self.text(method, path, body, content_type, accept))
+        return answer
+
+    def text(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> str:
+        """Ask, and return the answer as it is."""
         address = urlsplit(self.plane.base_url)
         context = ssl.create_default_context(cafile=str(self.plane.ca_file))
         connection = http.client.HTTPSConnection(
             address.hostname or "", address.port, context=context, timeout=30
         )
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "Content-Type": content_type,
+            "Accept": accept,
+        }
         try:
             connection.request(
                 method, path, json.dumps(body) if body is not None else None, headers
             )
             response = connection.getresponse()
-            answer: Manifest = json.loads(response.read())
+            answer = response.read().decode()
         finally:
             connection.close()
         if response.status >= 300:
-            raise Refused(response.status, str(answer.get("message")))
+            raise Refused(response.status, str(json.loads(answer).get("message")))
         return answer
 
     def create(self, manifest: Manifest) -> Manifest:
@@ -107,6 +128,12 @@ class KubeApi:
         """Apply as another field manager."""
         path = path_of(kind_of(manifest), manifest["metadata"]["namespace"], name_of(manifest))
         return self.request("PATCH", f"{path}?fieldManager={manager}&force=true", manifest, APPLY)
+
+    def history(self, kind: Kind, namespace: str, since: str) -> list[Manifest]:
+        """Return every state that objects of a kind had after a resource version."""
+        query = f"watch=1&resourceVersion={since}&timeoutSeconds=1"
+        lines = self.text("GET", f"{path_of(kind, namespace)}?{query}").splitlines()
+        return [event["object"] for event in map(json.loads, lines) if event["type"] != "DELETED"]
 
     def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object."""
@@ -180,8 +207,12 @@ class Room:
     def run(self, name: str = "mem") -> Manifest:
         """Play everything until the SomaMemory is ready; return its status."""
         self.bind(name)
-        self.roll_out(name)
-        return self.wait_for("Ready", "True", name=name)
+
+        def look() -> Manifest | None:
+            self.roll_out(name)
+            return self._condition("Ready", "True", None, name)
+
+        return eventually(look, or_say=lambda: str(self.status(name)))
 
     def pod(self, status: Manifest, name: str = "mem") -> None:
         """Play the kubelet: a pod of the SomaMemory with this status."""
@@ -201,20 +232,20 @@ class Room:
     ) -> Manifest:
         """Wait until a condition is so for the newest generation, and return the whole status."""
 
-        def look() -> Manifest | None:
-            resource = self.api.get(SOMA_MEMORY, self.namespace, name)
-            found = resource.get("status", {})
-            if found.get("observedGeneration") != resource["metadata"]["generation"]:
-                return None
-            for one in found.get("conditions", []):
-                if (one["type"], one["status"]) == (kind, status) and reason in (
-                    None,
-                    one["reason"],
-                ):
-                    return dict(found)
-            return None
+        return eventually(
+            lambda: self._condition(kind, status, reason, name),
+            or_say=lambda: str(self.status(name)),
+        )
 
-        return eventually(look, or_say=lambda: str(self.status(name)))
+    def _condition(self, kind: str, status: str, reason: str | None, name: str) -> Manifest | None:
+        resource = self.api.get(SOMA_MEMORY, self.namespace, name)
+        found: Manifest = resource.get("status", {})
+        if found.get("observedGeneration") != resource["metadata"]["generation"]:
+            return None
+        for one in found.get("conditions", []):
+            if (one["type"], one["status"]) == (kind, status) and reason in (None, one["reason"]):
+                return found
+        return None
 
     def _made(self, pod: Manifest) -> Manifest | None:
         try:

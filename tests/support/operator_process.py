@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Self
 from urllib.error import HTTPError, URLError
 
 from tests.support.kube_api import eventually
@@ -39,7 +40,7 @@ class OperatorProcess:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "OperatorProcess":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -61,12 +62,12 @@ class OperatorProcess:
                 [sys.executable, "-m", "soma_operator"], env=environment, cwd=ROOT, stderr=log
             )
 
-    def wait_ready(self) -> "OperatorProcess":
+    def wait_ready(self) -> Self:
         """Wait until the operator acts, or waits for the Lease."""
         eventually(lambda: self.page("/readyz")[0] == 200 or None, or_say=self.log_path.read_text)
         return self
 
-    def wait_leading(self) -> "OperatorProcess":
+    def wait_leading(self) -> Self:
         """Wait until the operator acts."""
         eventually(
             lambda: "soma_operator_is_leader 1.0" in self.page("/metrics")[1] or None,

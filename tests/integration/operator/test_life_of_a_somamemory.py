@@ -3,8 +3,6 @@
 import time
 
 import pytest
-from tests.support.kube_api import Room, eventually
-from tests.support.operator_process import OperatorProcess
 
 from soma_operator.core.kinds import (
     CHILD_KINDS,
@@ -19,6 +17,8 @@ from soma_operator.core.kinds import (
     is_deleting,
     name_of,
 )
+from tests.support.kube_api import Room, eventually
+from tests.support.operator_process import OperatorProcess
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -43,6 +43,19 @@ def wait_for_collection(room: Room, left: set[str]) -> None:
         timeout_s=60,
         or_say=lambda: str(children(room)),
     )
+
+
+def wait_for_replicas(room: Room, count: int) -> None:
+    eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == count or None)
+
+
+def wait_for_phase(room: Room, phase: str) -> None:
+    eventually(lambda: room.status()["phase"] == phase or None)
+
+
+def owners_of_claim(room: Room) -> list[Manifest]:
+    claim = room.child(PERSISTENT_VOLUME_CLAIM, "mem-data")
+    return list(claim["metadata"].get("ownerReferences", []))
 
 
 def test_a_wish_becomes_a_ready_memory(room: Room) -> None:
@@ -172,9 +185,9 @@ def test_the_scale_subresource_stops_and_starts(room: Room) -> None:
     for replicas, phase in ((0, "Stopped"), (1, "Ready")):
         scale = room.api.request("GET", path)
         room.api.request("PUT", path, {**scale, "spec": {"replicas": replicas}})
-        eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == replicas or None)  # noqa: B023
+        wait_for_replicas(room, replicas)
         room.roll_out()
-        eventually(lambda: room.status()["phase"] == phase or None)  # noqa: B023
+        wait_for_phase(room, phase)
 
     assert room.api.request("GET", path)["status"]["replicas"] == 1
     assert room.child(PERSISTENT_VOLUME_CLAIM, "mem-data")
@@ -215,15 +228,10 @@ def test_the_deletion_policy_can_change(room: Room) -> None:
     room.make()
     room.run()
 
-    for policy, count in (("Delete", 1), ("Retain", 0)):
-        room.edit({"spec": {"deletionPolicy": policy}})
-        eventually(
-            lambda: len(  # noqa: B023
-                room.child(PERSISTENT_VOLUME_CLAIM, "mem-data")["metadata"].get("ownerReferences", [])
-            )
-            == count  # noqa: B023
-            or None
-        )
+    room.edit({"spec": {"deletionPolicy": "Delete"}})
+    eventually(lambda: len(owners_of_claim(room)) == 1 or None)
+    room.edit({"spec": {"deletionPolicy": "Retain"}})
+    eventually(lambda: owners_of_claim(room) == [] or None)
 
 
 def test_a_paused_resource_is_left_alone(room: Room, operator: OperatorProcess) -> None:
@@ -238,6 +246,6 @@ def test_a_paused_resource_is_left_alone(room: Room, operator: OperatorProcess) 
     assert room.child(DEPLOYMENT)["spec"]["replicas"] == 0
 
     room.edit({"spec": {"paused": False}})
-    eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == 1 or None)
+    wait_for_replicas(room, 1)
     room.roll_out()
     assert "Paused" not in str(room.wait_for("Ready", "True")["conditions"])

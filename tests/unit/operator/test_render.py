@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import given
-from tests.support.somamemories import UID, a_somamemory, observed_of, specs
 
 from soma_operator.core.kinds import (
     CONFIG_MAP,
@@ -21,6 +20,7 @@ from soma_operator.core.kinds import (
 from soma_operator.core.render import render
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, MANAGED_BY_LABEL
 from soma_operator.core.resolve import resolve
+from tests.support.somamemories import UID, a_somamemory, observed_of, specs
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -50,8 +50,10 @@ def manifests_of(resource: Manifest) -> tuple[Manifest, ...]:
     return render(resolve(observed_of(resource))).manifests
 
 
-def one_of(kind: Kind, spec: Manifest | None = None, **metadata: dict[str, str]) -> Manifest:
-    manifests = manifests_of(a_somamemory(spec=spec, **metadata))
+def one_of(
+    kind: Kind, spec: Manifest | None = None, annotations: dict[str, str] | None = None
+) -> Manifest:
+    manifests = manifests_of(a_somamemory(spec=spec, annotations=annotations))
     return next(one for one in manifests if kind_of(one) == kind)
 
 

@@ -1,11 +1,11 @@
 """Filling in what a SomaMemory leaves open."""
 
 import pytest
-from tests.support.somamemories import a_somamemory, observed_of, rendered
 
 from soma_common.errors import InvalidInput
 from soma_operator.core.kinds import PERSISTENT_VOLUME_CLAIM, kind_of
 from soma_operator.core.resolve import resolve, split_image
+from tests.support.somamemories import a_somamemory, observed_of, rendered
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -1,0 +1,242 @@
+"""What the API server takes and refuses, and in which words; no operator runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from soma_dev.crds import soma_memory_crd
+from soma_operator.core.kinds import SOMA_MEMORY, Manifest
+from soma_operator.core.status import CONDITION_TYPES
+from tests.support.kube_api import KubeApi, Refused, Room, path_of
+
+MOVE = "export the memories and import them into a new SomaMemory"
+
+
+def embedded(**fields: str) -> Manifest:
+    return {"storage": {"type": "Embedded", "embedded": fields}}
+
+
+CREATIONS = [
+    (
+        {"replicas": 1},
+        {"replicas": 2},
+        "storage.type Embedded keeps all memories on one volume, which one server holds: replicas must be 0 or 1",
+    ),
+    ({"replicas": 0}, {"replicas": -1}, "should be greater than or equal to 0"),
+    ({"replicas": 1}, {"replicas": "one"}, 'must be of type integer: "string"'),
+    (
+        {"embeddings": {"dimensions": 128}},
+        {"embeddings": {"dimensions": 100}},
+        "embeddings.dimensions must be 64, 128 or 256 with the provider Wordllama",
+    ),
+    (
+        {"embeddings": {"provider": "None", "dimensions": 100}},
+        {"embeddings": {"provider": "None", "dimensions": 1}},
+        "should be greater than or equal to 2",
+    ),
+    (
+        {"limits": {"maxPayloadBytes": 1048576}},
+        {"limits": {"maxPayloadBytes": 1048576, "maxMessageBytes": 65536}},
+        "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
+    ),
+    (
+        embedded(size="1.5Gi"),
+        embedded(size="big"),
+        "storage.embedded.size must be a quantity above zero, such as '10Gi'",
+    ),
+    (
+        embedded(size="1"),
+        embedded(size="0Gi"),
+        "storage.embedded.size must be a quantity above zero, such as '10Gi'",
+    ),
+    (
+        {"image": {"tag": "v1.0_b-2"}},
+        {"image": {"tag": "-1"}},
+        "image.tag must be letters, digits, '_', '.', '-', and start with a letter, digit or '_'",
+    ),
+    (
+        {"image": {"digest": "sha256:" + "a" * 64}},
+        {"image": {"digest": "sha256:abc"}},
+        "image.digest must be 'sha256:' and 64 hexadecimal digits",
+    ),
+    (
+        {"service": {"port": 65535}},
+        {"service": {"port": 8080}},
+        "service.port 8080 is taken by health and metrics: choose another, such as 50053",
+    ),
+    ({"service": {"port": 1}}, {"service": {"port": 0}}, "should be greater than or equal to 1"),
+    ({}, {"service": {"port": 65536}}, "should be less than or equal to 65535"),
+    ({}, {"storage": {"type": "Postgres"}}, 'supported values: "Embedded"'),
+    ({}, {"stroage": {}}, 'unknown field "spec.stroage"'),
+    (
+        {"resources": {"requests": {"cpu": "500m", "memory": 1}}},
+        {"resources": {"requests": {"cpu": "half"}}},
+        "should match",
+    ),
+    (
+        {"image": {"pullSecrets": [{"name": "a"}, {"name": "b"}]}},
+        {"image": {"pullSecrets": [{"name": "a"}, {"name": "a"}]}},
+        "Duplicate value",
+    ),
+]
+
+UPDATES = [
+    (
+        embedded(storageClassName="fast"),
+        {**embedded(storageClassName="fast"), "paused": True},
+        embedded(storageClassName="slow"),
+        f"storage.embedded.storageClassName cannot be changed: {MOVE}",
+    ),
+    (
+        {},
+        {"paused": True},
+        embedded(storageClassName="fast"),
+        f"storage.embedded.storageClassName cannot be changed: {MOVE}",
+    ),
+    (
+        embedded(size="10Gi"),
+        embedded(size="0.02Ti"),
+        embedded(size="9999Mi"),
+        f"storage.embedded.size cannot shrink: {MOVE}",
+    ),
+    (
+        {},
+        embedded(size="10240Mi"),
+        embedded(size="1Gi"),
+        f"storage.embedded.size cannot shrink: {MOVE}",
+    ),
+    (
+        {"embeddings": {"dimensions": 64}},
+        {"embeddings": {"dimensions": 64, "provider": "None"}},
+        {"embeddings": {"dimensions": 128}},
+        f"embeddings.dimensions cannot be changed: {MOVE}",
+    ),
+    (
+        {},
+        {"embeddings": {"dimensions": 256}},
+        {"embeddings": {"dimensions": 128}},
+        f"embeddings.dimensions cannot be changed: {MOVE}",
+    ),
+]
+
+ONE_STORAGE_TYPE = f"storage.type cannot be changed: {MOVE}"
+"""The sentence of the rule that cannot be broken while there is one type; the type Postgres gives it its case."""
+
+
+BAD_NAME = (
+    "metadata.name must be at most 52 characters of a-z, 0-9 and '-', first a letter, last not '-'"
+)
+
+
+@pytest.mark.parametrize(("good", "bad", "sentence"), CREATIONS)
+def test_a_bad_creation_is_refused_with_a_sentence(
+    room: Room, good: Manifest, bad: Manifest, sentence: str
+) -> None:
+    """Of two neighbours the good one is taken, the bad one refused in words that a person understands."""
+    room.make("good", good)
+
+    with pytest.raises(Refused) as caught:
+        room.make("bad", bad)
+
+    assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize(("before", "good", "bad", "sentence"), UPDATES)
+def test_a_bad_update_is_refused_with_a_sentence(
+    room: Room, before: Manifest, good: Manifest, bad: Manifest, sentence: str
+) -> None:
+    """What cannot be changed stays, and other changes of the same resource are taken."""
+    made = room.make("mem", before)
+    path = path_of(SOMA_MEMORY, room.namespace, "mem")
+
+    with pytest.raises(Refused) as caught:
+        room.api.request("PUT", path, {**made, "spec": bad})
+    room.api.request("PUT", path, {**made, "spec": good})
+
+    assert sentence in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["a", "a-1", "a" * 52])
+def test_good_names_are_taken(room: Room, name: str) -> None:
+    """Names that a Service and a volume can be made of are taken."""
+    room.make(name)
+
+
+@pytest.mark.parametrize("name", ["1a", "a.b", "a" * 53])
+def test_bad_names_are_refused(room: Room, name: str) -> None:
+    """Names that no Service can have are refused before anything is made."""
+    with pytest.raises(Refused) as caught:
+        room.make(name)
+
+    assert BAD_NAME in caught.value.message
+
+
+def test_every_rule_has_its_case() -> None:
+    """No sentence of the CRD goes without a test that breaks its rule."""
+    cases = {case[-1] for case in (*CREATIONS, *UPDATES)} | {ONE_STORAGE_TYPE, BAD_NAME}
+
+    assert set(_sentences(soma_memory_crd())) <= cases
+
+
+def _sentences(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (rule["message"] for rule in schema.get("x-kubernetes-validations", []))
+        for part in schema.values():
+            yield from _sentences(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _sentences(part)
+
+
+def test_a_new_resource_counts_as_not_yet_observed(room: Room) -> None:
+    """Until the operator has looked, kstatus and Argo CD see a resource in progress."""
+    made = room.make()
+
+    assert made["status"] == {"observedGeneration": -1}
+
+
+def test_the_api_server_writes_no_default_but_the_number_of_replicas(room: Room) -> None:
+    """What a user left open stays open in the stored spec; an absent spec is the empty one."""
+    manifest = room.manifest()
+    del manifest["spec"]
+
+    assert room.api.create(manifest)["spec"] == {"replicas": 1}
+
+
+def test_the_status_is_written_through_its_subresource_only(room: Room) -> None:
+    """A status in a user's manifest is ignored."""
+    made = room.make()
+
+    edited = room.edit({"status": {"observedGeneration": 7}})
+
+    assert edited["status"] == made["status"]
+
+
+def test_the_table_of_kubectl_shows_the_state(room: Room, api: KubeApi) -> None:
+    """`kubectl get smem` prints readiness, reason, pods, version and age."""
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": "Because",
+            "message": "all is well",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for kind in CONDITION_TYPES
+    ]
+    room.make()
+    status = {"readyReplicas": 1, "version": "1.2", "conditions": conditions}
+    api.patch(SOMA_MEMORY, room.namespace, "mem", {"status": status}, "/status")
+
+    table = _table(api, room.namespace)
+
+    assert table == {"Name": "mem", "Ready": "True", "Status": "Because", "Replicas": 1, "Version": "1.2"}  # fmt: skip
+
+
+def _table(api: KubeApi, namespace: str) -> dict[str, Any]:
+    path = path_of(SOMA_MEMORY, namespace)
+    table = api.request("GET", path, accept="application/json;as=Table;g=meta.k8s.io;v=v1")
+    columns = [one["name"] for one in table["columnDefinitions"] if one["priority"] == 0]
+    cells = dict(zip(columns, table["rows"][0]["cells"], strict=False))
+    return {name: value for name, value in cells.items() if name != "Age"}

@@ -1,0 +1,48 @@
+"""A converged resource costs no write."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.audit import Trail
+from tests.support.kube_api import KubeApi, Room
+from tests.support.operator_process import OperatorProcess
+from tests.support.operator_rooms import ACCOUNT, a_room, an_operator
+
+WINDOW_S = 6.0
+RESYNC_S = 1.0
+"""Many resyncs fit in the window: each looks at every resource and must find nothing to do."""
+
+
+@pytest.fixture
+def operator(operator_kubeconfig: Path, tmp_path: Path) -> OperatorProcess:
+    """An operator that looks at everything all the time, not yet started."""
+    return an_operator(operator_kubeconfig, tmp_path, resync_s=RESYNC_S)
+
+
+def test_nothing_is_written_when_nothing_differs(
+    api: KubeApi, operator: OperatorProcess, room: Room
+) -> None:
+    """No write while nothing changes, when others touch the resource, or when the operator starts anew."""
+    stuck = a_room(api)
+    trail = Trail(api.plane.audit_log, ACCOUNT)
+    with operator:
+        operator.wait_leading()
+        room.make()
+        room.run()
+        stuck.make(spec={"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}})
+        stuck.wait_for("Stalled", "True")
+        time.sleep(RESYNC_S)
+
+        converged = trail.now()
+        time.sleep(WINDOW_S)
+        room.edit({"metadata": {"labels": {"team.test/note": "x"}}})
+        time.sleep(RESYNC_S)
+        assert operator.stop() == 0
+        operator.start()
+        operator.wait_leading()
+        time.sleep(WINDOW_S / 2)
+
+    assert [write for write in converged.writes() if f"/{room.namespace}/" in write] == []
+    assert any("/services/" in str(entry["requestURI"]) for entry in converged.entries())

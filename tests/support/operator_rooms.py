@@ -1,0 +1,64 @@
+"""Where operators of tests work: an API server with the chart on it, and a namespace for each test."""
+
+import itertools
+import subprocess
+from pathlib import Path
+
+from soma_dev.control_plane import ControlPlane
+from soma_dev.paths import tool
+from tests.support.kube_api import NAMESPACE, KubeApi, Room, path_of
+from tests.support.operator_process import ROOT, OperatorProcess
+
+SYSTEM = "soma-system"
+"""Namespace of the chart."""
+
+ACCOUNT = f"system:serviceaccount:{SYSTEM}:soma-operator"
+"""The operator, to the API server."""
+
+_numbers = itertools.count(1)
+
+
+def chart() -> bytes:
+    """Return the manifests of the chart."""
+    folder = str(ROOT / "charts/soma-stack")
+    command = [str(tool("helm")), "template", "soma", folder, "--namespace", SYSTEM]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def install(plane: ControlPlane) -> KubeApi:
+    """Put the chart on an API server, and return the administrator's way to it."""
+    admin = KubeApi(plane, plane.token)
+    _make_namespace(admin, SYSTEM)
+    kubectl = [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
+    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=chart(), capture_output=True)
+    crd = "crd/somamemories.memory.soma.sh"
+    wait = [*kubectl, "wait", "--for=condition=Established", crd]
+    subprocess.run(wait, check=True, capture_output=True)
+    return admin
+
+
+def kubeconfig_of_the_operator(api: KubeApi, path: Path) -> Path:
+    """Write access with the rights that the chart gives the operator, and no more."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    where = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/soma-operator/token"
+    return api.plane.kubeconfig_with(api.request("POST", where, request)["status"]["token"], path)
+
+
+def a_room(api: KubeApi) -> Room:
+    """Return a new namespace."""
+    name = f"room-{next(_numbers)}"
+    _make_namespace(api, name)
+    return Room(api, name)
+
+
+def an_operator(
+    kubeconfig: Path, folder: Path, name: str = "one", **settings: object
+) -> OperatorProcess:
+    """Return an operator with the chart's Lease, not yet started."""
+    own: dict[str, object] = {"namespace": SYSTEM, "lease_name": "soma-operator", **settings}
+    return OperatorProcess(kubeconfig, folder / f"{name}.log", **own)
+
+
+def _make_namespace(api: KubeApi, name: str) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.request("POST", path_of(NAMESPACE, None), manifest)
