@@ -4,9 +4,12 @@ import asyncio
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from somamemory import AsyncMemoryClient
+import pytest
+
+from somamemory import AsyncMemoryClient, MemoryClient, SomaMemoryError
 from tests.support.server_process import ROOT, ServerProcess
 
 SOMA = "import somamemory.cli as c, sys; sys.exit(c.main(sys.argv[1:]))"
@@ -72,6 +75,33 @@ async def test_shed_load_is_waited_out(tmp_path: Path) -> None:
     assert len({receipt.commit_seq for receipt in receipts}) == 100
     assert stats.memory_count == 100
     assert not any(receipt.replayed for receipt in receipts)
+
+
+def test_neither_logs_nor_errors_hold_what_a_memory_says(tmp_path: Path) -> None:
+    """A word of a payload is in no line of the log, at any level, and in no error."""
+    secret = "canary-b6f1"
+    with (
+        ServerProcess(tmp_path / "data", log_level="DEBUG") as server,
+        MemoryClient(server.address) as client,
+    ):
+        client.store({"text": secret}, id="a", metadata={"word": secret}, request_id="r")
+        client.recall(secret)
+        errors = [
+            _error(lambda: client.store({"text": secret}, id="a", expected_version=9)),
+            _error(lambda: client.store({"text": secret, "n": 1}, id="a", request_id="r")),
+            _error(lambda: client.store(f'[{{"text": "{secret}"}}'.encode())),
+            _error(lambda: client.recall(secret, top_k=-1)),
+            _error(lambda: client.recall(secret, namespace="none")),
+        ]
+
+    assert secret not in server.log()
+    assert not [error for error in errors if secret in f"{error!r} {error} {error.details}"]
+
+
+def _error(call: Callable[[], object]) -> SomaMemoryError:
+    with pytest.raises(SomaMemoryError) as caught:
+        call()
+    return caught.value
 
 
 def _own(file: Path) -> list[str]:
