@@ -9,6 +9,7 @@ from typing import Literal
 
 from soma_common.errors import (
     AlreadyExists,
+    Conflict,
     InvalidInput,
     NotFound,
     Overloaded,
@@ -260,6 +261,9 @@ class Workers:
         try:
             async with asyncio.timeout(self._timeout_s):
                 run = await self._controller.reconcile(key)
+        except Conflict as error:
+            # The resource changed while we looked at it: the next look sees the change.
+            return self._failed(key, error.reason, error, level=logging.DEBUG)
         except Overloaded as error:
             return self._failed(key, error.reason, error, at_least_s=error.retry_after_s)
         except SomaError as error:
@@ -268,7 +272,7 @@ class Workers:
             return self._failed(key, "ReconcileTimeout", error)
         # A bug that one resource wakes must not stop the others.
         except Exception as error:  # noqa: BLE001
-            return self._failed(key, "InternalError", error, exc_info=True)
+            return self._failed(key, "InternalError", error, level=logging.ERROR)
         if run.result == "gone":
             self._queue.forget(key)
         else:
@@ -282,12 +286,12 @@ class Workers:
         error: Exception,
         *,
         at_least_s: float = 0.0,
-        exc_info: bool = False,
+        level: int = logging.WARNING,
     ) -> Result:
         wait_s = self._queue.failed(key, at_least_s=at_least_s)
         facts = error.facts if isinstance(error, SomaError) else {}
         _log.log(
-            logging.ERROR if exc_info else logging.WARNING,
+            level,
             "failed to reconcile",
             extra={
                 **_fields(key),
@@ -295,7 +299,7 @@ class Workers:
                 "reason": reason,
                 "retry_after_s": round(wait_s, 2),
             },
-            exc_info=exc_info,
+            exc_info=error if level == logging.ERROR else None,
         )
         return "failed"
 
@@ -317,11 +321,12 @@ def _status_manifest(status: Status, observed: Observed) -> Manifest:
     return {
         "apiVersion": SOMA_MEMORY.api_version,
         "kind": SOMA_MEMORY.name,
-        # With the uid, a status never lands on a new resource of the same name.
+        # With the version, a status lands on the very state that it was computed from, or nowhere: not on a newer spec,
+        # not on a new resource of the same name. (The uid would be ignored here.)
         "metadata": {
             "name": observed.key.name,
             "namespace": observed.key.namespace,
-            "uid": observed.metadata["uid"],
+            "resourceVersion": observed.metadata["resourceVersion"],
         },
         "status": status,
     }

@@ -39,7 +39,7 @@ class Cluster(Protocol):
 
         Raises:
             InvalidInput: The content is refused; the fact `detail` is the server's sentence.
-            Conflict: The object is another one than `metadata.uid` says, or changed meanwhile.
+            Conflict: The object has another `metadata.resourceVersion` than the manifest names.
             NotFound: The namespace does not exist.
         """
         ...

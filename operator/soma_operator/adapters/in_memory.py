@@ -94,7 +94,7 @@ class InMemoryCluster:
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Make the status of an object as the manifest says."""
         self.before("apply", kind_of(manifest))
-        stored = self._existing(manifest)
+        stored = self._unchanged(manifest)
         wished = _flat({"status": manifest["status"]})
         return self._merge(manifest, stored, wished, STATUS_FIELD_MANAGER)
 
@@ -114,9 +114,7 @@ class InMemoryCluster:
         """Overwrite an object."""
         kind = kind_of(manifest)
         self.before("update", kind)
-        stored = self._existing(manifest)
-        if manifest["metadata"].get("resourceVersion") != stored.metadata["resourceVersion"]:
-            raise Conflict("the object is another one", detail="it changed meanwhile")
+        stored = self._unchanged(manifest)
         self._change(stored, _flat(_content(manifest)))
         return _manifest(kind, stored)
 
@@ -135,7 +133,7 @@ class InMemoryCluster:
         content = {key: value for key, value in _content(manifest).items() if key != "status"}
         wished = _flat(content)
         if _address(manifest) in self._objects:
-            return self._merge(manifest, self._existing(manifest), wished, manager)
+            return self._merge(manifest, self._unchanged(manifest), wished, manager)
         stored = self._new(manifest)
         stored.fields, stored.owned[manager] = wished, frozenset(wished)
         self._objects[_address(manifest)] = stored
@@ -171,8 +169,6 @@ class InMemoryCluster:
             raise InvalidInput("the API server refuses the content", detail="the name is invalid")
         if namespace is not None and namespace not in self._namespaces:
             raise NotFound("the object does not exist", kind="Namespace", name=namespace)
-        if "uid" in metadata:
-            raise Conflict("the object is another one", detail="it does not exist")
         given = {"name": name} if namespace is None else {"name": name, "namespace": namespace}
         uid = f"uid-{self.version + 1}"
         return _Stored({**given, "uid": uid, "resourceVersion": "", "generation": 1}, {})
@@ -186,6 +182,13 @@ class InMemoryCluster:
         uid = manifest["metadata"].get("uid")
         if uid not in (None, stored.metadata["uid"]):
             raise Conflict("the object is another one", detail="its uid differs")
+        return stored
+
+    def _unchanged(self, manifest: Manifest) -> _Stored:
+        stored = self._existing(manifest)
+        read = manifest["metadata"].get("resourceVersion")
+        if read not in (None, stored.metadata["resourceVersion"]):
+            raise Conflict("the object is another one", detail="it changed meanwhile")
         return stored
 
 

@@ -1,0 +1,152 @@
+"""What the chart renders, by the real helm."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from soma_dev.crds import CRD_FILE
+from soma_dev.generate import ROOT
+from soma_dev.paths import tool
+from soma_operator import __version__
+from soma_operator.settings import OperatorSettings
+
+CHART = ROOT / "charts/soma-stack"
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(tool("helm")), *arguments], check=False, capture_output=True, text=True
+    )
+
+
+def render(*settings: str) -> list[dict[str, Any]]:
+    options = [part for setting in settings for part in ("--set", setting)]
+    rendered = helm("template", "soma", str(CHART), "--namespace", "soma-system", *options)
+    assert rendered.returncode == 0, rendered.stderr
+    return [one for one in yaml.safe_load_all(rendered.stdout) if one]
+
+
+def one_of(kind: str, *settings: str) -> dict[str, Any]:
+    return next(one for one in render(*settings) if one["kind"] == kind)
+
+
+def operator_environment(*settings: str) -> dict[str, Any]:
+    container = one_of("Deployment", *settings)["spec"]["template"]["spec"]["containers"][0]
+    return {one["name"]: one.get("value") for one in container["env"]}
+
+
+@pytest.mark.parametrize("option", ["operator.replicas=2", "watchNamespaces={a,b}", "sample.enabled=true"])  # fmt: skip
+def test_helm_finds_nothing_wrong(option: str) -> None:
+    """`helm lint` passes with every switch."""
+    linted = helm("lint", "--strict", str(CHART), "--set", option)
+
+    assert linted.returncode == 0, linted.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("operator.replicas=0", "replicas"),
+        ("operator.image.pullPolicy=Sometimes", "pullPolicy"),
+        ("operater.replicas=1", "operater"),
+        ("watchNamespaces={UPPER}", "watchNamespaces"),
+    ],
+)
+def test_wrong_values_are_refused(setting: str, word: str) -> None:
+    """A slip in the values is told before anything is installed."""
+    refused = helm("template", "soma", str(CHART), "--set", setting)
+
+    assert refused.returncode != 0
+    assert word in refused.stderr
+
+
+def test_every_variable_is_a_setting() -> None:
+    """The operator's pod gets only variables that the operator reads."""
+    names = operator_environment()
+
+    fields = {name.removeprefix("SOMA_OPERATOR_").lower() for name in names}
+    assert fields <= set(OperatorSettings.model_fields)
+
+
+def test_the_server_image_is_passed_on() -> None:
+    """The image of memory servers comes from the values."""
+    image = "server.image.repository=registry.test/server"
+
+    environment = operator_environment(
+        image, "server.image.tag=v9", "server.image.pullPolicy=Never"
+    )
+
+    assert environment["SOMA_OPERATOR_SERVER_IMAGE"] == "registry.test/server:v9"
+    assert environment["SOMA_OPERATOR_SERVER_PULL_POLICY"] == "Never"
+
+
+def test_the_lease_has_the_name_that_the_role_allows() -> None:
+    """The operator may write the very Lease it is told to hold."""
+    role = one_of("Role")
+    allowed = [name for rule in role["rules"] for name in rule.get("resourceNames", [])]
+
+    assert allowed == [operator_environment()["SOMA_OPERATOR_LEASE_NAME"]]
+
+
+def test_single_namespaces_get_rights_of_their_own() -> None:
+    """Serving named namespaces, the operator has no right to SomaMemories elsewhere."""
+    manifests = render("watchNamespaces={a,b}")
+
+    cluster = next(one for one in manifests if one["kind"] == "ClusterRole")
+    assert {group for rule in cluster["rules"] for group in rule["apiGroups"]} == {"storage.k8s.io"}
+    roles = [one["metadata"]["namespace"] for one in manifests if one["kind"] == "Role"]
+    assert sorted(roles) == ["a", "b", "soma-system"]
+
+
+def test_the_operators_pod_is_restricted() -> None:
+    """The operator meets the restricted Pod Security Standard, and mounts nothing writable but /tmp."""
+    pod = one_of("Deployment")["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["enableServiceLinks"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_crd_is_upgraded_and_survives_an_uninstall() -> None:
+    """The CRD is a template, so that helm upgrades it; and marked, so that helm never removes it."""
+    crd = one_of("CustomResourceDefinition")
+
+    assert crd == yaml.safe_load((ROOT / "crds" / CRD_FILE).read_text())
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    kinds = {one["kind"] for one in render("crds.install=false")}
+    assert "CustomResourceDefinition" not in kinds
+
+
+def test_the_sample_waits_for_its_kind() -> None:
+    """The sample comes after the CRD, once; an upgrade never makes it anew."""
+    sample = one_of("SomaMemory", "sample.enabled=true", "sample.name=notes")
+
+    assert sample["metadata"]["name"] == "notes"
+    assert sample["metadata"]["annotations"]["helm.sh/hook"] == "post-install"
+    assert "before-hook-creation" not in sample["metadata"]["annotations"].values()
+
+
+def test_versions_agree() -> None:
+    """Package, chart and operator are released together."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert chart["appVersion"] == chart["version"] == __version__
+    assert f'\nversion = "{__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_value_is_described() -> None:
+    """The schema says of each value what it is for."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    leaves = [
+        (name, part)
+        for group in schema["properties"].values()
+        for name, part in group.get("properties", {}).items()
+        if "$ref" not in part
+    ]
+    assert [name for name, part in leaves if "description" not in part] == []

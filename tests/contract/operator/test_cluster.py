@@ -1,0 +1,354 @@
+"""Every Cluster keeps the promises of the port: the one in memory as the one on a real API server."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from soma_common.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from soma_dev.control_plane import ControlPlane
+from soma_operator.adapters.access import find_access
+from soma_operator.adapters.in_memory import InMemoryCluster
+from soma_operator.adapters.kubernetes import connect
+from soma_operator.core.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    LEASE,
+    SERVICE,
+    SOMA_MEMORY,
+    Manifest,
+)
+from soma_operator.core.render.metadata import FIELD_MANAGER
+from soma_operator.metrics import Metrics
+from soma_operator.ports import Cluster
+from tests.support.kube_api import KubeApi
+from tests.support.operator_rooms import a_room, install
+
+_names = (f"thing-{number}" for number in itertools.count(1))
+
+
+class Bench:
+    """One adapter under test, with a second writer beside it."""
+
+    def __init__(self, cluster: Cluster, namespace: str, other: "Writer") -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.other = other
+
+    def config_map(self, name: str, **data: str) -> Manifest:
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": self.namespace, "labels": {"app": name}},
+            "data": data,
+        }
+
+    def deployment(self, name: str, **container: object) -> Manifest:
+        pod = {"containers": [{"name": "main", "image": "registry.test/a", **container}]}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+            },
+        }
+
+    def somamemory(self, name: str, **spec: object) -> Manifest:
+        return {
+            "apiVersion": SOMA_MEMORY.api_version,
+            "kind": SOMA_MEMORY.name,
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        }
+
+
+class Writer:
+    """Another field manager."""
+
+    async def apply(self, manifest: Manifest) -> None:
+        raise NotImplementedError
+
+
+class InMemoryWriter(Writer):
+    def __init__(self, cluster: InMemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def apply(self, manifest: Manifest) -> None:
+        await self._cluster.apply_as(manifest, "other")
+
+
+class ApiWriter(Writer):
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+
+    async def apply(self, manifest: Manifest) -> None:
+        self._api.apply(manifest, "other")
+
+
+@pytest.fixture(scope="session")
+def installed(control_plane: ControlPlane) -> KubeApi:
+    """The real API server, with our kind."""
+    with contextlib.suppress(Exception):
+        return install(control_plane)
+    return KubeApi(control_plane, control_plane.token)
+
+
+@pytest.fixture(params=["in memory", "API server"])
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    """Each adapter in turn."""
+    if request.param == "in memory":
+        cluster = InMemoryCluster()
+        yield Bench(cluster, "default", InMemoryWriter(cluster))
+        return
+    api: KubeApi = request.getfixturevalue("installed")
+    access = find_access(api.plane.kubeconfig, os.environ)
+    async with connect(access, Metrics(), timeout_s=10) as real:
+        yield Bench(real, a_room(api).namespace, ApiWriter(api))
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return next(_names)
+
+
+async def test_what_is_not_there_is_none(bench: Bench, name: str) -> None:
+    """Reading a missing object is an answer, not an error."""
+    assert await bench.cluster.read(CONFIG_MAP, bench.namespace, name) is None
+
+
+async def test_apply_makes_and_read_sees(bench: Bench, name: str) -> None:
+    """What was applied is read at once, with the server's own fields."""
+    applied = await bench.cluster.apply(bench.config_map(name, a="1"))
+
+    read = await bench.cluster.read(CONFIG_MAP, bench.namespace, name)
+
+    assert read is not None
+    assert (read["data"], read["kind"]) == ({"a": "1"}, "ConfigMap")
+    assert read["metadata"]["uid"] == applied["metadata"]["uid"]
+
+
+async def test_applied_twice_changes_nothing(bench: Bench, name: str) -> None:
+    """The second apply of the same manifest leaves even the resource version."""
+    first = await bench.cluster.apply(bench.config_map(name, a="1"))
+
+    second = await bench.cluster.apply(bench.config_map(name, a="1"))
+
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+async def test_a_field_that_left_the_manifest_goes(bench: Bench, name: str) -> None:
+    """A field that we set once and no longer name is removed, also inside a shared list."""
+    await bench.cluster.apply(bench.config_map(name, a="1", b="2"))
+    await bench.cluster.apply(bench.deployment(name, env=[{"name": "A", "value": "1"}]))
+
+    config = await bench.cluster.apply(bench.config_map(name, b="2"))
+    deployment = await bench.cluster.apply(bench.deployment(name))
+
+    assert config["data"] == {"b": "2"}
+    assert "env" not in deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+async def test_fields_of_others_are_kept(bench: Bench, name: str) -> None:
+    """What another writer added stays: a field of a map, an item of a shared list."""
+    await bench.cluster.apply(bench.config_map(name, a="1"))
+    await bench.other.apply(bench.config_map(name, theirs="x"))
+    await bench.cluster.apply(bench.deployment(name, env=[{"name": "A", "value": "1"}]))
+    await bench.other.apply(bench.deployment(name, env=[{"name": "B", "value": "2"}]))
+
+    config = await bench.cluster.apply(bench.config_map(name, a="2"))
+    deployment = await bench.cluster.apply(
+        bench.deployment(name, env=[{"name": "A", "value": "3"}])
+    )
+
+    assert config["data"] == {"a": "2", "theirs": "x"}
+    env = deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {one["name"]: one["value"] for one in env} == {"A": "3", "B": "2"}
+
+
+async def test_a_shared_field_stays_for_the_other_owner(bench: Bench, name: str) -> None:
+    """A field that two writers set stays when one of them lets go."""
+    await bench.cluster.apply(bench.config_map(name, a="1"))
+    await bench.other.apply(bench.config_map(name, a="1"))
+
+    config = await bench.cluster.apply(bench.config_map(name, b="2"))
+
+    assert config["data"] == {"a": "1", "b": "2"}
+
+
+async def test_our_value_wins_by_force(bench: Bench, name: str) -> None:
+    """A field that another writer took over is taken back."""
+    await bench.cluster.apply(bench.config_map(name, a="1"))
+    await bench.other.apply(bench.config_map(name, a="theirs"))
+
+    config = await bench.cluster.apply(bench.config_map(name, a="1"))
+
+    assert config["data"] == {"a": "1"}
+
+
+async def test_the_generation_follows_the_spec_only(bench: Bench, name: str) -> None:
+    """The spec's change counts, that of labels and of the status does not."""
+    made = await bench.cluster.apply(bench.somamemory(name, replicas=1))
+    labelled = bench.somamemory(name, replicas=1)
+    labelled["metadata"]["labels"] = {"a": "b"}
+
+    after_label = await bench.cluster.apply(labelled)
+    status = {**bench.somamemory(name), "status": {"phase": "Ready"}}
+    del status["spec"]
+    after_status = await bench.cluster.apply_status(status)
+    after_spec = await bench.cluster.apply(bench.somamemory(name, replicas=0))
+
+    generations = [made, after_label, after_status, after_spec]
+    assert [one["metadata"]["generation"] for one in generations] == [1, 1, 1, 2]
+
+
+async def test_the_status_is_written_apart(bench: Bench, name: str) -> None:
+    """`apply_status` leaves the spec, `apply` the status; conditions are told apart by their type."""
+    await bench.cluster.apply(bench.somamemory(name, replicas=1))
+    both, one = ([condition(kind) for kind in kinds] for kinds in (["Ready", "Stalled"], ["Ready"]))
+
+    await bench.cluster.apply_status(status_of(bench, name, both))
+    await bench.cluster.apply(bench.somamemory(name, replicas=0))
+    final = await bench.cluster.apply_status(status_of(bench, name, one))
+
+    assert final["spec"]["replicas"] == 0
+    assert [each["type"] for each in final["status"]["conditions"]] == ["Ready"]
+
+
+def status_of(bench: Bench, name: str, conditions: list[Manifest]) -> Manifest:
+    manifest = {**bench.somamemory(name), "status": {"conditions": conditions}}
+    del manifest["spec"]
+    return manifest
+
+
+def condition(kind: str) -> Manifest:
+    return {
+        "type": kind,
+        "status": "True",
+        "reason": "Because",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+
+
+async def test_a_status_of_nothing_is_not_found(bench: Bench, name: str) -> None:
+    """A status makes no object."""
+    with pytest.raises(NotFound):
+        await bench.cluster.apply_status(status_of(bench, name, []))
+
+
+async def test_a_status_for_an_earlier_version_is_a_conflict(bench: Bench, name: str) -> None:
+    """With its resource version, a status lands on the very state that it was computed from, or nowhere."""
+    made = await bench.cluster.apply(bench.somamemory(name, replicas=1))
+    await bench.cluster.apply(bench.somamemory(name, replicas=0))
+    stale = status_of(bench, name, [])
+    stale["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+
+    with pytest.raises(Conflict):
+        await bench.cluster.apply_status(stale)
+
+
+async def test_objects_are_found_by_label(bench: Bench, name: str) -> None:
+    """All labels must fit; items say what they are."""
+    await bench.cluster.apply(bench.config_map(name))
+    await bench.cluster.apply(bench.config_map(f"{name}-b"))
+
+    found = await bench.cluster.find(CONFIG_MAP, bench.namespace, {"app": name})
+    everywhere = await bench.cluster.find(CONFIG_MAP, None, {"app": name})
+
+    assert [one["metadata"]["name"] for one in found] == [name]
+    assert [one["kind"] for one in everywhere] == ["ConfigMap"]
+
+
+async def test_a_name_is_made_once(bench: Bench, name: str) -> None:
+    """`create` never overwrites."""
+    await bench.cluster.create(lease(bench, name, "one"))
+
+    with pytest.raises(AlreadyExists):
+        await bench.cluster.create(lease(bench, name, "two"))
+
+
+async def test_replace_needs_the_newest_version(bench: Bench, name: str) -> None:
+    """Of two writers that read the same version, one wins and the other is told."""
+    made = await bench.cluster.create(lease(bench, name, "one"))
+    await bench.cluster.replace({**made, "spec": {"holderIdentity": "two"}})
+
+    with pytest.raises(Conflict):
+        await bench.cluster.replace({**made, "spec": {"holderIdentity": "three"}})
+
+    stored = await bench.cluster.read(LEASE, bench.namespace, name)
+    assert stored is not None
+    assert stored["spec"]["holderIdentity"] == "two"
+
+
+def lease(bench: Bench, name: str, holder: str) -> Manifest:
+    return {
+        "apiVersion": LEASE.api_version,
+        "kind": LEASE.name,
+        "metadata": {"name": name, "namespace": bench.namespace},
+        "spec": {"holderIdentity": holder},
+    }
+
+
+async def test_deleting_twice_is_deleting(bench: Bench, name: str) -> None:
+    """That the object is gone already is success."""
+    live = await bench.cluster.apply(bench.config_map(name))
+
+    await bench.cluster.delete(live)
+    await bench.cluster.delete(live)
+
+    assert await bench.cluster.read(CONFIG_MAP, bench.namespace, name) is None
+
+
+async def test_a_successor_is_not_deleted(bench: Bench, name: str) -> None:
+    """Who read an earlier object does not delete the new one of its name."""
+    earlier = await bench.cluster.apply(bench.config_map(name))
+    await bench.cluster.delete(earlier)
+    await bench.cluster.apply(bench.config_map(name))
+
+    with pytest.raises(Conflict):
+        await bench.cluster.delete(earlier)
+
+
+async def test_refused_content_is_invalid_input(bench: Bench, name: str) -> None:
+    """What can never be stored is told apart from what may be stored later."""
+    with pytest.raises(InvalidInput) as caught:
+        await bench.cluster.apply(bench.config_map(f"-{name}-"))
+
+    assert caught.value.facts["detail"]
+
+
+async def test_a_missing_namespace_is_not_found(bench: Bench, name: str) -> None:
+    """Nothing is made where nothing can be."""
+    manifest = bench.config_map(name)
+    manifest["metadata"]["namespace"] = "nowhere"
+
+    with pytest.raises(NotFound):
+        await bench.cluster.apply(manifest)
+
+
+async def test_an_atomic_map_is_replaced_as_a_whole(bench: Bench, name: str) -> None:
+    """A label that somebody adds to a selector goes with our next apply: half a selector is another one."""
+    selector = {"selector": {"app": name}, "ports": [{"port": 80, "protocol": "TCP"}]}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": SERVICE.name,
+        "metadata": {"name": name, "namespace": bench.namespace},
+        "spec": selector,
+    }
+    await bench.cluster.apply(manifest)
+    await bench.other.apply({**manifest, "spec": {"selector": {"app": name, "more": "x"}}})
+
+    applied = await bench.cluster.apply(manifest)
+
+    assert applied["spec"]["selector"] == {"app": name}
+
+
+def test_both_write_under_the_same_name() -> None:
+    """The field manager is part of what is stored in clusters: it must never change."""
+    assert FIELD_MANAGER == "somamemory-operator"
+    assert DEPLOYMENT.plural == "deployments"

@@ -1,0 +1,97 @@
+"""The CRD's file is what the types say, and what GitOps tools can live with."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from soma_dev import generate
+from soma_dev.crds import CRD_FILE, FOLDERS, soma_memory_crd
+from soma_dev.generate import ROOT
+from soma_operator.core.status import CONDITION_TYPES
+
+LIMIT_BYTES = 200_000
+"""`kubectl apply` keeps a copy in an annotation, which may hold 256 KiB."""
+
+
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    for part in schema.get("properties", {}).values():
+        yield from schemas(part)
+    for part in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            yield from schemas(part)
+
+
+@pytest.fixture
+def root() -> dict[str, Any]:
+    """The schema of the resource."""
+    schema: dict[str, Any] = soma_memory_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def test_the_files_are_fresh() -> None:
+    """Nobody edited a generated file, or forgot to generate it."""
+    assert generate.stale(["crds"]) == []
+
+
+def test_the_charts_copy_is_equal_byte_for_byte() -> None:
+    """Who installs by hand and who installs by Helm gets the same."""
+    one, other = ((ROOT / folder / CRD_FILE).read_bytes() for folder in FOLDERS)
+
+    assert one == other
+
+
+def test_the_crd_is_small() -> None:
+    """It fits into the annotation of a client-side apply, with room to grow."""
+    assert len(json.dumps(soma_memory_crd())) < LIMIT_BYTES
+
+
+def test_lists_of_objects_have_keys_and_no_defaults(root: dict[str, Any]) -> None:
+    """Else GitOps tools see differences that nobody made."""
+    lists = [one for one in schemas(root) if one.get("items", {}).get("type") == "object"]
+
+    assert lists
+    for one in lists:
+        assert one["x-kubernetes-list-type"] == "map"
+        assert one["x-kubernetes-list-map-keys"]
+        assert [each for each in schemas(one["items"]) if "default" in each] == []
+
+
+def test_every_field_is_described(root: dict[str, Any]) -> None:
+    """`kubectl explain` has an answer everywhere."""
+    fields = {
+        name: part
+        for top in ("spec", "status")
+        for one in schemas(root["properties"][top])
+        for name, part in one.get("properties", {}).items()
+    }
+
+    assert [name for name, part in fields.items() if not part.get("description")] == []
+
+
+def test_every_list_and_map_is_bounded(root: dict[str, Any]) -> None:
+    """The API server can tell the cost of every rule, and nobody can store a monster."""
+    for one in schemas(root["properties"]["spec"]):
+        if one.get("type") == "array":
+            assert "maxItems" in one
+        if "additionalProperties" in one:
+            assert "maxProperties" in one
+
+
+def test_all_conditions_fit(root: dict[str, Any]) -> None:
+    """The list of conditions has room for all of ours and for those of others."""
+    conditions = root["properties"]["status"]["properties"]["conditions"]
+
+    assert conditions["maxItems"] >= 2 * len(CONDITION_TYPES)
+
+
+def test_the_sample_is_a_somamemory() -> None:
+    """The example speaks of the served version."""
+    sample = yaml.safe_load((ROOT / "examples/somamemory.yaml").read_text())
+    group, version = sample["apiVersion"].split("/")
+
+    assert (group, sample["kind"]) == (soma_memory_crd()["spec"]["group"], "SomaMemory")
+    assert version in [one["name"] for one in soma_memory_crd()["spec"]["versions"]]
