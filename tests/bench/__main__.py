@@ -53,15 +53,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     form = "full" if given.full else "short"
-    run = _run(PACES[form], given.corpus, given.seed)
+    measured = run(PACES[form], given.corpus, given.seed)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{given.name or form}.json").write_text(json.dumps(run, indent=1) + "\n")
+    (RESULTS / f"{given.name or form}.json").write_text(json.dumps(measured, indent=1) + "\n")
     PAGE.write_text(report.render(RESULTS))
     _say(f"written: {PAGE.relative_to(ROOT)}")
     return 0
 
 
-def _run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
+def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
+    """Measure every case and return what is kept as JSON."""
     texts = data.Texts(seed)
     memories = data.corpus(texts, count)
     workloads = data.workloads(texts, memories)
@@ -78,6 +79,7 @@ def _run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         cases = [_measured(compare(load, case, server, empty, pace)) for case in CASES]
         each = stack.enter_context(ServerProcess(folder / "each", module="tests.bench.commit_each"))
         cases.append(_measured(compare(load, GROUPING, server, each, pace)))
+        start = _restarted(server)
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
@@ -91,6 +93,7 @@ def _run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
             "SQLite": sqlite3.sqlite_version,
             **{package: version(package) for package in PACKAGES},
         },
+        "start": start,
         "cases": cases,
     }
 
@@ -126,6 +129,24 @@ def _measured(case: dict[str, Any]) -> dict[str, Any]:
         f"p50 {ours['p50_ms']['median']:.2f} ms  p99 {ours['p99_ms']['median']:.2f} ms"
     )
     return case
+
+
+def _restarted(server: ServerProcess) -> dict[str, float]:
+    """Stop and start the server over all it holds by now, and look at its memory."""
+    with MemoryClient(server.address) as client:
+        count = sum(client.stats(namespace=name).memory_count for name in client.list_namespaces())
+    server.stop()
+    before = time.perf_counter()
+    server.start()
+    took = time.perf_counter() - before
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    [resident_kib] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
+    _say(f"started over {count} memories in {took:.1f} s")
+    return {
+        "memories": count,
+        "seconds": round(took, 2),
+        "resident_mib": round(int(resident_kib) / 1024),
+    }
 
 
 def _machine() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from soma_common.settings import SMFSettings, load_settings
 from somamemory import calls
 
 
-def _handler(method: calls.Method[Any, Any], response: Any) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(method: calls.Method[Any, Any], response: Any) -> "grpc.RpcMethodHandler[Any, Any]":
     async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         return response
 

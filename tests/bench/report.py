@@ -43,6 +43,12 @@ def _section(name: str, run: dict[str, Any]) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [_row(case) for case in run["cases"]]
+    start = run["start"]
+    started = (
+        f"Started over {start['memories']:,} memories in {start['seconds']:.1f} s, then "
+        f"{start['resident_mib']} MiB resident."
+    )
+    lines += ["", started]
     return "\n".join(lines) + "\n"
 
 
