@@ -18,7 +18,9 @@ their own on one machine. Medians of the repeats, least and greatest in brackets
 
 def render(folder: Path) -> str:
     """Return the page."""
-    runs = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+    kept = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+    # Other measurements keep their numbers in the same folder, in forms and on pages of their own.
+    runs = {name: run for name, run in kept.items() if "cases" in run}
     return "\n".join([_HEAD, *(_section(name, run) for name, run in runs.items())])
 
 

@@ -1,6 +1,5 @@
 """Documentation that cannot rot: what it names exists, and what exists is named."""
 
-import json
 import re
 import subprocess
 import sys
@@ -69,7 +68,6 @@ def test_the_page_of_benchmarks_is_what_the_kept_numbers_give() -> None:
     """Nobody writes a number by hand."""
     folder = ROOT / "docs/benchmarks"
 
-    assert all(json.loads(file.read_text())["cases"] for file in folder.glob("*.json"))
     assert (ROOT / "docs/benchmarks.md").read_text() == report.render(folder)
 
 
