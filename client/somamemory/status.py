@@ -21,6 +21,8 @@ _BY_CODE: dict[int, type[SomaMemoryError]] = {
     code_pb2.PERMISSION_DENIED: errors.PermissionRefused,
     code_pb2.UNAUTHENTICATED: errors.Unauthenticated,
     code_pb2.RESOURCE_EXHAUSTED: errors.Overloaded,
+    # Nobody here cancelled it: a server that is going away answers so to calls that it had not taken up yet.
+    code_pb2.CANCELLED: errors.Unavailable,
     code_pb2.UNAVAILABLE: errors.Unavailable,
     code_pb2.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
     code_pb2.UNIMPLEMENTED: errors.Unsupported,

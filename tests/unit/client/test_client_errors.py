@@ -58,6 +58,7 @@ def test_details_are_attributes() -> None:
         (code_pb2.ABORTED, "VersionConflict", errors.VersionConflict),
         (code_pb2.RESOURCE_EXHAUSTED, "StorageFull", errors.StorageFull),
         (code_pb2.UNIMPLEMENTED, "", errors.Unsupported),
+        (code_pb2.CANCELLED, "", errors.Unavailable),
         (code_pb2.DATA_LOSS, "", errors.ServerError),
         (99, "", errors.ServerError),
     ],
