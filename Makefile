@@ -5,7 +5,7 @@ READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos bench proto crds docs lock check clean
+.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos bench bench-recall proto crds docs lock check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -71,6 +71,9 @@ chaos: $(READY) tools ## Long forms of the fault tests
 
 bench: $(READY) ## Benchmarks; JSON in docs/benchmarks/
 	@$(PYTHON) -m tests.bench
+
+bench-recall: $(READY) ## Quality of recall on seeded conversations
+	@$(PYTHON) -m tests.bench.recall
 
 proto: $(READY) ## Generate code from proto/
 	@$(PYTHON) -m soma_dev generate proto

@@ -323,6 +323,15 @@ class SearchIndex(Protocol):
         """
         ...
 
+    def adjacent(
+        self, scope: Scope, seqs: Sequence[int], allowed: Allowed
+    ) -> Mapping[int, Sequence[int]]:
+        """Return the allowed episodes just before and after each of these live commits, by event time.
+
+        Only within `ranking.EPISODE_GAP_US`; commits without any are left out.
+        """
+        ...
+
     def nearest(
         self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int
     ) -> list[tuple[int, float]]:

@@ -263,6 +263,7 @@ def _hit(wire: recall_service_pb2.RecallResult) -> model.RecallHit:
     parts = model.ScoreParts(
         keyword=wire.parts.keyword,
         vector=wire.parts.vector,
+        links=wire.parts.links,
         coordinate_distance=wire.parts.coordinate_distance,
     )
     return model.RecallHit(

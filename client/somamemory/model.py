@@ -152,6 +152,8 @@ class ScoreParts:
 
     keyword: float
     vector: float
+    links: float
+    """What came from the episode just before or just after."""
     coordinate_distance: float
 
 

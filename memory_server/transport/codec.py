@@ -188,9 +188,10 @@ def recall_message(
     for hit in answer.hits:
         result = message.results.add(memory=memory_message(namespace, hit.record), score=hit.score)
         if explain:
-            result.parts.keyword = hit.keyword
-            result.parts.vector = hit.vector
-            result.parts.coordinate_distance = hit.distance
+            result.parts.keyword = hit.parts.keyword
+            result.parts.vector = hit.parts.vector
+            result.parts.links = hit.parts.links
+            result.parts.coordinate_distance = hit.parts.distance
     return message
 
 

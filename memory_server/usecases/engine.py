@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from memory_server.domain.ids import Randomness, new_ulid
 from memory_server.domain.limits import Limits
+from memory_server.domain.ranking import RankingOptions
 from memory_server.ports import Change, Clock, Embedder, MemoryStore, SearchIndex
+
+DEFAULT_RANKING = RankingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Engine:
     clock: Clock
     randomness: Randomness
     limits: Limits
+    ranking: RankingOptions = DEFAULT_RANKING
 
     def new_id(self) -> str:
         """Return a new ULID."""

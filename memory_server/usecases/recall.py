@@ -6,7 +6,7 @@ is ever recalled.
 
 import asyncio
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,9 @@ import numpy as np
 from memory_server.domain import limits, ranking, validation
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
-from memory_server.domain.ranking import Ranked
+from memory_server.domain.ranking import ScoreParts
 from memory_server.domain.validation import Violations
-from memory_server.ports import Allowed, Vector
+from memory_server.ports import Allowed, Found, Vector
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import fitting
 from soma_common.errors import Unavailable
@@ -61,9 +61,7 @@ class RecallHit:
 
     record: MemoryRecord
     score: float
-    keyword: float = 0.0
-    vector: float = 0.0
-    distance: float = 0.0
+    parts: ScoreParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +85,19 @@ class _Legs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One search: what the index proposed (with distances, for coordinates), and what the store has of it."""
+class _Proposal:
+    """A memory that the index proposes, named by the commit that wrote it."""
 
-    ranked: list[tuple[Ranked, float]]
+    commit_seq: int
+    score: float
+    parts: ScoreParts
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One search: what the index proposed, best first, and what the store has of it."""
+
+    ranked: list[_Proposal]
     records: dict[int, MemoryRecord]
     commit_seq: int
     is_exact: bool
@@ -129,14 +136,14 @@ async def _attempt(
         is_exact = True
     else:
         ranked, is_exact = _best(engine, scope, query, legs, allowed, top_k)
-    records = await engine.store.get_by_seq(scope, [hit.commit_seq for hit, _ in ranked])
+    records = await engine.store.get_by_seq(scope, [hit.commit_seq for hit in ranked])
     return _Attempt(ranked, records, commit_seq, is_exact)
 
 
 def _answer(attempt: _Attempt, legs: _Legs) -> RecallAnswer:
     hits = [
-        RecallHit(attempt.records[hit.commit_seq], hit.score, hit.keyword, hit.vector, distance)
-        for hit, distance in attempt.ranked
+        RecallHit(attempt.records[hit.commit_seq], hit.score, hit.parts)
+        for hit in attempt.ranked
         if hit.commit_seq in attempt.records
     ]
     kept = fitting([hit.record for hit in hits])
@@ -203,7 +210,7 @@ async def _legs(engine: Engine, query: RecallQuery) -> _Legs:
 
 def _best(
     engine: Engine, scope: Scope, query: RecallQuery, legs: _Legs, allowed: Allowed, top_k: int
-) -> tuple[list[tuple[Ranked, float]], bool]:
+) -> tuple[list[_Proposal], bool]:
     found = engine.index.search(
         scope,
         text=legs.text,
@@ -211,13 +218,31 @@ def _best(
         allowed=allowed,
         limit=max(LEG_FACTOR * top_k, LEG_LEAST),
     )
-    weights = ranking.weights(
+    weights = engine.ranking.weights(
         with_keywords=legs.text is not None, with_vectors=legs.vector is not None
     )
-    ranked = ranking.rank(
-        found.keyword, found.cosine, weights, limit=top_k, min_score=query.min_score
+    merged = ranking.merge(found.keyword, found.cosine, weights)
+    gained: dict[int, float] = {}
+    if query.text is not None and query.mode is RecallMode.HYBRID:
+        best = ranking.best_of(merged, max(top_k, ranking.SPREAD_FROM))
+        gained = ranking.spread(
+            merged, engine.index.adjacent(scope, best, allowed), engine.ranking.spread
+        )
+    ranked = ranking.rank(merged, gained, limit=top_k, min_score=query.min_score)
+    proposals = [
+        _Proposal(seq, score, _parts(seq, found, weights, gained)) for seq, score in ranked
+    ]
+    return proposals, found.is_exact
+
+
+def _parts(
+    seq: int, found: Found, weights: ranking.Weights, gained: Mapping[int, float]
+) -> ScoreParts:
+    return ScoreParts(
+        keyword=weights.keyword * found.keyword.get(seq, 0.0),
+        vector=weights.vector * min(max(found.cosine.get(seq, 0.0), 0.0), 1.0),
+        links=gained.get(seq, 0.0),
     )
-    return [(hit, 0.0) for hit in ranked], found.is_exact
 
 
 def _nearest(
@@ -227,8 +252,10 @@ def _nearest(
     coordinate: Coordinate,
     allowed: Allowed,
     top_k: int,
-) -> list[tuple[Ranked, float]]:
+) -> list[_Proposal]:
     least = query.min_score or 0.0
     near = engine.index.nearest(scope, coordinate, allowed, top_k)
-    scored = [(Ranked(seq, 1 / (1 + distance), 0.0, 0.0), distance) for seq, distance in near]
-    return [(hit, distance) for hit, distance in scored if hit.score >= least]
+    scored = [
+        _Proposal(seq, 1 / (1 + distance), ScoreParts(distance=distance)) for seq, distance in near
+    ]
+    return [hit for hit in scored if hit.score >= least]

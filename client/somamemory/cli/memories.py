@@ -235,5 +235,6 @@ def _hit_row(hit: RecallHit, *, near: bool) -> list[str]:
     if hit.parts and near:
         parts = [f"distance {hit.parts.coordinate_distance:g}"]
     elif hit.parts:
-        parts = [f"keyword {hit.parts.keyword:.3f} vector {hit.parts.vector:.3f}"]
+        of = hit.parts
+        parts = [f"keyword {of.keyword:.3f} vector {of.vector:.3f} links {of.links:.3f}"]
     return [f"{hit.score:.3f}", *parts, hit.memory.id, shortened(hit.memory.text)]

@@ -9,7 +9,8 @@ Rules:
     1. On the loop, the listener hears of a group's changes before any of its futures is done: what is acknowledged is
        searchable, also when the caller has gone.
     2. Groups are handed over in the order of their commits.
-    3. A write that cannot be carried out fails alone: the group is rolled back, and each is tried in its own transaction.
+    3. A write that cannot be carried out fails alone: the group is rolled back, and each is tried in a transaction of
+       its own.
 """
 
 import asyncio

@@ -43,6 +43,11 @@ class EmbeddedIndex:
         partition = self._partitions.get(scope)
         return partition.search(text, vector, allowed, limit) if partition else Found()
 
+    def adjacent(self, scope: Scope, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.adjacent(seqs, allowed) if partition else {}
+
     def nearest(
         self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int
     ) -> list[tuple[int, float]]:

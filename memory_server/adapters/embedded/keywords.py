@@ -12,16 +12,20 @@ Rules:
     4. A partition has an index of its own, so that no tenant's words weigh in another's scores.
 """
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 import tantivy
 
-from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25
+from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25, length_correction
 
 FLUSH_AT = 512
 """Length of the tail that is worth a flush of about 15 ms; below, the exact scan is faster than that saves."""
+
+LENGTH_MARGIN = 2
+"""tantivy gives so many times the hits that are wanted, because the gentler length normalisation moves them."""
 
 _WRITER_HEAP_BYTES = 15_000_000
 """tantivy's least."""
@@ -30,20 +34,55 @@ _MAX_TOKEN_BYTES = 255
 
 IsAllowed = Callable[[int], bool]
 
-_ANALYZER = (
-    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    .filter(tantivy.Filter.remove_long(_MAX_TOKEN_BYTES))
-    .filter(tantivy.Filter.lowercase())
-    .filter(tantivy.Filter.ascii_fold())
-    .filter(tantivy.Filter.stemmer("english"))
-    .build()
+QUESTION_WORDS = (
+    *(
+        "am",
+        "been",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "had",
+        "has",
+        "have",
+        "having",
+        "how",
+        "i",
+        "me",
+        "my",
+    ),
+    *("what", "when", "where", "which", "who", "whom", "whose", "why", "would", "you", "your"),
+)
+"""What a question is made of, beside the usual stop words. It says nothing about the answer, and in a small namespace
+it is rare enough to count."""
+
+
+def _analyzer(*filters: tantivy.Filter) -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    builder = builder.filter(tantivy.Filter.remove_long(_MAX_TOKEN_BYTES))
+    builder = builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.ascii_fold())
+    for more in filters:
+        builder = builder.filter(more)
+    return builder.filter(tantivy.Filter.stemmer("english")).build()
+
+
+_ANALYZER = _analyzer()
+_QUESTION_ANALYZER = _analyzer(
+    tantivy.Filter.stopword("english"),
+    tantivy.Filter.custom_stopword(list(QUESTION_WORDS)),
 )
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words that are searched: lower case, without accents, English endings cut off."""
+    """Return the words of a memory: lower case, without accents, English endings cut off."""
     words: list[str] = _ANALYZER.analyze(text)
     return words
+
+
+def question_words_of(text: str) -> list[str]:
+    """Return the words that a query is searched by: those that carry its meaning, or all if none does."""
+    words: list[str] = _QUESTION_ANALYZER.analyze(text)
+    return words or words_of(text)
 
 
 class Tail:
@@ -51,16 +90,12 @@ class Tail:
 
     def __init__(self) -> None:
         self.words: dict[int, Counter[str]] = {}
-        self._lengths: dict[int, int] = {}
         self._postings: dict[str, dict[int, int]] = {}
-        self._total_length = 0
 
     def add(self, seq: int, words: list[str]) -> None:
         """Take a memory in."""
         counts = Counter(words)
         self.words[seq] = counts
-        self._lengths[seq] = len(words)
-        self._total_length += len(words)
         for word, count in counts.items():
             self._postings.setdefault(word, {})[seq] = count
 
@@ -69,7 +104,6 @@ class Tail:
         counts = self.words.pop(seq, None)
         if counts is None:
             return False
-        self._total_length -= self._lengths.pop(seq)
         for word in counts:
             postings = self._postings[word]
             del postings[seq]
@@ -81,16 +115,38 @@ class Tail:
         """Return how many memories have the word."""
         return len(self._postings.get(word, ()))
 
-    def scores(self, idfs: dict[str, float], is_allowed: IsAllowed) -> dict[int, float]:
+    def scores(
+        self, idfs: dict[str, float], lengths: "Lengths", is_allowed: IsAllowed
+    ) -> dict[int, float]:
         """Return the BM25 score of every allowed memory that has one of the words."""
         scores: dict[int, float] = {}
-        mean = self._total_length / len(self._lengths) if self._lengths else 1.0
         for word, idf in idfs.items():
             for seq, count in self._postings.get(word, {}).items():
-                norm = BM25_K1 * (1 - BM25_B + BM25_B * self._lengths[seq] / (mean or 1.0))
+                norm = BM25_K1 * (1 - BM25_B + BM25_B * lengths.relative(seq))
                 gain = idf * count * (BM25_K1 + 1) / (count + norm)
                 scores[seq] = scores.get(seq, 0.0) + gain
         return {seq: score for seq, score in scores.items() if is_allowed(seq)}
+
+
+class Lengths:
+    """How long the memories of a partition are, in words."""
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, int] = {}
+        self._total = 0
+
+    def add(self, seq: int, length: int) -> None:
+        """Take a memory in."""
+        self._lengths[seq] = length
+        self._total += length
+
+    def remove(self, seq: int) -> None:
+        """Drop a memory."""
+        self._total -= self._lengths.pop(seq)
+
+    def relative(self, seq: int) -> float:
+        """Return the length of a memory as a multiple of the mean."""
+        return self._lengths[seq] * len(self._lengths) / (self._total or 1)
 
 
 class KeywordIndex:
@@ -101,6 +157,7 @@ class KeywordIndex:
         self._frozen = Tail()
         self._flushed: tantivy.Index | None = None
         self._removed: list[int] = []
+        self._lengths = Lengths()
 
     @property
     def tail_size(self) -> int:
@@ -114,10 +171,13 @@ class KeywordIndex:
 
     def add(self, seq: int, text: str) -> None:
         """Take a memory in; it is found from now on."""
-        self._tail.add(seq, words_of(text))
+        words = words_of(text)
+        self._tail.add(seq, words)
+        self._lengths.add(seq, len(words))
 
     def remove(self, seq: int) -> None:
         """Drop a memory."""
+        self._lengths.remove(seq)
         if not self._tail.remove(seq):
             # Rule 2; of a frozen memory the copy that is on its way to tantivy, too.
             self._frozen.remove(seq)
@@ -125,15 +185,18 @@ class KeywordIndex:
 
     def search(self, text: str, is_allowed: IsAllowed, limit: int) -> list[tuple[int, float]]:
         """Return at least the best `limit` (seq, share of the attainable score) with any word of `text`."""
-        idfs = self._idfs(words_of(text))
+        idfs = self._idfs(question_words_of(text))
         attainable = attainable_bm25(list(idfs.values()))
         if not attainable:
             return []
-        scores = self._flushed_scores(list(idfs), is_allowed, limit)
-        scores |= self._tail.scores(idfs, is_allowed)
-        scores |= self._frozen.scores(idfs, is_allowed)
-        best = sorted(scores.items(), key=lambda item: (-item[1], -item[0]))[:limit]
-        return [(seq, score / attainable) for seq, score in best]
+        scores = self._flushed_scores(list(idfs), is_allowed, LENGTH_MARGIN * limit)
+        scores |= self._tail.scores(idfs, self._lengths, is_allowed)
+        scores |= self._frozen.scores(idfs, self._lengths, is_allowed)
+        gentle = [
+            (score * length_correction(self._lengths.relative(seq)) / attainable, seq)
+            for seq, score in scores.items()
+        ]
+        return [(seq, min(score, 1.0)) for score, seq in heapq.nlargest(limit, gentle)]
 
     def freeze(self) -> Callable[[], "tantivy.Index"]:
         """Begin a flush; return the work to do in a thread, whose result goes to `thaw`. One at a time."""

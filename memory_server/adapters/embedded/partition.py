@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from memory_server.adapters.embedded.keywords import IsAllowed, KeywordIndex
 from memory_server.adapters.embedded.metadata import MetadataIndex
+from memory_server.adapters.embedded.timeline import Timeline
 from memory_server.adapters.embedded.vectors import FlatVectors, Mask
-from memory_server.domain.memory import Coordinate, MemoryRecord
+from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord
 from memory_server.ports import Allowed, Found, Vector
 
 NEVER_US = np.iinfo(np.int64).max
@@ -61,6 +62,7 @@ class Partition:
         self._vectors = FlatVectors(dimensions)
         self._models: dict[str, int] = {}
         self._metadata = MetadataIndex()
+        self._timeline = Timeline()
         self._coordinates: dict[int, Coordinate] = {}
         self.keywords = KeywordIndex()
 
@@ -72,6 +74,8 @@ class Partition:
         if record.embedding:
             self._vectors.put(slot, np.frombuffer(record.embedding, "<f4"))
         self._metadata.add(slot, record.metadata)
+        if record.kind is MemoryKind.EPISODIC:
+            self._timeline.add(record.event_time_us, record.commit_seq)
         if record.coordinate is not None:
             self._coordinates[record.commit_seq] = record.coordinate
         self.keywords.add(record.commit_seq, record.text)
@@ -82,6 +86,8 @@ class Partition:
         self._columns.is_live[slot] = False
         self._free.append(slot)
         self._metadata.remove(slot)
+        if self._columns.kind[slot] == MemoryKind.EPISODIC:
+            self._timeline.remove(int(self._columns.event_time_us[slot]), seq)
         self._coordinates.pop(seq, None)
         self.keywords.remove(seq)
 
@@ -97,6 +103,20 @@ class Partition:
         if vector is not None:
             cosine = self._cosines(*vector, mask, keyword, limit)
         return Found(keyword, cosine)
+
+    def adjacent(self, seqs: Iterable[int], allowed: Allowed) -> dict[int, list[int]]:
+        """Return the allowed episodes just before and after each of these; those without are left out."""
+        columns = self._columns
+        is_allowed = self._is_allowed(self._mask(allowed))
+        found: dict[int, list[int]] = {}
+        for seq in seqs:
+            slot = self._slots[seq]
+            if columns.kind[slot] != MemoryKind.EPISODIC:
+                continue
+            beside = self._timeline.adjacent(int(columns.event_time_us[slot]), seq)
+            if others := [other for other in beside if is_allowed(other)]:
+                found[seq] = others
+        return found
 
     def nearest(
         self, coordinate: Coordinate, allowed: Allowed, limit: int

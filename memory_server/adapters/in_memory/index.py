@@ -1,5 +1,6 @@
 """SearchIndex by looking at everything: no structure, no cleverness, always exact."""
 
+import itertools
 import math
 import re
 from collections import Counter
@@ -7,8 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memory_server.domain.memory import Coordinate, MemoryRecord, Scope
-from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25
+from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
+from memory_server.domain.ranking import (
+    BM25_B,
+    BM25_K1,
+    EPISODE_GAP_US,
+    attainable_bm25,
+    length_correction,
+)
 from memory_server.ports import Allowed, Change, Found, Vector
 
 
@@ -44,6 +51,22 @@ class InMemoryIndex:
             {seq: score for seq, score in keyword.items() if seq in passing},
             {seq: value for seq, value in cosine.items() if value is not None},
         )
+
+    def adjacent(self, scope: Scope, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
+        """See the port."""
+        episodes = sorted(
+            (record.event_time_us, seq)
+            for seq, record in self._records.get(scope, {}).items()
+            if record.kind is MemoryKind.EPISODIC
+        )
+        passing = self._passing(scope, allowed)
+        found: dict[int, list[int]] = {}
+        for (time_us, seq), (later_us, later) in itertools.pairwise(episodes):
+            if later_us - time_us <= EPISODE_GAP_US:
+                for one, other in ((seq, later), (later, seq)):
+                    if one in seqs and other in passing:
+                        found.setdefault(one, []).append(other)
+        return found
 
     def nearest(
         self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int
@@ -83,7 +106,10 @@ class InMemoryIndex:
                 gain = idf * count * (BM25_K1 + 1) / (count + norm)
                 scores[seq] = scores.get(seq, 0.0) + gain
         attainable = attainable_bm25(idfs) or 1.0
-        return {seq: score / attainable for seq, score in scores.items()}
+        return {
+            seq: min(score * length_correction(counts[seq].total() / mean) / attainable, 1.0)
+            for seq, score in scores.items()
+        }
 
 
 def _words(text: str) -> list[str]:

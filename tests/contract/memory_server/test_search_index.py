@@ -230,3 +230,27 @@ async def test_an_unknown_scope_finds_nothing(case: IndexCase) -> None:
     """No error: whether a namespace exists is the store's to say."""
     assert case.words("tea") == set()
     assert case.near(1) == {}
+
+
+MINUTE_US = 60_000_000
+
+
+async def test_episodes_know_what_came_just_before_and_after(case: IndexCase) -> None:
+    """By event time, within half an hour, allowed ones only, and never facts."""
+    third = case.add(event_time_us=3 * MINUTE_US, metadata={"hidden": True})
+    first = case.add(event_time_us=1 * MINUTE_US)
+    second = case.add(event_time_us=2 * MINUTE_US)
+    fact = case.add(event_time_us=2 * MINUTE_US, kind=MemoryKind.SEMANTIC)
+    much_later = case.add(event_time_us=99 * MINUTE_US)
+    everyone = [first, second, third, fact, much_later]
+
+    def adjacent(given: Filter = EVERYTHING) -> dict[int, list[int]]:
+        found = case.index.adjacent(SCOPE, everyone, Allowed(given, NOW_US))
+        return {seq: sorted(others) for seq, others in found.items()}
+
+    assert adjacent() == {first: [second], second: sorted([first, third]), third: [second]}
+    visible = Filter(metadata=(MetadataTest("hidden", exists=False),))
+    assert adjacent(visible) == {first: [second], second: [first], third: [second]}
+    case.remove(second)
+    everyone.remove(second)
+    assert adjacent() == {first: [third], third: [first]}

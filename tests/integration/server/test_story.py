@@ -43,7 +43,7 @@ async def test_a_question_finds_its_answer_among_others(wire: Wire) -> None:
 
     best = answer.results[0]
     assert json.loads(best.memory.payload_json) == {"fact": facts[1]}
-    assert best.score == pytest.approx(best.parts.keyword + best.parts.vector)
+    assert best.score == pytest.approx(best.parts.keyword + best.parts.vector + best.parts.links)
     assert best.parts.keyword > 0
     assert best.parts.vector > 0
     assert answer.completeness == recall_service_pb2.COMPLETENESS_EXACT

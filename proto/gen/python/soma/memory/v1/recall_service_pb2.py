@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from soma.memory.v1 import memory_pb2 as soma_dot_memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/recall_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\xaf\x02\n\rRecallRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x30\n\ncoordinate\x18\x04 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x12(\n\x04mode\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.RecallMode\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12&\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x16\n\tmin_score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emin_commit_seq\x18\t \x01(\x03\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x42\x07\n\x05queryB\x0c\n\n_min_score\"J\n\nScoreParts\x12\x0f\n\x07keyword\x18\x01 \x01(\x01\x12\x0e\n\x06vector\x18\x02 \x01(\x01\x12\x1b\n\x13\x63oordinate_distance\x18\x03 \x01(\x01\"p\n\x0cRecallResult\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.ScoreParts\"\xac\x01\n\x0eRecallResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.soma.memory.v1.RecallResult\x12\x32\n\x0c\x63ompleteness\x18\x02 \x01(\x0e\x32\x1c.soma.memory.v1.Completeness\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x12\n\ncommit_seq\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08*r\n\nRecallMode\x12\x1b\n\x17RECALL_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECALL_MODE_HYBRID\x10\x01\x12\x16\n\x12RECALL_MODE_VECTOR\x10\x02\x12\x17\n\x13RECALL_MODE_KEYWORD\x10\x03*}\n\x0c\x43ompleteness\x12\x1c\n\x18\x43OMPLETENESS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETENESS_EXACT\x10\x01\x12\x1c\n\x18\x43OMPLETENESS_APPROXIMATE\x10\x02\x12\x19\n\x15\x43OMPLETENESS_DEGRADED\x10\x03\x32X\n\rRecallService\x12G\n\x06Recall\x12\x1d.soma.memory.v1.RecallRequest\x1a\x1e.soma.memory.v1.RecallResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/recall_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\xaf\x02\n\rRecallRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x30\n\ncoordinate\x18\x04 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x12(\n\x04mode\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.RecallMode\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12&\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x16\n\tmin_score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emin_commit_seq\x18\t \x01(\x03\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x42\x07\n\x05queryB\x0c\n\n_min_score\"Y\n\nScoreParts\x12\x0f\n\x07keyword\x18\x01 \x01(\x01\x12\x0e\n\x06vector\x18\x02 \x01(\x01\x12\x1b\n\x13\x63oordinate_distance\x18\x03 \x01(\x01\x12\r\n\x05links\x18\x04 \x01(\x01\"p\n\x0cRecallResult\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.ScoreParts\"\xac\x01\n\x0eRecallResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.soma.memory.v1.RecallResult\x12\x32\n\x0c\x63ompleteness\x18\x02 \x01(\x0e\x32\x1c.soma.memory.v1.Completeness\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x12\n\ncommit_seq\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08*r\n\nRecallMode\x12\x1b\n\x17RECALL_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECALL_MODE_HYBRID\x10\x01\x12\x16\n\x12RECALL_MODE_VECTOR\x10\x02\x12\x17\n\x13RECALL_MODE_KEYWORD\x10\x03*}\n\x0c\x43ompleteness\x12\x1c\n\x18\x43OMPLETENESS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETENESS_EXACT\x10\x01\x12\x1c\n\x18\x43OMPLETENESS_APPROXIMATE\x10\x02\x12\x19\n\x15\x43OMPLETENESS_DEGRADED\x10\x03\x32X\n\rRecallService\x12G\n\x06Recall\x12\x1d.soma.memory.v1.RecallRequest\x1a\x1e.soma.memory.v1.RecallResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soma.memory.v1.recall_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECALLMODE']._serialized_start=755
-  _globals['_RECALLMODE']._serialized_end=869
-  _globals['_COMPLETENESS']._serialized_start=871
-  _globals['_COMPLETENESS']._serialized_end=996
+  _globals['_RECALLMODE']._serialized_start=770
+  _globals['_RECALLMODE']._serialized_end=884
+  _globals['_COMPLETENESS']._serialized_start=886
+  _globals['_COMPLETENESS']._serialized_end=1011
   _globals['_RECALLREQUEST']._serialized_start=85
   _globals['_RECALLREQUEST']._serialized_end=388
   _globals['_SCOREPARTS']._serialized_start=390
-  _globals['_SCOREPARTS']._serialized_end=464
-  _globals['_RECALLRESULT']._serialized_start=466
-  _globals['_RECALLRESULT']._serialized_end=578
-  _globals['_RECALLRESPONSE']._serialized_start=581
-  _globals['_RECALLRESPONSE']._serialized_end=753
-  _globals['_RECALLSERVICE']._serialized_start=998
-  _globals['_RECALLSERVICE']._serialized_end=1086
+  _globals['_SCOREPARTS']._serialized_end=479
+  _globals['_RECALLRESULT']._serialized_start=481
+  _globals['_RECALLRESULT']._serialized_end=593
+  _globals['_RECALLRESPONSE']._serialized_start=596
+  _globals['_RECALLRESPONSE']._serialized_end=768
+  _globals['_RECALLSERVICE']._serialized_start=1013
+  _globals['_RECALLSERVICE']._serialized_end=1101
 # @@protoc_insertion_point(module_scope)

@@ -55,14 +55,16 @@ class RecallRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., text: _Optional[str] = ..., vector: _Optional[bytes] = ..., coordinate: _Optional[_Union[_memory_pb2.Coordinate, _Mapping]] = ..., mode: _Optional[_Union[RecallMode, str]] = ..., top_k: _Optional[int] = ..., filter: _Optional[_Union[_memory_pb2.Filter, _Mapping]] = ..., min_score: _Optional[float] = ..., min_commit_seq: _Optional[int] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class ScoreParts(_message.Message):
-    __slots__ = ("keyword", "vector", "coordinate_distance")
+    __slots__ = ("keyword", "vector", "coordinate_distance", "links")
     KEYWORD_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     COORDINATE_DISTANCE_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
     keyword: float
     vector: float
     coordinate_distance: float
-    def __init__(self, keyword: _Optional[float] = ..., vector: _Optional[float] = ..., coordinate_distance: _Optional[float] = ...) -> None: ...
+    links: float
+    def __init__(self, keyword: _Optional[float] = ..., vector: _Optional[float] = ..., coordinate_distance: _Optional[float] = ..., links: _Optional[float] = ...) -> None: ...
 
 class RecallResult(_message.Message):
     __slots__ = ("memory", "score", "parts")
