@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from soma_dev import debian, generate, tools
 from soma_dev.cluster import provider
+from soma_dev.cluster.native.provider import unable
 from soma_dev.demo import story
 from soma_dev.images import store
 from soma_dev.images.builder import docker_answers
@@ -46,7 +47,7 @@ def _generate(options: argparse.Namespace) -> int:
 def _tools(_: argparse.Namespace) -> int:
     """Build what tests need; a node's tools where it can run, else those of an API server."""
     wish = provider.chosen_kind(os.environ, docker=docker_answers)
-    native = wish == "native" and provider.native_unable() is None
+    native = wish == provider.NATIVE and unable() is None
     debian.ensure(debian.NATIVE_NODE if native else debian.CONTROL_PLANE)
     tools.ensure(tools.NATIVE_NODE if native else (*tools.TEST_CONTROL_PLANE, *tools.CLIENTS))
     return 0

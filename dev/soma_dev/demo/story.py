@@ -4,7 +4,8 @@ import contextlib
 import socket
 
 from soma_dev.cluster import provider
-from soma_dev.cluster.provider import Cluster, Existing
+from soma_dev.cluster.existing import Existing
+from soma_dev.cluster.provider import Cluster
 from soma_dev.demo.soma import Soma
 from soma_dev.demo.steps import Steps
 from soma_dev.images import store

@@ -14,6 +14,7 @@ from pathlib import Path
 from soma_dev.paths import ROOT
 from soma_dev.problem import Problem
 
+LOCKS = Path("/run/lock")
 HOME = Path("/var/lib/soma-node")
 """Outside the checkout: paths of Unix sockets are short here, whatever the checkout is called."""
 

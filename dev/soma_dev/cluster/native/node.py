@@ -13,7 +13,7 @@ from soma_dev.api_server import Endpoint
 from soma_dev.cluster.native import addons, cgroups, network, remains, services
 from soma_dev.cluster.native.layout import (
     API_PORT,
-    HOME,
+    LOCKS,
     MARKER,
     NODE_NAME,
     Addresses,
@@ -187,7 +187,7 @@ def _link(node: Layout) -> None:
 @contextlib.contextmanager
 def _held(node: Layout) -> Iterator[None]:
     """Let one command at a time work on a node; the kernel frees the lock of a killed one."""
-    HOME.mkdir(parents=True, exist_ok=True)
-    with (HOME / f"{node.identity}.lock").open("w") as lock:
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with (LOCKS / f"soma-node-{node.identity}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -8,12 +8,13 @@
 So nothing has to be remembered between start and end, and nothing that we did not start is touched.
 """
 
+import contextlib
 import shutil
 from pathlib import Path
 
 from soma_dev import processes
 from soma_dev.cluster.native import cgroups, network
-from soma_dev.cluster.native.layout import MARKER, Layout
+from soma_dev.cluster.native.layout import HOME, MARKER, Layout
 from soma_dev.problem import Problem
 from soma_dev.shell import succeeds
 
@@ -39,6 +40,8 @@ def clear(node: Layout) -> None:
     cgroups.remove(node.cgroup)
     if node.state.exists():
         shutil.rmtree(node.state)
+    with contextlib.suppress(OSError):  # other nodes live here, or it was never made
+        HOME.rmdir()
     if node.link.is_symlink():
         node.link.unlink()
 

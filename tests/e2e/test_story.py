@@ -1,0 +1,52 @@
+"""The user's story: apply, wait, store, recall."""
+
+from somamemory import MemoryClient
+from tests.support.cluster import Place
+
+
+def test_a_memory_is_applied_and_used(place: Place) -> None:
+    """Applying a SomaMemory gives a server that stores and recalls over gRPC."""
+    place.apply()
+
+    memory = place.wait_ready()
+    with place.forwarded() as address, MemoryClient(address) as client:
+        receipt = client.store({"text": "Ana prefers green tea"}, id="ana")
+        client.store({"text": "the build takes nine minutes"}, id="build")
+        found = client.recall("what does Ana drink?", top_k=1)
+
+    assert memory["status"]["endpoints"]["grpc"] == f"mem.{place.namespace}.svc:50053"
+    assert receipt.durability == "fsynced"
+    assert [hit.memory.payload for hit in found] == [{"text": "Ana prefers green tea"}]
+
+
+def test_kubectl_shows_the_state_at_a_glance(place: Place) -> None:
+    """`kubectl get somamemories` tells readiness, reason, replicas and version in columns."""
+    place.apply()
+    place.wait_ready()
+
+    heads, row = place.kubectl("get", "smem").splitlines()
+
+    shown = dict(zip(heads.split(), row.split(), strict=True))
+    version = place.installed.server_image.rpartition(":")[2]
+    assert shown.items() >= {
+        "NAME": "mem", "READY": "True", "STATUS": "Ready", "REPLICAS": "1", "VERSION": version,
+    }.items()  # fmt: skip
+
+
+def test_pods_meet_the_restricted_standard(place: Place) -> None:
+    """A namespace that enforces `restricted` admits the server's pod, which runs without root."""
+    place.apply()
+    place.wait_ready()
+
+    user = place.kubectl(
+        "exec", "deploy/mem", "--", "python", "-c", "import os; print(os.getuid())"
+    )
+
+    assert user.strip() == "10001"
+
+
+def test_a_wrong_wish_is_refused_in_words(place: Place) -> None:
+    """An impossible combination is refused by the API server with a sentence that names the field."""
+    refusal = place.refusal({"replicas": 2})
+
+    assert "replicas must be 0 or 1" in refusal
