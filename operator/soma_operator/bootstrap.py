@@ -15,7 +15,8 @@ from soma_common.errors import SomaError
 from soma_operator import __version__
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.kubernetes import KubernetesCluster, connect
-from soma_operator.controller import Controller, Reporter, Workers
+from soma_operator.controller import Controller
+from soma_operator.core.events import Reporter
 from soma_operator.core.kinds import SOMA_MEMORY
 from soma_operator.core.observed import Defaults
 from soma_operator.health import Health, serve
@@ -25,6 +26,7 @@ from soma_operator.ports import Watches
 from soma_operator.queue import Pace, WorkQueue
 from soma_operator.resync import Resync
 from soma_operator.settings import OperatorSettings
+from soma_operator.workers import Workers
 
 _log = logging.getLogger(__name__)
 

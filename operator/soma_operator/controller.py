@@ -9,19 +9,16 @@ from typing import Literal
 
 from soma_common.errors import (
     AlreadyExists,
-    Conflict,
     InvalidInput,
     NotFound,
-    Overloaded,
     PermissionRefused,
     SomaError,
     Unavailable,
 )
-from soma_operator.core.events import Event
+from soma_operator.core.events import Event, Reporter, event_manifest
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     CONFIG_MAP,
-    EVENT,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     SOMA_MEMORY,
@@ -34,19 +31,17 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
-from soma_operator.core.render.metadata import content_hash, selector_of
+from soma_operator.core.render.metadata import selector_of
 from soma_operator.core.resolve import Names
-from soma_operator.core.status import Status, format_time
-from soma_operator.metrics import Metrics
+from soma_operator.core.status import status_manifest
 from soma_operator.ports import Cluster
-from soma_operator.queue import WorkQueue
 
 _log = logging.getLogger(__name__)
 
 FORBIDDEN_RETRY_S = 60.0
 """A quota or a right may be granted any time, without an event that tells us."""
 
-Result = Literal["unchanged", "changed", "gone", "failed"]
+Result = Literal["unchanged", "changed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +50,6 @@ class Run:
 
     result: Result
     requeue_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reporter:
-    """Who this process is, in Events."""
-
-    controller: str
-    instance: str
 
 
 class Controller:
@@ -148,7 +135,7 @@ class Controller:
 
     async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
         claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]
-        if all(claim.get("status", {}).get("phase") == "Bound" for claim in claims):
+        if claims and all(claim.get("status", {}).get("phase") == "Bound" for claim in claims):
             return None
         try:
             return tuple(await self._cluster.find(STORAGE_CLASS))
@@ -194,7 +181,7 @@ class Controller:
             return observed
         self._check_leadership()
         try:
-            resource = await self._cluster.apply_status(_status_manifest(outcome.status, observed))
+            resource = await self._cluster.apply_status(status_manifest(outcome.status, observed))
         except NotFound:
             return observed  # Deleted meanwhile: nobody is left to tell.
         for event in outcome.events:
@@ -204,16 +191,17 @@ class Controller:
     async def _tell(self, event: Event, observed: Observed) -> None:
         _log.info(
             "state changed",
-            extra={**_fields(observed.key), "reason": event.reason, "generation": observed.metadata["generation"]},
+            extra={**fields_of(observed.key), "reason": event.reason, "generation": observed.metadata["generation"]},
         )  # fmt: skip
         try:
-            await self._cluster.create(_event_manifest(event, observed, self._reporter))
+            await self._cluster.create(event_manifest(event, observed, self._reporter))
         except AlreadyExists:
             return
         except SomaError as error:
             # An Event is a courtesy: what matters is in the status, and must not be held up.
             _log.warning(
-                "failed to write an event", extra={**_fields(observed.key), "reason": error.reason}
+                "failed to write an event",
+                extra={**fields_of(observed.key), "reason": error.reason},
             )
 
     def _check_leadership(self) -> None:
@@ -223,85 +211,8 @@ class Controller:
     def _tell_write(self, text: str, key: ObjectKey, live: Manifest, *, why: str) -> None:
         _log.info(
             text,
-            extra={**_fields(key), "child": f"{live['kind']}/{name_of(live)}", "reason": why},
+            extra={**fields_of(key), "child": f"{live['kind']}/{name_of(live)}", "reason": why},
         )
-
-
-class Workers:
-    """Take keys from the queue and reconcile them; the outermost edge of every reconcile."""
-
-    def __init__(
-        self,
-        controller: Controller,
-        queue: WorkQueue,
-        metrics: Metrics,
-        *,
-        clock: Callable[[], float],
-        timeout_s: float,
-    ) -> None:
-        self._controller = controller
-        self._queue = queue
-        self._metrics = metrics
-        self._clock = clock
-        self._timeout_s = timeout_s
-
-    async def run(self) -> None:
-        """Work until the queue is closed; a reconcile that runs then is finished first."""
-        while (key := await self._queue.get()) is not None:
-            await self.work_on(key)
-
-    async def work_on(self, key: ObjectKey) -> Result:
-        """Reconcile one key and tell the queue how it went."""
-        started = self._clock()
-        result = await self._attempt(key)
-        self._metrics.reconcile_seconds.labels(result).observe(self._clock() - started)
-        return result
-
-    async def _attempt(self, key: ObjectKey) -> Result:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                run = await self._controller.reconcile(key)
-        except Conflict as error:
-            # The resource changed while we looked at it: the next look sees the change.
-            return self._failed(key, error.reason, error, level=logging.DEBUG)
-        except Overloaded as error:
-            return self._failed(key, error.reason, error, at_least_s=error.retry_after_s)
-        except SomaError as error:
-            return self._failed(key, error.reason, error)
-        except TimeoutError as error:
-            return self._failed(key, "ReconcileTimeout", error)
-        # A bug that one resource wakes must not stop the others.
-        except Exception as error:  # noqa: BLE001
-            return self._failed(key, "InternalError", error, level=logging.ERROR)
-        if run.result == "gone":
-            self._queue.forget(key)
-        else:
-            self._queue.done(key, requeue_after_s=run.requeue_after_s)
-        return run.result
-
-    def _failed(
-        self,
-        key: ObjectKey,
-        reason: str,
-        error: Exception,
-        *,
-        at_least_s: float = 0.0,
-        level: int = logging.WARNING,
-    ) -> Result:
-        wait_s = self._queue.failed(key, at_least_s=at_least_s)
-        facts = error.facts if isinstance(error, SomaError) else {}
-        _log.log(
-            level,
-            "failed to reconcile",
-            extra={
-                **_fields(key),
-                "facts": facts,
-                "reason": reason,
-                "retry_after_s": round(wait_s, 2),
-            },
-            exc_info=error if level == logging.ERROR else None,
-        )
-        return "failed"
 
 
 def _run(outcome: Outcome, *, writes: int, refusals: tuple[Refusal, ...] = ()) -> Run:
@@ -317,47 +228,6 @@ def _child_name(kind: Kind, names: Names) -> str:
     return special.get(kind, names.resource)
 
 
-def _status_manifest(status: Status, observed: Observed) -> Manifest:
-    return {
-        "apiVersion": SOMA_MEMORY.api_version,
-        "kind": SOMA_MEMORY.name,
-        # With the version, a status lands on the very state that it was computed from, or nowhere: not on a newer spec,
-        # not on a new resource of the same name. (The uid would be ignored here.)
-        "metadata": {
-            "name": observed.key.name,
-            "namespace": observed.key.namespace,
-            "resourceVersion": observed.metadata["resourceVersion"],
-        },
-        "status": status,
-    }
-
-
-def _event_manifest(event: Event, observed: Observed, reporter: Reporter) -> Manifest:
-    uid = observed.metadata["uid"]
-    return {
-        "apiVersion": EVENT.api_version,
-        "kind": EVENT.name,
-        # A name made of the occurrence: the same occurrence told twice, after a crash, is one Event.
-        "metadata": {
-            "name": f"{observed.key.name}.{content_hash([uid, event.identity])}",
-            "namespace": observed.key.namespace,
-        },
-        "eventTime": format_time(observed.now).replace("Z", ".000000Z"),
-        "reportingController": reporter.controller,
-        "reportingInstance": reporter.instance,
-        "action": "Reconcile",
-        "type": event.type,
-        "reason": event.reason,
-        "note": event.note,
-        "regarding": {
-            "apiVersion": SOMA_MEMORY.api_version,
-            "kind": SOMA_MEMORY.name,
-            "name": observed.key.name,
-            "namespace": observed.key.namespace,
-            "uid": uid,
-        },
-    }
-
-
-def _fields(key: ObjectKey) -> dict[str, str]:
+def fields_of(key: ObjectKey) -> dict[str, str]:
+    """Return the key as fields of a log line."""
     return {"k8s_namespace": key.namespace, "k8s_name": key.name}

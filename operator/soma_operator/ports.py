@@ -75,7 +75,7 @@ class Cluster(Protocol):
         """Delete the object that was read as `live`; that it is gone already is success.
 
         Raises:
-            Conflict: Another object has taken its name.
+            Conflict: It changed since it was read, or another object has taken its name.
         """
         ...
 

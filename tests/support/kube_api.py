@@ -100,7 +100,7 @@ class KubeApi:
         path = path_of(kind_of(manifest), manifest["metadata"]["namespace"])
         return self.request("POST", f"{path}?fieldValidation=Strict", manifest)
 
-    def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+    def read(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """Return an object; None when there is none."""
         try:
             return self.request("GET", path_of(kind, namespace, name))
@@ -213,6 +213,10 @@ class Room:
             return self._condition("Ready", "True", None, name)
 
         return eventually(look, or_say=lambda: str(self.status(name)))
+
+    def wait_for_image(self, tag: str, name: str = "mem") -> None:
+        """Wait until the Deployment asks for this tag."""
+        eventually(lambda: f":{tag}" in str(self.child(DEPLOYMENT, name)["spec"]) or None)
 
     def pod(self, status: Manifest, name: str = "mem") -> None:
         """Play the kubelet: a pod of the SomaMemory with this status."""

@@ -26,9 +26,10 @@ def chart() -> bytes:
 
 
 def install(plane: ControlPlane) -> KubeApi:
-    """Put the chart on an API server, and return the administrator's way to it."""
+    """Put the chart on an API server, and return the administrator's way to it; may be repeated."""
     admin = KubeApi(plane, plane.token)
-    _make_namespace(admin, SYSTEM)
+    if admin.read(NAMESPACE, None, SYSTEM) is None:
+        _make_namespace(admin, SYSTEM)
     kubectl = [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
     subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=chart(), capture_output=True)
     crd = "crd/somamemories.memory.soma.sh"

@@ -129,7 +129,8 @@ def _with_status(child: Manifest) -> Manifest:
         return {**child, "status": {"observedGeneration": 1, **counters}}
     if kind_of(child) == PERSISTENT_VOLUME_CLAIM:
         capacity = child["spec"]["resources"]["requests"]["storage"]
-        return {**child, "status": {"phase": "Bound", "capacity": {"storage": capacity}}}
+        status = {"phase": "Bound", "capacity": {"storage": capacity}}
+        return {**child, "spec": {**child["spec"], "volumeName": "pv-1"}, "status": status}
     return child
 
 

@@ -122,7 +122,7 @@ class InMemoryCluster:
         """Delete an object."""
         self.before("delete", kind_of(live))
         try:
-            self._existing(live)
+            self._unchanged(live)
         except NotFound:
             return
         del self._objects[_address(live)]

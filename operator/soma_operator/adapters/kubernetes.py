@@ -113,7 +113,8 @@ class KubernetesCluster:
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": live["metadata"]["uid"]},
+            # Deleted is what was looked at, or nothing: a claim may have got its volume meanwhile.
+            "preconditions": {name: live["metadata"][name] for name in ("uid", "resourceVersion")},
             "propagationPolicy": "Background",
         }
         try:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from soma_operator.core.kinds import EVENT, SOMA_MEMORY, Manifest
 from soma_operator.core.observed import Observed
-from soma_operator.core.status import Status, condition
+from soma_operator.core.render.metadata import content_hash
+from soma_operator.core.status import Status, condition, format_time
 
 _CALM = frozenset(
     {"Progressing", "WaitingForCleanup", "Ready", "ScaledToZero", "Paused", "Deleting"}
@@ -25,6 +27,14 @@ class Event:
     reason: str
     note: str
     identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who this process is, in Events."""
+
+    controller: str
+    instance: str
 
 
 def transitions(status: Status, observed: Observed) -> tuple[Event, ...]:
@@ -49,3 +59,31 @@ def transitions(status: Status, observed: Observed) -> tuple[Event, ...]:
 
 def _said(ready: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
     return None if ready is None else (ready["status"], ready["reason"])
+
+
+def event_manifest(event: Event, observed: Observed, reporter: Reporter) -> Manifest:
+    """Return an Event as the API takes it."""
+    uid = observed.metadata["uid"]
+    return {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.name,
+        # A name made of the occurrence: the same occurrence told twice, after a crash, is one Event.
+        "metadata": {
+            "name": f"{observed.key.name}.{content_hash([uid, event.identity])}",
+            "namespace": observed.key.namespace,
+        },
+        "eventTime": format_time(observed.now).replace("Z", ".000000Z"),
+        "reportingController": reporter.controller,
+        "reportingInstance": reporter.instance,
+        "action": "Reconcile",
+        "type": event.type,
+        "reason": event.reason,
+        "note": event.note,
+        "regarding": {
+            "apiVersion": SOMA_MEMORY.api_version,
+            "kind": SOMA_MEMORY.name,
+            "name": observed.key.name,
+            "namespace": observed.key.namespace,
+            "uid": uid,
+        },
+    }

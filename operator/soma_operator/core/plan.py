@@ -151,11 +151,16 @@ def _obstacle(manifest: Manifest, live: Manifest | None, observed: Observed) -> 
 
 
 def _is_stillborn_claim(live: Manifest, manifest: Manifest) -> bool:
-    """Return whether a claim never got a volume and asks for another class than the wished one."""
+    """Return whether a claim never got a volume and asks for another class than the wished one.
+
+    Asked twice over, by phase and by volume: what is deleted here must be certain to hold nothing.
+    """
     if kind_of(live) != PERSISTENT_VOLUME_CLAIM or "storageClassName" not in manifest["spec"]:
         return False
-    has_volume = "volumeName" in live["spec"]
-    return not has_volume and not covers(
+    never_bound = (
+        live.get("status", {}).get("phase") == "Pending" and "volumeName" not in live["spec"]
+    )
+    return never_bound and not covers(
         live["spec"].get("storageClassName"), manifest["spec"]["storageClassName"]
     )
 

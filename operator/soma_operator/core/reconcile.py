@@ -12,6 +12,7 @@ from soma_operator.core.render import render
 from soma_operator.core.resolve import ResolvedMemory, resolve
 from soma_operator.core.status import (
     Status,
+    condition,
     deadline_of,
     deleting_status,
     invalid_status,
@@ -74,7 +75,7 @@ def conclude(observed: Observed, memory: ResolvedMemory, applied: Applied) -> Ou
     status = status_of(Situation(memory, observed, applied))
     outcome = _outcome(status, observed)
     deadline = deadline_of(status, memory.spec.update_strategy)
-    if deadline is None or deadline <= observed.now:
+    if deadline is None or condition(status, "Reconciling") is None:
         return outcome
     wait_s = (deadline - observed.now).total_seconds()
     return Outcome(outcome.status, outcome.events, requeue_after_s=wait_s)

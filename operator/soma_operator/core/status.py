@@ -19,7 +19,7 @@ from soma_operator.core.conditions import (
     capacity_of,
     find_problem,
 )
-from soma_operator.core.kinds import Manifest, name_of
+from soma_operator.core.kinds import SOMA_MEMORY, Manifest, name_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.pods import Finding
 from soma_operator.core.render.metadata import selector_of
@@ -78,6 +78,22 @@ def deleting_status(observed: Observed) -> Status:
         kept.insert(0, Aspect("Ready", "Unknown", "Deleting", "the resource is being deleted"))
     leaving = Aspect("Reconciling", "True", "Deleting", "the resource is being deleted")
     return _document(observed, [*kept, leaving], _kept_fields(observed), "Deleting")
+
+
+def status_manifest(status: Status, observed: Observed) -> Manifest:
+    """Return what is applied to publish a status."""
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        # With the version, a status lands on the very state that it was computed from, or nowhere: not on a newer spec,
+        # not on a new resource of the same name. (The uid would be ignored here.)
+        "metadata": {
+            "name": observed.key.name,
+            "namespace": observed.key.namespace,
+            "resourceVersion": observed.metadata["resourceVersion"],
+        },
+        "status": status,
+    }
 
 
 def is_published(status: Status, observed: Observed) -> bool:

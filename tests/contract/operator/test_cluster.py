@@ -1,6 +1,5 @@
 """Every Cluster keeps the promises of the port: the one in memory as the one on a real API server."""
 
-import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator
@@ -92,9 +91,7 @@ class ApiWriter(Writer):
 @pytest.fixture(scope="session")
 def installed(control_plane: ControlPlane) -> KubeApi:
     """The real API server, with our kind."""
-    with contextlib.suppress(Exception):
-        return install(control_plane)
-    return KubeApi(control_plane, control_plane.token)
+    return install(control_plane)
 
 
 @pytest.fixture(params=["in memory", "API server"])
@@ -312,6 +309,15 @@ async def test_a_successor_is_not_deleted(bench: Bench, name: str) -> None:
 
     with pytest.raises(Conflict):
         await bench.cluster.delete(earlier)
+
+
+async def test_what_changed_meanwhile_is_not_deleted(bench: Bench, name: str) -> None:
+    """Deleted is what was looked at, or nothing."""
+    seen = await bench.cluster.apply(bench.config_map(name, a="1"))
+    await bench.cluster.apply(bench.config_map(name, a="2"))
+
+    with pytest.raises(Conflict):
+        await bench.cluster.delete(seen)
 
 
 async def test_refused_content_is_invalid_input(bench: Bench, name: str) -> None:

@@ -157,7 +157,7 @@ def test_a_change_of_the_spec_rolls_out(room: Room) -> None:
 
     room.edit({"spec": {"image": {"tag": "2.0"}}})
     room.wait_for("Ready", "Unknown", "Progressing")
-    eventually(lambda: ":2.0" in str(room.child(DEPLOYMENT)["spec"]) or None)
+    room.wait_for_image("2.0")
     room.roll_out()
     status = room.wait_for("Ready", "True")
 

@@ -197,6 +197,7 @@ def test_every_status_on_the_way_is_honest(room: Room) -> None:
     room.run()
     room.edit({"spec": {"image": {"tag": "2.0"}}})
     room.wait_for("Ready", "Unknown")
+    room.wait_for_image("2.0")
     room.roll_out(ready=0)
     room.roll_out()
     room.wait_for("Ready", "True")

@@ -1,0 +1,90 @@
+"""Workers: take keys from the queue, reconcile them, and tell the queue how it went."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from soma_common.errors import Conflict, Overloaded, SomaError
+from soma_operator.controller import Controller, fields_of
+from soma_operator.core.observed import ObjectKey
+from soma_operator.metrics import Metrics
+from soma_operator.queue import WorkQueue
+
+_log = logging.getLogger(__name__)
+
+
+class Workers:
+    """Take keys from the queue and reconcile them; the outermost edge of every reconcile."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        queue: WorkQueue,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        timeout_s: float,
+    ) -> None:
+        self._controller = controller
+        self._queue = queue
+        self._metrics = metrics
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def run(self) -> None:
+        """Work until the queue is closed; a reconcile that runs then is finished first."""
+        while (key := await self._queue.get()) is not None:
+            await self.work_on(key)
+
+    async def work_on(self, key: ObjectKey) -> str:
+        """Reconcile one key and tell the queue how it went."""
+        started = self._clock()
+        result = await self._attempt(key)
+        self._metrics.reconcile_seconds.labels(result).observe(self._clock() - started)
+        return result
+
+    async def _attempt(self, key: ObjectKey) -> str:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                run = await self._controller.reconcile(key)
+        except Conflict as error:
+            # The resource changed while we looked at it: the next look sees the change.
+            return self._failed(key, error.reason, error, level=logging.DEBUG)
+        except Overloaded as error:
+            return self._failed(key, error.reason, error, at_least_s=error.retry_after_s)
+        except SomaError as error:
+            return self._failed(key, error.reason, error)
+        except TimeoutError as error:
+            return self._failed(key, "ReconcileTimeout", error)
+        # A bug that one resource wakes must not stop the others.
+        except Exception as error:  # noqa: BLE001
+            return self._failed(key, "InternalError", error, level=logging.ERROR)
+        if run.result == "gone":
+            self._queue.forget(key)
+        else:
+            self._queue.done(key, requeue_after_s=run.requeue_after_s)
+        return run.result
+
+    def _failed(
+        self,
+        key: ObjectKey,
+        reason: str,
+        error: Exception,
+        *,
+        at_least_s: float = 0.0,
+        level: int = logging.WARNING,
+    ) -> str:
+        wait_s = self._queue.failed(key, at_least_s=at_least_s)
+        facts = error.facts if isinstance(error, SomaError) else {}
+        _log.log(
+            level,
+            "failed to reconcile",
+            extra={
+                **fields_of(key),
+                "facts": facts,
+                "reason": reason,
+                "retry_after_s": round(wait_s, 2),
+            },
+            exc_info=error if level == logging.ERROR else None,
+        )
+        return "failed"

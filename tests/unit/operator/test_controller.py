@@ -1,0 +1,271 @@
+"""The loop around the core, on an API server in memory."""
+
+from typing import Any
+
+import pytest
+
+from soma_common.errors import Conflict, InvalidInput, Overloaded, PermissionRefused, Unavailable
+from soma_operator.adapters.in_memory import InMemoryCluster
+from soma_operator.controller import FORBIDDEN_RETRY_S, Controller
+from soma_operator.core.events import Reporter
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    EVENT,
+    PERSISTENT_VOLUME_CLAIM,
+    SERVICE,
+    SOMA_MEMORY,
+    STORAGE_CLASS,
+    Kind,
+    Manifest,
+)
+from soma_operator.core.observed import ObjectKey
+from soma_operator.metrics import Metrics
+from soma_operator.queue import Pace, WorkQueue
+from soma_operator.workers import Workers
+from tests.support.somamemories import DEFAULTS, NOW, conditions_of
+
+KEY = ObjectKey("default", "mem")
+
+
+class Bench:
+    """A controller and the world it works on."""
+
+    def __init__(self) -> None:
+        self.cluster = InMemoryCluster()
+        self.is_leader = True
+        self.controller = Controller(
+            self.cluster,
+            defaults=DEFAULTS,
+            reporter=Reporter("memory.soma.sh/soma-operator", "test"),
+            now=lambda: NOW,
+            may_write=lambda: self.is_leader,
+        )
+
+    async def make(self, **spec: Any) -> None:
+        metadata = {"name": KEY.name, "namespace": KEY.namespace}
+        manifest = {"apiVersion": SOMA_MEMORY.api_version, "kind": SOMA_MEMORY.name}
+        await self.cluster.create(
+            {**manifest, "metadata": metadata, "spec": {"replicas": 1, **spec}}
+        )
+
+    async def conditions(self) -> dict[str, tuple[str, str]]:
+        resource = await self.cluster.read(SOMA_MEMORY, KEY.namespace, KEY.name)
+        assert resource is not None
+        return conditions_of(resource["status"])
+
+    async def world(self) -> list[Manifest]:
+        """Everything that matters of all objects."""
+        kinds = (*CHILD_KINDS, SOMA_MEMORY)
+        found = [one for kind in kinds for one in await self.cluster.find(kind)]
+        return [{**one, "metadata": one["metadata"]["name"]} for one in found]
+
+    def fail(self, verb: str, kind: Kind, error: Exception) -> None:
+        def before(its_verb: str, its_kind: Kind) -> None:
+            if (its_verb, its_kind) == (verb, kind):
+                raise error
+
+        self.cluster.before = before
+
+    def heal(self) -> None:
+        self.cluster.before = lambda _verb, _kind: None
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    """A world with one new SomaMemory."""
+    bench = Bench()
+    await bench.make()
+    return bench
+
+
+async def test_the_second_reconcile_writes_nothing(bench: Bench) -> None:
+    """What was brought about needs no more writes."""
+    assert (await bench.controller.reconcile(KEY)).result == "changed"
+    version = bench.cluster.version
+
+    assert (await bench.controller.reconcile(KEY)).result == "unchanged"
+
+    assert bench.cluster.version == version
+
+
+async def test_a_resource_that_is_gone_is_forgotten(bench: Bench) -> None:
+    """The garbage collector does the rest."""
+    run = await bench.controller.reconcile(ObjectKey("default", "other"))
+
+    assert run.result == "gone"
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+async def test_a_crash_at_any_request_leads_to_the_same_world() -> None:
+    """Killed before each request in turn, and started anew, the operator ends where it would have without."""
+    smooth = Bench()
+    await smooth.make()
+    await smooth.controller.reconcile(KEY)
+    await smooth.controller.reconcile(KEY)
+
+    for fatal in range(1, await _count_requests() + 1):
+        crashed = Bench()
+        await crashed.make()
+        _die_at(crashed.cluster, fatal)
+        with pytest.raises(Crash):
+            await crashed.controller.reconcile(KEY)
+        crashed.heal()
+        await crashed.controller.reconcile(KEY)
+        await crashed.controller.reconcile(KEY)
+
+        assert _without_uids(await crashed.world()) == _without_uids(await smooth.world()), fatal
+
+
+async def _count_requests() -> int:
+    bench, count = Bench(), [0]
+    await bench.make()
+
+    def before(_verb: str, _kind: Kind) -> None:
+        count[0] += 1
+
+    bench.cluster.before = before
+    await bench.controller.reconcile(KEY)
+    return count[0]
+
+
+def _die_at(cluster: InMemoryCluster, fatal: int) -> None:
+    count = [0]
+
+    def before(_verb: str, _kind: Kind) -> None:
+        count[0] += 1
+        if count[0] == fatal:
+            raise Crash
+
+    cluster.before = before
+
+
+def _without_uids(world: list[Manifest]) -> str:
+    return str(world)
+
+
+async def test_refused_content_is_a_condition(bench: Bench) -> None:
+    """What the API server refuses is told, and not tried in a storm; the other children are made."""
+    bench.fail("apply", SERVICE, InvalidInput("refused", detail="port is taken"))
+
+    run = await bench.controller.reconcile(KEY)
+
+    assert run.requeue_after_s is None
+    assert (await bench.conditions())["Stalled"] == ("True", "Refused")
+    assert await bench.cluster.read(CONFIG_MAP, "default", "mem-config") is not None
+
+
+async def test_a_forbidden_write_is_tried_again_slowly(bench: Bench) -> None:
+    """A quota may be raised without an event that tells us."""
+    bench.fail("apply", SERVICE, PermissionRefused("forbidden", detail="exceeded quota"))
+
+    run = await bench.controller.reconcile(KEY)
+
+    assert run.requeue_after_s == FORBIDDEN_RETRY_S
+    assert (await bench.conditions())["Reconciling"] == ("True", "Forbidden")
+
+
+async def test_an_unreadable_storage_class_is_no_obstacle(bench: Bench) -> None:
+    """Without the right to list storage classes only the diagnosis is poorer."""
+    bench.fail("list", STORAGE_CLASS, PermissionRefused("forbidden", detail="no"))
+
+    await bench.controller.reconcile(KEY)
+
+    assert (await bench.conditions())["Ready"] == ("Unknown", "Progressing")
+    assert await bench.cluster.read(PERSISTENT_VOLUME_CLAIM, "default", "mem-data") is not None
+
+
+async def test_events_are_a_courtesy(bench: Bench) -> None:
+    """An Event that cannot be told holds nothing up."""
+    bench.fail("create", EVENT, Unavailable("no answer"))
+
+    await bench.controller.reconcile(KEY)
+
+    assert "Reconciling" in await bench.conditions()
+
+
+async def test_who_lost_the_lease_writes_nothing(bench: Bench) -> None:
+    """Leadership is asked for before each write."""
+    bench.is_leader = False
+    version = bench.cluster.version
+
+    with pytest.raises(Unavailable):
+        await bench.controller.reconcile(KEY)
+
+    assert bench.cluster.version == version
+
+
+async def test_a_status_never_lands_on_a_newer_spec(bench: Bench) -> None:
+    """A spec that changes during the reconcile makes its status a conflict, not a lie."""
+    await bench.controller.reconcile(KEY)
+
+    def edit(verb: str, kind: Kind) -> None:
+        if (verb, kind) == ("apply", CONFIG_MAP):
+            stored = bench.cluster._objects[SOMA_MEMORY, "default", "mem"]
+            stored.metadata["resourceVersion"] = "changed"
+
+    await bench.cluster.delete(await _config_map(bench))
+    bench.cluster.before = edit
+    await bench.cluster.apply({**await _resource(bench), "spec": {"replicas": 0}})
+
+    with pytest.raises(Conflict):
+        await bench.controller.reconcile(KEY)
+
+
+async def _resource(bench: Bench) -> Manifest:
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        "metadata": {"name": KEY.name, "namespace": KEY.namespace},
+    }
+
+
+async def _config_map(bench: Bench) -> Manifest:
+    found = await bench.cluster.read(CONFIG_MAP, "default", "mem-config")
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def workers(bench: Bench) -> tuple[Workers, WorkQueue]:
+    """Workers with their queue; time stands still."""
+    queue = WorkQueue(Pace(1.0, 0.5, 300.0), lambda: 100.0, lambda: 1.0)
+    made = Workers(bench.controller, queue, Metrics(), clock=lambda: 100.0, timeout_s=5)
+    return made, queue
+
+
+@pytest.mark.parametrize(
+    ("error", "wait_s"),
+    [
+        (Unavailable("no answer"), 0.5),
+        (Overloaded("patience", retry_after_s=7.0), 7.0),
+        (Conflict("changed"), 0.5),
+        (RuntimeError("a bug"), 0.5),
+    ],
+)
+async def test_any_failure_is_tried_again(
+    bench: Bench, workers: tuple[Workers, WorkQueue], error: Exception, wait_s: float
+) -> None:
+    """Neither a lost answer nor a bug ends a worker; the key waits its time."""
+    worker, queue = workers
+    bench.fail("get", SOMA_MEMORY, error)
+    queue.add(KEY)
+    assert await queue.get() == KEY
+
+    assert await worker.work_on(KEY) == "failed"
+
+    assert queue._entries[KEY].due == 100.0 + wait_s
+
+
+async def test_a_closed_queue_ends_the_worker(workers: tuple[Workers, WorkQueue]) -> None:
+    """What was handed out is finished, then the worker returns."""
+    worker, queue = workers
+    queue.add(KEY)
+    queue.close()
+
+    await worker.run()
+
+    assert len(queue) == 1

@@ -1,0 +1,28 @@
+"""What the folder of the operator must never do."""
+
+import operator
+import sysconfig
+from pathlib import Path
+
+from soma_operator.settings import OperatorSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_room_does_not_hide_the_standard_library() -> None:
+    """`operator/` is a folder, never a package: else Python itself stops."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert Path(str(operator.__file__)).is_relative_to(sysconfig.get_path("stdlib"))
+
+
+def test_namespaces_are_separated_by_commas() -> None:
+    """Blanks and empty parts mean nothing; an empty text means all namespaces."""
+    assert OperatorSettings(watch_namespaces=" a, b ,").namespaces == ("a", "b")
+    assert OperatorSettings(watch_namespaces="").namespaces == ()
+
+
+def test_every_setting_is_described() -> None:
+    """Each setting says what it means, with its unit."""
+    fields = OperatorSettings.model_fields
+
+    assert [name for name, field in fields.items() if not field.description] == []

@@ -1,0 +1,245 @@
+"""From wished and live objects to the fewest writes."""
+
+import random
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soma_operator.core.kinds import (
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+    Manifest,
+    kind_of,
+)
+from soma_operator.core.observed import Observed
+from soma_operator.core.plan import Apply, Delete, Plan, covers, plan
+from soma_operator.core.render import render
+from soma_operator.core.resolve import resolve
+from tests.support.somamemories import a_somamemory, observed_of, rendered, settled, specs
+
+
+def plan_of(observed: Observed) -> Plan:
+    return plan(render(resolve(observed)), observed)
+
+
+def verbs(found: Plan) -> list[str]:
+    return [
+        f"{'apply' if isinstance(action, Apply) else 'delete'} {one['kind']}"
+        for action in found.actions
+        for one in [action.manifest if isinstance(action, Apply) else action.live]
+    ]
+
+
+@given(specs())
+def test_the_plan_carried_out_leaves_an_empty_plan(spec: Manifest) -> None:
+    """The fixed point: what was applied needs no second apply."""
+    resource = a_somamemory(spec=spec)
+
+    first = plan_of(observed_of(resource))
+    second = plan_of(observed_of(resource, children=rendered(resource)))
+
+    assert len(first.actions) == len(rendered(resource))
+    assert second.is_empty
+
+
+@given(specs(), st.randoms(use_true_random=False))
+def test_the_order_of_live_objects_carries_no_meaning(
+    spec: Manifest, chance: random.Random
+) -> None:
+    """Shuffled children give the same plan."""
+    resource = a_somamemory(spec=spec)
+    children = [deepcopy(one) for one in settled(resource)]
+    for child in children[:3]:
+        child["metadata"]["annotations"] = {}
+    before = plan_of(observed_of(resource, children=children))
+
+    chance.shuffle(children)
+
+    assert plan_of(observed_of(resource, children=children)) == before
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict) and value:
+        for key, part in value.items():
+            yield from leaves(part, (*path, key))
+    elif isinstance(value, list) and value:
+        for index, part in enumerate(value):
+            yield from leaves(part, (*path, index))
+    else:
+        yield path
+
+
+IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
+
+
+@given(specs(), st.data())
+def test_every_field_that_we_set_is_watched_over(spec: Manifest, data: st.DataObject) -> None:
+    """Whatever leaf of whatever child somebody changes or removes, the plan repairs that child alone."""
+    resource = a_somamemory(spec=spec)
+    children = [deepcopy(one) for one in settled(resource)]
+    wished = rendered(resource)
+    index = data.draw(st.integers(0, len(wished) - 1))
+    paths = [path for path in leaves(wished[index]) if path not in IDENTITY]
+    path = data.draw(st.sampled_from([p for p in paths if p[:2] not in _OF_THE_SERVER]))
+
+    _spoil(children[index], path)
+
+    assert verbs(plan_of(observed_of(resource, children=children))) in (
+        [f"apply {children[index]['kind']}"],
+        [],  # the owner's mark is gone and so is the label: then it may be somebody else's
+    )
+    if path[:2] != ("metadata", "ownerReferences"):
+        assert not plan_of(observed_of(resource, children=children)).is_empty
+
+
+_OF_THE_SERVER = {("metadata", "uid"), ("metadata", "generation")}
+
+
+def _spoil(child: Manifest, path: tuple[Any, ...]) -> None:
+    *steps, last = path
+    node: Any = child
+    for step in steps:
+        node = node[step]
+    if isinstance(node, dict) and not isinstance(node[last], dict):
+        node[last] = "spoilt"
+    elif isinstance(node, dict):
+        del node[last]
+    else:
+        node[last] = "spoilt"
+
+
+@given(specs())
+def test_what_others_add_is_none_of_our_business(spec: Manifest) -> None:
+    """Labels, annotations, status, defaults, a sidecar, a variable: no reason to write."""
+    resource = a_somamemory(spec=spec)
+    children = [deepcopy(one) for one in settled(resource)]
+
+    for child in children:
+        child["metadata"].setdefault("labels", {})["team.test/label"] = "x"
+        child["metadata"]["finalizers"] = ["team.test/hold"]
+        if kind_of(child) == DEPLOYMENT:
+            pod = child["spec"]["template"]["spec"]
+            pod["dnsPolicy"] = "ClusterFirst"
+            pod["containers"][0]["env"] = [{"name": "THEIRS", "value": "1"}]
+            pod["containers"].insert(0, {"name": "sidecar", "image": "registry.test/sidecar"})
+            pod["volumes"].append({"name": "theirs", "emptyDir": {}})
+        if kind_of(child) == SERVICE:
+            child["spec"]["clusterIP"] = "10.0.0.1"
+            child["spec"]["ports"][0]["nodePort"] = 31000
+
+    assert plan_of(observed_of(resource, children=children)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("live", "wished"),
+    [
+        ({"requests": {"cpu": "1"}}, {"requests": {"cpu": "1000m"}}),
+        ({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1024Mi"}}),
+        ({"requests": {"cpu": "2"}}, {"requests": {"cpu": 2}}),
+        ({"requests": {"storage": "1500M"}}, {"requests": {"storage": "1.5G"}}),
+    ],
+)
+def test_the_same_amount_in_other_words_is_no_difference(live: Manifest, wished: Manifest) -> None:
+    """The API server writes quantities its own way."""
+    assert covers(live, wished)
+
+
+@pytest.mark.parametrize(
+    ("live", "wished"),
+    [
+        ({"requests": {"cpu": "1"}}, {"requests": {"cpu": "1001m"}}),
+        ({"requests": {}}, {"requests": {"cpu": "1"}}),
+        ({"selector": {"a": "b", "more": "x"}}, {"selector": {"a": "b"}}),
+        ({"drop": ["ALL", "NONE"]}, {"drop": ["ALL"]}),
+        ({"ports": []}, {"ports": [{"port": 1, "protocol": "TCP"}]}),
+        ({"a": None}, {"a": {}}),
+        ({"a": True}, {"a": "True"}),
+    ],
+)
+def test_real_differences_are_seen(live: Manifest, wished: Manifest) -> None:
+    """Another amount, a wider selector, a longer list of one writer, another type."""
+    assert not covers(live, wished)
+
+
+def test_nothing_of_another_owner_is_touched() -> None:
+    """A live object with a strange controller is an obstacle, not a target."""
+    children = [deepcopy(one) for one in settled()]
+    service = next(one for one in children if kind_of(one) == SERVICE)
+    service["metadata"]["ownerReferences"] = [
+        {"kind": "Other", "name": "mem", "uid": "x", "controller": True}
+    ]
+    service["spec"] = {}
+
+    found = plan_of(observed_of(children=children))
+
+    assert found.actions == ()
+    assert [(one.manifest["kind"], one.is_leaving) for one in found.obstacles] == [
+        ("Service", False)
+    ]
+
+
+def test_a_child_of_the_predecessor_is_waited_for() -> None:
+    """A resource that was deleted and made anew lets the garbage collector finish first."""
+    children = [deepcopy(one) for one in settled()]
+    for child in children:
+        for owner in child["metadata"].get("ownerReferences", []):
+            owner["uid"] = "of-the-predecessor"
+
+    found = plan_of(observed_of(children=children))
+
+    assert found.actions == ()
+    assert all(one.is_leaving for one in found.obstacles)
+    assert len(found.obstacles) == len(children) - 1  # the retained claim is taken up
+
+
+def test_a_child_that_is_leaving_is_waited_for() -> None:
+    """An object with a deletion timestamp cannot be mended: its end makes room."""
+    children = [deepcopy(one) for one in settled()]
+    children[0]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    found = plan_of(observed_of(children=children))
+
+    assert (len(found.obstacles), found.actions) == (1, ())
+
+
+def test_a_child_that_left_the_wish_is_deleted() -> None:
+    """The budget that was switched off goes, the claim never does."""
+    resource = a_somamemory(spec={"podDisruptionBudget": {"enabled": False}})
+
+    found = plan_of(observed_of(resource, children=settled()))
+
+    assert verbs(found) == [f"delete {POD_DISRUPTION_BUDGET.name}"]
+
+
+def test_an_object_of_somebody_else_is_not_deleted() -> None:
+    """A budget of the same name that we did not make stays."""
+    resource = a_somamemory(spec={"podDisruptionBudget": {"enabled": False}})
+    children = [deepcopy(one) for one in settled()]
+    budget = next(one for one in children if kind_of(one) == POD_DISRUPTION_BUDGET)
+    del budget["metadata"]["ownerReferences"]
+
+    assert plan_of(observed_of(resource, children=children)).is_empty
+
+
+@pytest.mark.parametrize(("has_volume", "is_deleted"), [(True, False), (False, True)])
+def test_only_a_claim_without_a_volume_makes_room(has_volume: bool, is_deleted: bool) -> None:
+    """Another storage class replaces a claim that holds nothing, never one that may hold data."""
+    spec = {"storage": {"embedded": {"storageClassName": "new"}}}
+    resource = a_somamemory(spec=spec)
+    children = [deepcopy(one) for one in settled(resource)]
+    claim = next(one for one in children if kind_of(one) == PERSISTENT_VOLUME_CLAIM)
+    claim["spec"]["storageClassName"] = "old"
+    if not has_volume:
+        del claim["spec"]["volumeName"]
+        claim["status"] = {"phase": "Pending"}
+
+    found = plan_of(observed_of(resource, children=children))
+
+    deleted = [action for action in found.actions if isinstance(action, Delete)]
+    assert bool(deleted) is is_deleted
