@@ -13,6 +13,9 @@ absolute rates depend on the machine and on what else it did, the ratios much le
 grpc.aio server that takes the same requests apart and returns a response of the same size; for group commit
 it is the same memory server with one fsync for each write. Servers and load generator are processes of
 their own on one machine. Medians of the repeats, least and greatest in brackets. No number here is a gate.
+
+How good recall is, is another question: `make bench-recall` asks it, and keeps its numbers in
+`docs/benchmarks/recall/`.
 """
 
 
