@@ -9,6 +9,7 @@ from pathlib import Path
 
 from google.rpc import status_pb2
 
+from soma_dev.crd_page import crd_page
 from soma_dev.crds import FOLDERS as CRD_FOLDERS
 from soma_dev.crds import crd_files
 from soma_dev.reference import FOLDERS as REFERENCE_FOLDERS
@@ -39,9 +40,14 @@ def proto_code() -> Files:
         }
 
 
+def resource_files() -> Files:
+    """Return the CRD, its copy in the chart, and its page."""
+    return {**crd_files(), Path("docs/reference/crd.md"): crd_page().encode()}
+
+
 GENERATORS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "proto": (proto_code, ("proto/gen/python",)),
-    "crds": (crd_files, CRD_FOLDERS),
+    "crds": (resource_files, CRD_FOLDERS),
     "docs": (reference_pages, REFERENCE_FOLDERS),
 }
 """Name -> what makes the files, and the folders that hold nothing else."""

@@ -31,7 +31,12 @@ def main() -> int:
         facts = [f"{name}={value}" for name, value in error.facts.items()]
         sys.stderr.write("; ".join([error.message, *bad, *facts]) + "\n")
         return 2
-    is_wished = asyncio.run(_run(settings, access))
+    try:
+        is_wished = asyncio.run(_run(settings, access))
+    # The outermost edge: a bug is told in the form of every other line, and the exit code says that it was one.
+    except Exception:  # noqa: BLE001
+        _log.exception("ended by an error")
+        return 1
     _log.info("stopped", extra={"is_wished": is_wished})
     return 0 if is_wished else 1
 

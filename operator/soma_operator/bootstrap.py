@@ -7,7 +7,7 @@ Stop: workers finish what they have -> watches end -> Lease given back -> sessio
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -136,7 +136,7 @@ class _Acting:
             await self._watches.spawn()
             # The watches' library takes SIGTERM for itself; the order of the stop is ours to keep.
             self._process.arm_signals()
-            watching = group.create_task(self._watches.run(ours))
+            watching = group.create_task(self._watch(ours))
             await asyncio.wait({stopping, holding, watching}, return_when=asyncio.FIRST_COMPLETED)
             is_wished = stop.is_set()
             _log.info("stopping", extra={"is_wished": is_wished})
@@ -148,6 +148,13 @@ class _Acting:
             for task in (*workers, resync, stopping, holding):
                 task.cancel()
         return is_wished
+
+    async def _watch(self, ours: Collection[asyncio.Task[object]]) -> None:
+        try:
+            await self._watches.run(ours)
+        # Whatever ends the watches ends the process; it is told here, once, as a line of the log.
+        except Exception:  # noqa: BLE001
+            _log.exception("the watches ended")
 
     async def _hold(self, stop: asyncio.Event) -> None:
         if self._settings.leader_election:

@@ -1,9 +1,13 @@
 """What the folder of the operator must never do."""
 
+import ast
 import operator
+import re
 import sysconfig
 from pathlib import Path
 
+from soma_operator.core.reasons import REASONS
+from soma_operator.core.status import CONDITION_TYPES
 from soma_operator.settings import OperatorSettings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,3 +30,18 @@ def test_every_setting_is_described() -> None:
     fields = OperatorSettings.model_fields
 
     assert [name for name, field in fields.items() if not field.description] == []
+
+
+def test_every_reason_is_explained() -> None:
+    """No condition has a reason that the reference page does not tell."""
+    used = {
+        node.value
+        for path in (ROOT / "operator/soma_operator/core").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Finding", "Aspect")
+        for node in call.args[:3]
+        if isinstance(node, ast.Constant) and re.fullmatch("[A-Z][A-Za-z]+", str(node.value))
+    }
+
+    assert used - set(CONDITION_TYPES) - {"True", "False", "Unknown"} <= set(REASONS)
+    assert set(REASONS) - {"Ready", "Paused"} <= used

@@ -1,0 +1,28 @@
+"""Every reason that a condition of a SomaMemory may have; stable words, part of the API."""
+
+REASONS = {
+    "Ready": "all is as wished",
+    "ScaledToZero": "stopped by `spec.replicas: 0`; the data is kept",
+    "Progressing": "a change is on its way",
+    "Paused": "paused before the wish was fulfilled",
+    "Deleting": "the resource is being deleted, and something holds it",
+    "WaitingForCleanup": "an object of an earlier resource with this name is still being deleted",
+    "ProgressDeadlineExceeded": "no success within `spec.updateStrategy.progressDeadlineSeconds`; look at the pods",
+    "InvalidSpec": "the stored spec does not have the form of this version; correct the named fields",
+    "NameTaken": "a child's name belongs to something else; rename either",
+    "Refused": "the API server refuses a child; its sentence says why",
+    "Forbidden": "a right, a quota or an admission rule forbids a child; tried again every minute",
+    "StorageClassNotFound": "no such storage class, or no default one; create it or choose another",
+    "VolumeLost": "the volume of the claim is gone",
+    "PodsRefused": "the Deployment may make no pods: a quota or a policy",
+    "PodUnschedulable": "no node can take the pod",
+    "ImageNotAvailable": "the node cannot pull the image: name, credentials or registry",
+    "ContainerNotStarted": "the container cannot be started as configured",
+    "CrashLooping": "the server stops again and again; its last words are told",
+    "OutOfMemory": "the server needs more memory than `spec.resources.limits.memory`",
+    "Serving": "at least one pod serves",
+    "NotServing": "no pod serves",
+    "Bound": "the claim has its volume",
+    "WaitingForVolume": "the claim has no volume yet",
+    "VolumeGrowing": "the volume grows to the wished size",
+}
