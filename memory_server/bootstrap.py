@@ -11,9 +11,10 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import open_database
 from memory_server.adapters.embedded.index import EmbeddedIndex
-from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
+from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.embedder import NoEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.adapters.in_memory.store import InMemoryStore
@@ -94,7 +95,7 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
         database = open_database(
             settings.data_dir, synchronous=settings.synchronous, dimensions=dimensions
         )
-        options = StoreOptions(settings.write_queue_size, settings.request_id_ttl_s)
+        options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s)
         store = EmbeddedStore(database, clock, options, metrics.observe_commit)
         index = EmbeddedIndex(dimensions)
     try:

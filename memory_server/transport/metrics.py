@@ -60,6 +60,6 @@ class ServerMetrics:
         )
 
     def observe_commit(self, writes: int, seconds: float) -> None:
-        """Count one group commit; called in the committer's thread."""
+        """Count one group commit."""
         self.commit_seconds.observe(seconds)
         self.commit_writes.observe(writes)

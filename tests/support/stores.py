@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from memory_server.adapters.embedded.committer import CommitObserver
+from memory_server.adapters.embedded.committer import CommitObserver, CommitterOptions
 from memory_server.adapters.embedded.database import open_database
-from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
+from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.store import InMemoryStore
 from memory_server.ports import Change, MemoryStore
 from tests.support.memories import DIMENSIONS, StoppedClock
@@ -27,7 +27,7 @@ async def open_embedded(
 ) -> EmbeddedStore:
     """Open the embedded store in `folder`."""
     database = open_database(folder, synchronous="FULL", dimensions=DIMENSIONS)
-    return EmbeddedStore(database, StoppedClock(), StoreOptions(queue_size, 3600), observe)
+    return EmbeddedStore(database, StoppedClock(), CommitterOptions(queue_size, 3600), observe)
 
 
 async def open_in_memory(_folder: Path) -> InMemoryStore:

@@ -1,33 +1,35 @@
-"""The one writer: a thread that commits waiting writes in groups, so that they share one fsync.
+"""The one writer: waiting writes are committed in groups, so that they share one fsync.
 
 Theory of operation:
-    The event loop puts batches of writes into a queue. The thread takes all that wait (up to `MAX_GROUP_WRITES`),
-    carries them out in one transaction, commits, and hands the results back to the loop in one call. While it waits
-    for the disk the next group gathers, so the slower the disk, the larger the groups.
+    Writes gather in a list. The next turn of the event loop carries all of them out in one transaction, and a thread
+    commits it; meanwhile the next group gathers, so the slower the disk, the larger the groups. Only the commit, which
+    waits for the disk, is given to the thread: every statement lets go of the interpreter's lock and must win it back,
+    and against a busy loop that takes up to 5 ms each time. On the loop nobody competes.
 
 Rules:
     1. On the loop, the listener hears of a group's changes before any of its futures is done: what is acknowledged is
        searchable, also when the caller has gone.
     2. Groups are handed over in the order of their commits.
     3. A write that cannot be carried out fails alone: the group is rolled back, and each is tried in a transaction of
-       its own.
+       its own, in the thread.
+    4. The connection belongs to the thread while `_is_busy`, else to the loop.
 """
 
 import asyncio
-import queue
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from memory_server.adapters.embedded.database import Database, sqlite_error
-from memory_server.adapters.embedded.writes import Done, WriteExecutor
+from memory_server.adapters.embedded.writes import WriteExecutor
 from memory_server.domain.memory import Receipt
 from memory_server.ports import Change, Clock, Write
 from soma_common.errors import Overloaded, SomaError, Unavailable
 
-MAX_GROUP_WRITES = 1000
-"""Bounds the time a group holds the writer, and with it the latency of the next: about 20 ms."""
+MAX_GROUP_WRITES = 500
+"""Bounds the time a group holds the loop, and with it the latency of every other call: about 20 ms."""
 
 IDLE_S = 1.0
 """After this long without a write, the housekeeping is done."""
@@ -37,7 +39,20 @@ FORGET_PER_TURN = 10_000
 
 Outcome = Receipt | Exception
 CommitObserver = Callable[[int, float], None]
-"""Told of each group: its number of writes, and the seconds it took."""
+"""Told of each group: its number of writes, and the seconds from its beginning to its commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitterOptions:
+    """What the settings decide about writing.
+
+    Attributes:
+        queue_size: Most writes that may wait.
+        request_id_ttl_s: How long request ids are kept.
+    """
+
+    queue_size: int
+    request_id_ttl_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,46 +73,47 @@ class _Group:
 
 
 class Committer:
-    """Owns the writing connection and its thread.
+    """Owns the writing connection.
 
     Args:
         database: Where to write.
         clock: Tells when request ids are old.
-        queue_size: Most writes that may wait.
-        request_id_ttl_s: How long request ids are kept.
-        deliver: Called on the loop with the changes and the last commit of each group.
-        observe: Called in the thread after each group.
+        options: Limits.
+        deliver: Called on the loop with the changes of each group.
+        observe: Called on the loop after each group.
     """
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
+        options: CommitterOptions,
         *,
-        queue_size: int,
-        request_id_ttl_s: int,
-        deliver: Callable[[Sequence[Change], int], None],
+        deliver: Callable[[Sequence[Change]], None],
         observe: CommitObserver,
     ) -> None:
         self._connection = database.connect(is_writer=True)
         self._executor = WriteExecutor(self._connection)
         self._clock = clock
-        self._queue_size = queue_size
-        self._request_id_ttl_us = request_id_ttl_s * 1_000_000
+        self._options = options
         self._deliver = deliver
         self._observe = observe
-        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._waiting: deque[_Batch] = deque()
+        self._waiting_count = 0
+        self._is_busy = False
+        self._is_scheduled = False
         self._is_closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._housekeeping: asyncio.TimerHandle | None = None
         self._has_dirty_wal = False
         self._commit_seq = self._read_commit_seq()
         self.last_commit_seq = self._commit_seq
-        """The last commit that was delivered; read on the loop."""
+        """The last commit that was delivered."""
         self.failure: SomaError | None = None
-        """Why the last group failed as a whole; None when it did not."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
-        self._thread.start()
+        """Why the last commit failed as a whole; None when it did not."""
 
     async def commit(self, writes: Sequence[Write]) -> list[Outcome]:
         """Carry out writes; returns when they are durable.
@@ -108,63 +124,61 @@ class Committer:
         """
         if self._is_closed:
             raise Unavailable("the store is closing")
-        if self._waiting + len(writes) > self._queue_size:
+        if self._waiting_count + len(writes) > self._options.queue_size:
             message = "too many writes are waiting"
-            raise Overloaded(message, retry_after_s=RETRY_AFTER_S, waiting=self._waiting)
-        self._waiting += len(writes)
+            raise Overloaded(message, retry_after_s=RETRY_AFTER_S, waiting=self._waiting_count)
+        self._waiting_count += len(writes)
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._queue.put(_Batch(writes, future))
+        self._waiting.append(_Batch(writes, future))
+        self._schedule()
         return await future
 
     async def close(self) -> None:
-        """Finish what was accepted, empty the write-ahead log, stop the thread."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._queue.put(None)
-            await asyncio.to_thread(self._thread.join)
-
-    def _run(self) -> None:
-        is_running = True
-        while is_running:
-            try:
-                taken = self._take()
-            except queue.Empty:
-                self._keep_house()
-                continue
-            batches = [batch for batch in taken if batch is not None]
-            is_running = len(batches) == len(taken)
-            if batches:
-                group = self._commit_group(batches)
-                self._loop.call_soon_threadsafe(self._hand_over, group)
-        self._keep_house()
+        """Finish what was accepted, empty the write-ahead log, release the file."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        while self._is_busy or self._waiting:
+            self._idle.clear()
+            await self._idle.wait()
+        await self._loop.run_in_executor(self._thread, self._keep_house)
         self._connection.close()
+        self._thread.shutdown()
 
-    def _take(self) -> list[_Batch | None]:
-        """Wait for a batch, and take those behind it up to the size of a group; None asks to stop."""
-        batch = self._queue.get(timeout=IDLE_S)
-        taken = [batch]
-        count = len(batch.writes) if batch else 0
-        while batch is not None and count < MAX_GROUP_WRITES:
-            try:
-                batch = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            taken.append(batch)
-            count += len(batch.writes) if batch else 0
-        return taken
+    def _schedule(self) -> None:
+        """Begin a group in the next turn of the loop, when everybody who is ready now has given their writes."""
+        if not self._is_busy and not self._is_scheduled and self._waiting:
+            self._is_scheduled = True
+            self._loop.call_soon(self._begin)
 
-    def _commit_group(self, batches: list[_Batch]) -> _Group:
+    def _begin(self) -> None:
+        self._is_scheduled = False
+        self._is_busy = True
         started = self._loop.time()
+        batches = self._take()
+        group: _Group | None = None
         try:
-            group = self._in_transaction(batches)
-            self.failure = None
-        except Exception:  # noqa: BLE001 - looked at again below, write by write
+            group = self._carry_out(batches)
+        except Exception:  # noqa: BLE001 - looked at again write by write, in the thread
             self._roll_back()
-            group = self._one_by_one(batches)
-        self._observe(sum(len(batch.writes) for batch in batches), self._loop.time() - started)
-        return group
+        settled = self._loop.run_in_executor(self._thread, self._settle, batches, group)
+        settled.add_done_callback(lambda done: self._finish(done.result(), started))
 
-    def _in_transaction(self, batches: list[_Batch]) -> _Group:
+    def _take(self) -> list[_Batch]:
+        """Return the batches of the next group; one that is larger than a group goes alone."""
+        batches = [self._waiting.popleft()]
+        count = len(batches[0].writes)
+        while self._waiting and count < MAX_GROUP_WRITES:
+            count += len(self._waiting[0].writes)
+            if count > MAX_GROUP_WRITES:
+                break
+            batches.append(self._waiting.popleft())
+        return batches
+
+    def _carry_out(self, batches: Sequence[_Batch]) -> _Group:
+        """Carry out the writes in a transaction that is left open."""
         commit_seq = self._commit_seq
         outcomes: list[tuple[_Batch, list[Outcome]]] = []
         changes: list[Change] = []
@@ -173,7 +187,7 @@ class Committer:
             results: list[Outcome] = []
             for write in batch.writes:
                 try:
-                    done: Done = self._executor.execute(write, commit_seq + 1)
+                    done = self._executor.execute(write, commit_seq + 1)
                 except SomaError as error:
                     results.append(error)
                     continue
@@ -181,36 +195,49 @@ class Committer:
                 results.append(done.receipt)
                 changes += done.changes
             outcomes.append((batch, results))
+        self._executor.touch_namespaces()
         if commit_seq > self._commit_seq or not all(batch.writes for batch in batches):
             # Without any write it is the question whether writing works, which only a write can answer.
             self._connection.execute(
                 "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
             )
             self._has_dirty_wal = True
-        self._connection.execute("COMMIT")
-        self._commit_seq = commit_seq
         return _Group(outcomes, changes, commit_seq)
 
-    def _one_by_one(self, batches: list[_Batch]) -> _Group:
+    def _settle(self, batches: Sequence[_Batch], group: _Group | None) -> _Group:
+        """Commit a group, or find out which of its writes cannot be done; runs in the thread."""
+        if group is not None:
+            try:
+                self._connection.execute("COMMIT")
+            except sqlite3.Error:
+                self._roll_back()
+            else:
+                self._commit_seq = group.last_commit_seq
+                self.failure = None
+                return group
+        return self._one_by_one(batches)
+
+    def _one_by_one(self, batches: Sequence[_Batch]) -> _Group:
         """Give each write a transaction of its own, so that only the one that cannot be done fails."""
         outcomes: list[tuple[_Batch, list[Outcome]]] = []
         changes: list[Change] = []
         for batch in batches:
             results: list[Outcome] = []
             for writes in [[write] for write in batch.writes] or [[]]:
-                single = _Batch(writes, batch.future)
                 try:
-                    group = self._in_transaction([single])
-                    self.failure = None
+                    group = self._carry_out([_Batch(writes, batch.future)])
+                    self._connection.execute("COMMIT")
                 except sqlite3.Error as error:
                     self._roll_back()
                     self.failure = sqlite_error(error)
                     results.append(self.failure)
                 except Exception as error:  # noqa: BLE001 - the outermost edge of this thread
-                    # A bug: its caller gets and logs it. Were the thread to end, every later write would wait for ever.
+                    # A bug: its caller gets and logs it, and the others' writes go on.
                     self._roll_back()
                     results.append(error)
                 else:
+                    self._commit_seq = group.last_commit_seq
+                    self.failure = None
                     results += group.outcomes[0][1]
                     changes += group.changes
             outcomes.append((batch, results))
@@ -219,28 +246,56 @@ class Committer:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._executor.forget_caches()
 
-    def _hand_over(self, group: _Group) -> None:
-        self._deliver(group.changes, group.last_commit_seq)
+    def _finish(self, group: _Group, started: float) -> None:
+        """Tell the listener, then the callers; then go on with what has gathered."""
+        self._is_busy = False
         self.last_commit_seq = group.last_commit_seq
+        if group.changes:
+            self._deliver(group.changes)
+        count = 0
         for batch, results in group.outcomes:
-            self._waiting -= len(batch.writes)
+            count += len(batch.writes)
             # A caller that has gone cancelled its future; its write is done all the same.
             if not batch.future.done():
                 batch.future.set_result(list(results))
+        self._waiting_count -= count
+        self._observe(count, self._loop.time() - started)
+        self._schedule()
+        if not self._waiting:
+            self._idle.set()
+            self._rest()
+
+    def _rest(self) -> None:
+        """Do the housekeeping when nobody writes for a while."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        if self._has_dirty_wal and not self._is_closed:
+            self._housekeeping = self._loop.call_later(IDLE_S, self._begin_housekeeping)
+
+    def _begin_housekeeping(self) -> None:
+        if self._is_busy or self._waiting or self._is_closed:
+            return
+        self._is_busy = True
+        kept = self._loop.run_in_executor(self._thread, self._keep_house)
+        kept.add_done_callback(
+            lambda _done: self._finish(_Group([], [], self._commit_seq), self._loop.time())
+        )
 
     def _keep_house(self) -> None:
         """Forget old request ids, and empty the log so that deleted payloads do not linger in it."""
         if not self._has_dirty_wal:
             return
         try:
-            before_us = self._clock.now_us() - self._request_id_ttl_us
+            before_us = self._clock.now_us() - self._options.request_id_ttl_s * 1_000_000
             self._executor.forget_requests(before_us, FORGET_PER_TURN)
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             self.failure = sqlite_error(error)
             return
-        self._has_dirty_wal = False
+        # A reader in the middle of the log keeps it from being emptied: then another time.
+        self._has_dirty_wal = bool(row[0])
 
     def _read_commit_seq(self) -> int:
         row = self._connection.execute(

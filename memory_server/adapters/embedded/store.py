@@ -7,11 +7,10 @@ long (counting, scanning, filters over metadata) runs in a thread on a connectio
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from memory_server.adapters.embedded import queries, rows
-from memory_server.adapters.embedded.committer import CommitObserver, Committer
+from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, sqlite_error
 from memory_server.adapters.embedded.writes import memory_not_found, namespace_not_found
 from memory_server.domain.filters import Filter
@@ -25,7 +24,7 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
-from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
+from memory_server.ports import Clock, CommitListener, ListPosition, Write
 from soma_common.errors import SomaError, StorageFull
 
 SCAN_ROWS = 1000
@@ -34,14 +33,6 @@ HEADROOM_BYTES = 4 * 1024 * 1024
 """A disk that was full counts as full until so much is free: an empty commit fits where no payload does."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOptions:
-    """What the settings decide about the store."""
-
-    queue_size: int
-    request_id_ttl_s: int
 
 
 class EmbeddedStore:
@@ -53,7 +44,7 @@ class EmbeddedStore:
         self,
         database: Database,
         clock: Clock,
-        options: StoreOptions,
+        options: CommitterOptions,
         observe: CommitObserver = lambda _count, _seconds: None,
     ) -> None:
         self._database = database
@@ -65,9 +56,8 @@ class EmbeddedStore:
         self._committer = Committer(
             database,
             clock,
-            queue_size=options.queue_size,
-            request_id_ttl_s=options.request_id_ttl_s,
-            deliver=self._deliver,
+            options,
+            deliver=lambda changes: self._listener(changes),
             observe=observe,
         )
 
@@ -223,10 +213,6 @@ class EmbeddedStore:
         async with self._slow_lock:
             self._slow_reader.close()
         self._database.release()
-
-    def _deliver(self, changes: Sequence[Change], _last_commit_seq: int) -> None:
-        if changes:
-            self._listener(changes)
 
     def _namespace_key(self, scope: Scope) -> int | None:
         key = self._namespace_keys.get(scope)

@@ -13,7 +13,7 @@ from memory_server.ports import Vector
 Mask = npt.NDArray[np.bool_]
 """One truth value per slot."""
 
-# One query never takes both cores: the event loop and the committer need theirs.
+# One query never takes both cores: the commits and the other calls need theirs.
 faiss.omp_set_num_threads(1)
 
 

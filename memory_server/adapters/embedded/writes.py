@@ -46,10 +46,12 @@ class _Head:
 
 
 class WriteExecutor:
-    """Carries out writes on the writer's connection; lives in the committer's thread."""
+    """Carries out writes on the writer's connection, which its caller has to itself meanwhile."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._namespace_keys: dict[Scope, int] = {}
+        self._touched: dict[int, int] = {}
 
     def execute(self, write: Write, commit_seq: int) -> Done:
         """Carry out one write inside the open transaction.
@@ -72,6 +74,19 @@ class WriteExecutor:
         if write.request is not None:
             self._remember(write.scope.tenant, write.request, done.receipt, write.now_us)
         return done
+
+    def touch_namespaces(self) -> None:
+        """Note in each namespace the last commit that changed it; to be called at the end of a transaction."""
+        for namespace_key, commit_seq in self._touched.items():
+            self._connection.execute(
+                "UPDATE namespace SET commit_seq = ? WHERE key = ?", (commit_seq, namespace_key)
+            )
+        self._touched.clear()
+
+    def forget_caches(self) -> None:
+        """Forget what a transaction that was rolled back had made; to be called after each."""
+        self._namespace_keys.clear()
+        self._touched.clear()
 
     def forget_requests(self, before_us: int, limit: int) -> None:
         """Forget up to `limit` request ids that are older."""
@@ -194,11 +209,16 @@ class WriteExecutor:
         return Done(receipt, tuple(changes))
 
     def _namespace_key(self, scope: Scope) -> int | None:
-        row = self._connection.execute(
-            "SELECT key FROM namespace WHERE tenant = ? AND name = ?",
-            (scope.tenant, scope.namespace),
-        ).fetchone()
-        return row[0] if row else None
+        key = self._namespace_keys.get(scope)
+        if key is None:
+            row = self._connection.execute(
+                "SELECT key FROM namespace WHERE tenant = ? AND name = ?",
+                (scope.tenant, scope.namespace),
+            ).fetchone()
+            if row is None:
+                return None
+            key = self._namespace_keys[scope] = row[0]
+        return key
 
     def _require_namespace(self, scope: Scope) -> int:
         key = self._namespace_key(scope)
@@ -270,15 +290,14 @@ class WriteExecutor:
     def _insert_metadata(
         self, namespace_key: int, commit_seq: int, values: Iterator[tuple[str, int, str | float]]
     ) -> None:
-        self._connection.executemany(
-            "INSERT INTO metadata VALUES (?, ?, ?, ?, ?)",
-            [(namespace_key, name, kind, value, commit_seq) for name, kind, value in values],
-        )
+        for name, kind, value in values:
+            self._connection.execute(
+                "INSERT INTO metadata VALUES (?, ?, ?, ?, ?)",
+                (namespace_key, name, kind, value, commit_seq),
+            )
 
     def _touch(self, namespace_key: int, commit_seq: int) -> None:
-        self._connection.execute(
-            "UPDATE namespace SET commit_seq = ? WHERE key = ?", (commit_seq, namespace_key)
-        )
+        self._touched[namespace_key] = commit_seq
 
 
 def namespace_not_found(scope: Scope) -> NotFound:

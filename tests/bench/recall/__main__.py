@@ -14,9 +14,10 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import open_database
 from memory_server.adapters.embedded.index import EmbeddedIndex
-from memory_server.adapters.embedded.store import EmbeddedStore, StoreOptions
+from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
@@ -85,7 +86,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(Path(folder) / "data", synchronous="NORMAL", dimensions=DIMENSIONS)
         clock = SystemClock()
-        memory_store = EmbeddedStore(database, clock, StoreOptions(10_000, 3600))
+        memory_store = EmbeddedStore(database, clock, CommitterOptions(10_000, 3600))
         limits = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
         index, embedder = EmbeddedIndex(DIMENSIONS), WordLlamaEmbedder(DIMENSIONS)
         engine = Engine(memory_store, index, embedder, clock, os.urandom, limits)
