@@ -51,8 +51,13 @@ def check_name(found: Violations, path: str, name: str, max_bytes: int) -> None:
         return
     found.require(size <= max_bytes, path, f"must be at most {max_bytes} bytes of UTF-8")
     found.require(name == name.strip(), path, "must not begin or end with white space")
-    is_printable = all(unicodedata.category(character) not in ("Cc", "Cs") for character in name)
-    found.require(is_printable, path, "must not contain control characters")
+    found.require(_has_no_controls(name), path, "must not contain control characters")
+
+
+def _has_no_controls(name: str) -> bool:
+    if name.isascii():
+        return name.isprintable()
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in name)
 
 
 def check_namespace(found: Violations, namespace: str) -> None:

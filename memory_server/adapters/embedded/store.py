@@ -24,7 +24,7 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
-from memory_server.ports import Clock, CommitListener, ListPosition, Write
+from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
 from soma_common.errors import SomaError, StorageFull
 
 SCAN_ROWS = 1000
@@ -57,7 +57,7 @@ class EmbeddedStore:
             database,
             clock,
             options,
-            deliver=lambda changes: self._listener(changes),
+            deliver=self._tell,
             observe=observe,
         )
 
@@ -213,6 +213,9 @@ class EmbeddedStore:
         async with self._slow_lock:
             self._slow_reader.close()
         self._database.release()
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        self._listener(changes)
 
     def _namespace_key(self, scope: Scope) -> int | None:
         key = self._namespace_keys.get(scope)
