@@ -1,0 +1,91 @@
+"""A TCP proxy that a test can cut, silence and mend: faults of the network before a real server."""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import Literal, Self
+
+from tests.support.server_process import HOST
+
+Mode = Literal["open", "cut", "silent"]
+
+
+class TcpProxy:
+    """Passes bytes to a port of this machine, until told otherwise.
+
+    Cut: connections break, and new ones break at once. Silent: they stay, and nothing passes, as behind a
+    load balancer that forgot them.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self._target = (HOST, target_port)
+        self._listener = socket.create_server((HOST, 0))
+        self._mode: Mode = "open"
+        self._passing = threading.Event()
+        self._passing.set()
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cut()
+        self._passing.set()
+        self._listener.close()
+
+    def cut(self) -> None:
+        """Break every connection, and each new one."""
+        self._mode = "cut"
+        with self._lock:
+            for one in self._sockets:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def silence(self) -> None:
+        """Let nothing pass, and tell nobody."""
+        self._mode = "silent"
+        self._passing.clear()
+
+    def mend(self) -> None:
+        """Let everything pass again; what was silenced is lost, as its connections are broken now."""
+        was_silent = self._mode == "silent"
+        if was_silent:
+            self.cut()
+        self._mode = "open"
+        self._passing.set()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._mode == "cut":
+                client.close()
+                continue
+            server = socket.create_connection(self._target)
+            with self._lock:
+                self._sockets |= {client, server}
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._passing.wait()
+                sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._sockets.discard(source)
+        source.close()
