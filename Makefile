@@ -60,10 +60,10 @@ contract: $(READY) ## Every adapter against the promises of its port
 integration: $(READY) tools ## Tests against a real API server and a real server process
 	@$(PYTHON) -m pytest tests/integration
 
-e2e: $(READY) tools ## The user's story on a real node with real pods
+e2e: $(READY) tools images ## The user's story on a real node with real pods
 	@$(PYTHON) -m pytest tests/e2e
 
-test: $(READY) tools ## All tests
+test: $(READY) tools images ## All tests
 	@$(PYTHON) -m pytest tests/unit tests/contract tests/integration tests/e2e
 
 chaos: $(READY) tools ## Long forms of the fault tests

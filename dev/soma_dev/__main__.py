@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from soma_dev import debian, generate, tools
+from soma_dev import debian, doctor, generate, tools
 from soma_dev.cluster import provider
 from soma_dev.cluster.native.provider import unable
 from soma_dev.demo import story
@@ -89,9 +89,14 @@ def _demo_down(_: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(_: argparse.Namespace) -> int:
+    return doctor.run()
+
+
 COMMANDS: Mapping[str, tuple[Command, str]] = {
     "demo": (_demo, "show the main job, from an empty machine"),
     "demo-down": (_demo_down, "remove everything that the demo made"),
+    "doctor": (_doctor, "say what is present, what would be built, and how long it takes"),
     "tools": (_tools, "build the pinned tools that this machine lacks into the cache"),
     "images": (_images, "build both images of the present sources"),
     "cluster-up": (_cluster_up, "start a cluster and print its KUBECONFIG"),

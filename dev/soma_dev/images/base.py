@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from soma_dev.cluster.native.services import PAUSE_IMAGE
-from soma_dev.images.storage import buildah
+from soma_dev.images.storage import buildah, holds
 from soma_dev.paths import cache
-from soma_dev.shell import run, succeeds
+from soma_dev.shell import run
 
 RELEASE = "bookworm"
 NAME = f"localhost/soma-python-base:{RELEASE}"
@@ -30,9 +30,14 @@ int main(void) { signal(SIGTERM, stop); signal(SIGINT, stop); for (;;) pause(); 
 """
 
 
+def exists() -> bool:
+    """Tell whether the base image is made."""
+    return holds(NAME)
+
+
 def ensure() -> None:
     """Make the base image of the Dockerfile for buildah, once."""
-    if succeeds(*buildah(), "inspect", "--type", "image", NAME):
+    if exists():
         return
     # In the cache, not in /tmp: a file system that is mounted without `dev` cannot hold a root.
     (cache() / "images").mkdir(parents=True, exist_ok=True)

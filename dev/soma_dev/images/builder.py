@@ -8,7 +8,7 @@ from typing import Protocol
 from soma_dev.images import base
 from soma_dev.images.build_secrets import secrets
 from soma_dev.images.catalog import Image
-from soma_dev.images.storage import buildah
+from soma_dev.images.storage import buildah, holds
 from soma_dev.paths import ROOT
 from soma_dev.shell import run, succeeds
 
@@ -75,7 +75,7 @@ class Buildah:
 
     def has(self, name: str) -> bool:
         """Tell whether an image is there."""
-        return succeeds(*buildah(), "inspect", "--type", "image", name)
+        return holds(name)
 
     def build(self, image: Image, name: str) -> None:
         """Build an image from the present sources, under a name."""

@@ -1,6 +1,7 @@
 """buildah's storage: one of our own, in the cache."""
 
 from functools import cache as once
+from pathlib import Path
 
 from soma_dev.paths import cache
 from soma_dev.shell import succeeds
@@ -16,7 +17,15 @@ def buildah() -> tuple[str, ...]:
     return overlay if succeeds(*overlay, "info") else _with(COPIES)
 
 
+def holds(name: str) -> bool:
+    """Tell whether an image is there; looking makes no storage."""
+    return _home().exists() and succeeds(*buildah(), "inspect", "--type", "image", name)
+
+
+def _home() -> Path:
+    return cache() / "containers"
+
+
 def _with(driver: str) -> tuple[str, ...]:
-    home = cache() / "containers"
-    root, run_root = home / driver, home / f"{driver}-run"
+    root, run_root = _home() / driver, _home() / f"{driver}-run"
     return ("buildah", "--root", str(root), "--runroot", str(run_root), "--storage-driver", driver)

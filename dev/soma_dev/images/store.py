@@ -32,7 +32,7 @@ def ensure(say: Callable[[str], None], images: Iterable[Image] = IMAGES) -> dict
 def _ensure_one(chosen: Builder, image: Image, say: Callable[[str], None]) -> str:
     for _ in range(ATTEMPTS):
         name = reference(image)
-        if _archive_path(name).exists() or chosen.has(name):
+        if is_built(name):
             return name
         say(f"building {name}")
         chosen.build(image, name)
@@ -41,6 +41,11 @@ def _ensure_one(chosen: Builder, image: Image, say: Callable[[str], None]) -> st
         # Somebody saved a file meanwhile: what was built may be neither the old nor the new.
         chosen.remove(name)
     raise Problem("the sources change faster than they build", mend="let the editor rest")
+
+
+def is_built(name: str) -> bool:
+    """Tell whether an image need not be built."""
+    return _archive_path(name).exists() or builder().has(name)
 
 
 def archive(name: str) -> Path:

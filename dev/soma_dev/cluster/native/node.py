@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,8 +52,10 @@ def down(node: Layout) -> bool:
 
 def is_healthy(node: Layout) -> bool:
     """Tell whether every process of the node runs and its API server answers."""
-    complete = (node.state / "complete").exists()
-    return complete and not _ended(node) and _endpoint(node).answers("/readyz")
+    complete = node.state / "complete"
+    if not complete.exists() or _ended(node, complete.read_text().split()):
+        return False
+    return _endpoint(node).answers("/readyz")
 
 
 def ctr(node: Layout, *arguments: str | Path) -> str:
@@ -97,9 +99,10 @@ def _start(node: Layout, pause_image: Path) -> None:
     _spawn(node, services.dns(node, addresses), _volume_keeper(node))
     _wait(node, endpoint, "/api/v1/namespaces/default/serviceaccounts/default")
     kubectl(node, "wait", "--for=condition=Ready", f"node/{NODE_NAME}", f"--timeout={START_S}s")
-    if ended := _ended(node):
+    started = [path.stem for path in _records(node).glob("*.json")]
+    if ended := _ended(node, started):
         raise Problem(f"{', '.join(ended)} ended at once", mend=f"read the logs in {node.logs}")
-    (node.state / "complete").touch()
+    (node.state / "complete").write_text("\n".join(started))
 
 
 def _make_keys(node: Layout, addresses: Addresses) -> Endpoint:
@@ -145,9 +148,9 @@ def _spawn(node: Layout, *wanted: Service) -> None:
         identity.save(_records(node) / f"{service.name}.json")
 
 
-def _ended(node: Layout) -> list[str]:
-    """Return the names of the services that were started and do not run."""
-    saved = {path.stem: processes.load(path) for path in _records(node).glob("*.json")}
+def _ended(node: Layout, names: Iterable[str]) -> list[str]:
+    """Return those of the services that do not run."""
+    saved = {name: processes.load(_records(node) / f"{name}.json") for name in names}
     return [name for name, one in saved.items() if not (one and processes.is_running(one))]
 
 
