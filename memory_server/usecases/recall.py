@@ -22,7 +22,7 @@ from memory_server.usecases.read import fitting
 from soma_common.errors import Unavailable
 
 LEG_FACTOR = 4
-LEG_LEAST = 100
+LEG_LEAST = 50
 """Each leg proposes this many times `top_k`, at least so many: a memory that is middling in both legs can win."""
 
 CATCH_UP_ATTEMPTS = 10

@@ -65,9 +65,11 @@ class Partition:
         self._timeline = Timeline()
         self._coordinates: dict[int, Coordinate] = {}
         self.keywords = KeywordIndex()
+        self._last_mask: tuple[Allowed, Mask] | None = None
 
     def add(self, record: MemoryRecord) -> None:
         """Take a memory in; it is found from now on."""
+        self._last_mask = None
         slot = self._free.pop() if self._free else len(self._slots)
         self._slots[record.commit_seq] = slot
         self._columns.put(slot, record, self._model(record))
@@ -82,6 +84,7 @@ class Partition:
 
     def remove(self, seq: int) -> None:
         """Drop a memory; it is not found any more."""
+        self._last_mask = None
         slot = self._slots.pop(seq)
         self._columns.is_live[slot] = False
         self._free.append(slot)
@@ -143,7 +146,12 @@ class Partition:
         return self._models.setdefault(record.embedding_model, len(self._models) + 1)
 
     def _mask(self, allowed: Allowed) -> Mask:
-        """Return which slots may be found."""
+        """Return which slots may be found; the steps of one recall ask for the same mask."""
+        if self._last_mask is None or self._last_mask[0] is not allowed:
+            self._last_mask = (allowed, self._new_mask(allowed))
+        return self._last_mask[1]
+
+    def _new_mask(self, allowed: Allowed) -> Mask:
         columns, given = self._columns, allowed.given
         mask: Mask = columns.is_live & (columns.expire_time_us > allowed.now_us)
         if given.kinds:
