@@ -119,13 +119,18 @@ class Tail:
         self, idfs: dict[str, float], lengths: "Lengths", is_allowed: IsAllowed
     ) -> dict[int, float]:
         """Return the BM25 score of every allowed memory that has one of the words."""
-        scores: dict[int, float] = {}
-        for word, idf in idfs.items():
-            for seq, count in self._postings.get(word, {}).items():
-                norm = BM25_K1 * (1 - BM25_B + BM25_B * lengths.relative(seq))
-                gain = idf * count * (BM25_K1 + 1) / (count + norm)
-                scores[seq] = scores.get(seq, 0.0) + gain
-        return {seq: score for seq, score in scores.items() if is_allowed(seq)}
+        matches = [(idf, self._postings.get(word, {})) for word, idf in idfs.items()]
+        found = {seq for _, postings in matches for seq in postings if is_allowed(seq)}
+        norms = {
+            seq: BM25_K1 * (1 - BM25_B + BM25_B * relative)
+            for seq, relative in lengths.relative(found).items()
+        }
+        scores = dict.fromkeys(found, 0.0)
+        for idf, postings in matches:
+            for seq, count in postings.items():
+                if seq in scores:
+                    scores[seq] += idf * count * (BM25_K1 + 1) / (count + norms[seq])
+        return scores
 
 
 class Lengths:
@@ -144,9 +149,11 @@ class Lengths:
         """Drop a memory."""
         self._total -= self._lengths.pop(seq)
 
-    def relative(self, seq: int) -> float:
-        """Return the length of a memory as a multiple of the mean."""
-        return self._lengths[seq] * len(self._lengths) / (self._total or 1)
+    def relative(self, seqs: Iterable[int]) -> dict[int, float]:
+        """Return the lengths of memories as multiples of the mean."""
+        scale = len(self._lengths) / (self._total or 1)
+        lengths = self._lengths
+        return {seq: lengths[seq] * scale for seq in seqs}
 
 
 class KeywordIndex:
@@ -192,8 +199,9 @@ class KeywordIndex:
         scores = self._flushed_scores(list(idfs), is_allowed, LENGTH_MARGIN * limit)
         scores |= self._tail.scores(idfs, self._lengths, is_allowed)
         scores |= self._frozen.scores(idfs, self._lengths, is_allowed)
+        relative = self._lengths.relative(scores)
         gentle = [
-            (score * length_correction(self._lengths.relative(seq)) / attainable, seq)
+            (score * length_correction(relative[seq]) / attainable, seq)
             for seq, score in scores.items()
         ]
         return [(seq, min(score, 1.0)) for score, seq in heapq.nlargest(limit, gentle)]

@@ -16,6 +16,9 @@ from memory_server.adapters.embedded.vectors import FlatVectors, Mask
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord
 from memory_server.ports import Allowed, Found, Vector
 
+_EPISODIC = int(MemoryKind.EPISODIC)
+"""As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
+
 NEVER_US = np.iinfo(np.int64).max
 _FIRST_CAPACITY = 64
 
@@ -89,7 +92,7 @@ class Partition:
         self._columns.is_live[slot] = False
         self._free.append(slot)
         self._metadata.remove(slot)
-        if self._columns.kind[slot] == MemoryKind.EPISODIC:
+        if self._columns.kind[slot] == _EPISODIC:
             self._timeline.remove(int(self._columns.event_time_us[slot]), seq)
         self._coordinates.pop(seq, None)
         self.keywords.remove(seq)
@@ -114,7 +117,7 @@ class Partition:
         found: dict[int, list[int]] = {}
         for seq in seqs:
             slot = self._slots[seq]
-            if columns.kind[slot] != MemoryKind.EPISODIC:
+            if columns.kind[slot] != _EPISODIC:
                 continue
             beside = self._timeline.adjacent(int(columns.event_time_us[slot]), seq)
             if others := [other for other in beside if is_allowed(other)]:
