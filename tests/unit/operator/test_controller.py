@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soma_common.errors import Conflict, InvalidInput, Overloaded, PermissionRefused, Unavailable
 from soma_operator.adapters.in_memory import InMemoryCluster
@@ -23,7 +25,7 @@ from soma_operator.core.observed import ObjectKey
 from soma_operator.metrics import Metrics
 from soma_operator.queue import Pace, WorkQueue
 from soma_operator.workers import Workers
-from tests.support.somamemories import DEFAULTS, NOW, conditions_of
+from tests.support.somamemories import DEFAULTS, NOW, conditions_of, specs
 
 KEY = ObjectKey("default", "mem")
 
@@ -59,6 +61,24 @@ class Bench:
         kinds = (*CHILD_KINDS, SOMA_MEMORY)
         found = [one for kind in kinds for one in await self.cluster.find(kind)]
         return [{**one, "metadata": one["metadata"]["name"]} for one in found]
+
+    async def edit(self, spec: Manifest) -> None:
+        stored = await self.cluster.read(SOMA_MEMORY, KEY.namespace, KEY.name)
+        assert stored is not None
+        await self.cluster.replace({**stored, "spec": {"replicas": 1, **spec}})
+
+    async def children(self) -> dict[str, Manifest]:
+        """The children without what differs between two objects of the same content."""
+        found = [one for kind in CHILD_KINDS for one in await self.cluster.find(kind)]
+        for child in found:
+            metadata = child["metadata"]
+            for field in ("uid", "resourceVersion", "generation", "annotations"):
+                metadata.pop(field, None)
+            for owner in metadata.get("ownerReferences", []):
+                del owner["uid"]
+            # Items of a shared list are told apart by their keys: their order carries no meaning.
+            child.get("spec", {}).get("ports", []).sort(key=lambda port: port["name"])
+        return {f"{one['kind']}/{one['metadata']['name']}": one for one in found}
 
     def fail(self, verb: str, kind: Kind, error: Exception) -> None:
         def before(its_verb: str, its_kind: Kind) -> None:
@@ -145,6 +165,39 @@ def _die_at(cluster: InMemoryCluster, fatal: int) -> None:
 
 def _without_uids(world: list[Manifest]) -> str:
     return str(world)
+
+
+CHANGEABLE = (
+    "image",
+    "replicas",
+    "deletionPolicy",
+    "service",
+    "resources",
+    "podDisruptionBudget",
+    "monitoring",
+    "limits",
+)
+
+
+def changeable() -> st.SearchStrategy[Manifest]:
+    """Specs without what cannot be changed."""
+    return specs().map(lambda spec: {key: spec[key] for key in CHANGEABLE if key in spec})
+
+
+@given(steps=st.lists(changeable(), min_size=1, max_size=4))
+async def test_steps_lead_where_a_fresh_start_leads(steps: list[Manifest]) -> None:
+    """However a resource came to its spec, its children are those of a new resource with that spec."""
+    stepwise, fresh = Bench(), Bench()
+    await stepwise.make()
+    await fresh.make(**steps[-1])
+
+    for spec in steps:
+        await stepwise.edit(spec)
+        await stepwise.controller.reconcile(KEY)
+    await fresh.controller.reconcile(KEY)
+
+    assert await stepwise.children() == await fresh.children()
+    assert (await stepwise.controller.reconcile(KEY)).result == "unchanged"
 
 
 async def test_refused_content_is_a_condition(bench: Bench) -> None:
