@@ -6,6 +6,7 @@ from pathlib import Path
 
 from soma_dev import tools
 from soma_dev.images import store
+from soma_dev.images.catalog import REGISTRY as LOCAL
 from soma_dev.paths import tool
 from soma_dev.problem import Problem
 from soma_dev.shell import run
@@ -40,7 +41,13 @@ class Existing:
         return True
 
     def up(self, say: Callable[[str], None]) -> Path:
-        """Check that it answers."""
+        """Check that it answers, and that it can get our images."""
+        if self.registry is None:
+            raise Problem(
+                "the cluster cannot pull images of this machine",
+                mend=f"set {REGISTRY} to a registry that you may push to and the cluster may pull from, "
+                f"or to {LOCAL} when its nodes have the images of `make images` already",
+            )
         tools.ensure(tools.CLIENTS, say)
         mend = (
             f"check {self.kubeconfig}: the cluster must answer, and you must be allowed to install"
@@ -50,15 +57,11 @@ class Existing:
 
     def load(self, names: Sequence[str], say: Callable[[str], None]) -> Mapping[str, str]:
         """Push images to the registry that the cluster pulls from."""
-        if self.registry is None:
-            raise Problem(
-                "the cluster cannot pull images of this machine",
-                mend=f"set {REGISTRY} to a registry that you may push to and the cluster may pull from",
-            )
         moved = {name: f"{self.registry}/{name.rpartition('/')[2]}" for name in names}
         for name, target in moved.items():
-            say(f"pushing {target}")
-            store.builder().push(name, target)
+            if name != target:
+                say(f"pushing {target}")
+                store.builder().push(name, target)
         return moved
 
     def down(self) -> bool:

@@ -66,6 +66,7 @@ def down() -> None:
         _leave(Kubernetes(cluster.up(print)))
     found = cluster.down()
     print(f"{cluster.description}: {'removed' if found else 'nothing of ours is left'}")
+    print(f"tools and images stay in {cache()} for the next time; remove it to get the room back")
 
 
 def _prepare(steps: Steps, cluster: Cluster) -> tuple[Kubernetes, str]:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from soma_dev.cluster.native.services import PAUSE_IMAGE
@@ -11,6 +12,7 @@ from soma_dev.shell import run
 
 RELEASE = "bookworm"
 NAME = f"localhost/soma-python-base:{RELEASE}"
+SECONDS = 45
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 UNNEEDED = (
     "usr/share/doc",
@@ -35,10 +37,11 @@ def exists() -> bool:
     return holds(NAME)
 
 
-def ensure() -> None:
+def ensure(say: Callable[[str], None]) -> None:
     """Make the base image of the Dockerfile for buildah, once."""
     if exists():
         return
+    say(f"making {NAME} from Debian's packages (about {SECONDS} s on two quiet cores)")
     # In the cache, not in /tmp: a file system that is mounted without `dev` cannot hold a root.
     (cache() / "images").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache() / "images") as folder:

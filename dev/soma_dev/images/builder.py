@@ -1,7 +1,7 @@
 """What builds images: Docker where an engine answers, else buildah."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,7 @@ class Builder(Protocol):
     def has(self, name: str) -> bool:
         """Tell whether an image is there."""
 
-    def build(self, image: Image, name: str) -> None:
+    def build(self, image: Image, name: str, say: Callable[[str], None]) -> None:
         """Build an image from the present sources, under a name."""
 
     def remove(self, name: str) -> None:
@@ -41,8 +41,9 @@ class Docker:
         """Tell whether an image is there."""
         return succeeds("docker", "image", "inspect", name)
 
-    def build(self, image: Image, name: str) -> None:
+    def build(self, image: Image, name: str, say: Callable[[str], None]) -> None:
         """Build an image from the present sources, under a name."""
+        say(f"building {name}")
         environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
         arguments = ["--target", image.target, "--tag", name, NETWORK]
         with secrets() as passed:
@@ -77,9 +78,10 @@ class Buildah:
         """Tell whether an image is there."""
         return holds(name)
 
-    def build(self, image: Image, name: str) -> None:
+    def build(self, image: Image, name: str, say: Callable[[str], None]) -> None:
         """Build an image from the present sources, under a name."""
-        base.ensure()
+        base.ensure(say)
+        say(f"building {name}")
         arguments: Sequence[str] = (
             "--layers", "--isolation=chroot", NETWORK, "--build-arg", f"BASE={base.NAME}", "--pull-never",
             "--target", image.target, "--tag", name,

@@ -34,8 +34,7 @@ def _ensure_one(chosen: Builder, image: Image, say: Callable[[str], None]) -> st
         name = reference(image)
         if is_built(name):
             return name
-        say(f"building {name}")
-        chosen.build(image, name)
+        chosen.build(image, name, say)
         if reference(image) == name:
             return name
         # Somebody saved a file meanwhile: what was built may be neither the old nor the new.
