@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+from soma_dev import tools
 from soma_dev.cluster import provider
 from soma_dev.cluster.existing import Existing
 from soma_dev.cluster.provider import Cluster
@@ -63,7 +64,8 @@ def down() -> None:
     """Remove everything that `up` made."""
     cluster = provider.choose(CLUSTER)
     if isinstance(cluster, Existing):
-        _leave(Kubernetes(cluster.up(print)))
+        tools.ensure(tools.CLIENTS)
+        _leave(Kubernetes(cluster.kubeconfig))
     found = cluster.down()
     print(f"{cluster.description}: {'removed' if found else 'nothing of ours is left'}")
     print(f"tools and images stay in {cache()} for the next time; remove it to get the room back")
