@@ -23,7 +23,8 @@ def make(name: str) -> None:
         folder = hierarchy / name.lstrip("/")
         folder.mkdir(exist_ok=True)
         for setting in ("cpuset.cpus", "cpuset.mems"):
-            if (folder / setting).exists() and not (folder / setting).read_text().strip():
+            # Only with cgroup v1 the root has these; there a child begins with none, and can hold nobody.
+            if (hierarchy / setting).exists() and not (folder / setting).read_text().strip():
                 (folder / setting).write_text((hierarchy / setting).read_text())
 
 
