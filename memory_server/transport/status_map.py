@@ -1,9 +1,11 @@
 """Errors as google.rpc.Status: one table, the same details for whole calls and for single items of a batch."""
 
 import re
+from collections.abc import Sequence
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from soma_common.errors import (
@@ -46,19 +48,23 @@ def code_of(error: SomaError) -> grpc.StatusCode:
 
 def status_of(error: SomaError) -> status_pb2.Status:
     """Return the whole status: what happened, every bad field, and when to try again."""
-    details = [_error_info(error), *_specific(error)]
-    status = status_pb2.Status(code=code_of(error).value[0], message=_message(error))
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
+    return _packed(code_of(error), _message(error), [_error_info(error), *_specific(error)])
 
 
 def internal_status() -> status_pb2.Status:
     """Return the status of a bug: nothing about it leaves the server."""
     message = "the server failed; its log tells why"
-    return status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message=message)
+    info = error_details_pb2.ErrorInfo(reason="INTERNAL_ERROR", domain=DOMAIN)
+    return _packed(grpc.StatusCode.INTERNAL, message, [info])
+
+
+def _packed(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> status_pb2.Status:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
 
 
 def _message(error: SomaError) -> str:
@@ -77,11 +83,7 @@ def _error_info(error: SomaError) -> error_details_pb2.ErrorInfo:
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=facts)
 
 
-def _specific(
-    error: SomaError,
-) -> list[
-    error_details_pb2.BadRequest | error_details_pb2.RetryInfo | error_details_pb2.ResourceInfo
-]:
+def _specific(error: SomaError) -> list[Message]:
     if isinstance(error, InvalidInput) and error.violations:
         bad = error_details_pb2.BadRequest()
         for violation in error.violations:

@@ -1,0 +1,69 @@
+"""Errors as google.rpc.Status: every class has a code, every status says what to do."""
+
+import grpc
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2
+
+from memory_server.transport.status_map import code_of, internal_status, status_of
+from soma_common import errors
+from soma_common.errors import SomaError, Violation
+
+ERRORS: list[SomaError] = [
+    errors.InvalidInput("bad", violations=[Violation("a", "must be b")]),
+    errors.NotFound("absent", kind="memory", name="x"),
+    errors.AlreadyExists("taken", memory_id="x"),
+    errors.RequestIdReused("reused", request_id="x"),
+    errors.Conflict("changed", expected_version=1, current_version=2),
+    errors.PermissionRefused("no"),
+    errors.Overloaded("busy", retry_after_s=0.25),
+    errors.StorageFull("full"),
+    errors.Unavailable("away"),
+    errors.DeadlineExceeded("late"),
+    errors.CorruptData("damaged"),
+]
+
+
+def detail(details: "list[any_pb2.Any]", name: str) -> any_pb2.Any:
+    return next(one for one in details if one.type_url.endswith(name))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_every_error_has_a_code_and_an_error_info(error: SomaError) -> None:
+    """None of them is INTERNAL, and the reason is the class in upper case."""
+    status = status_of(error)
+    info = error_details_pb2.ErrorInfo()
+    detail(list(status.details), "ErrorInfo").Unpack(info)
+
+    assert status.code == code_of(error).value[0] != grpc.StatusCode.INTERNAL.value[0]
+    assert info.domain == "memory.soma.sh"
+    assert info.reason.replace("_", "") == error.reason.upper()
+    assert dict(info.metadata) == {name: str(value) for name, value in error.facts.items()}
+
+
+def test_every_class_of_the_taxonomy_is_covered() -> None:
+    """A new error without a place in the table fails here."""
+    classes = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, SomaError) and kind is not SomaError
+    }
+
+    assert {type(error) for error in ERRORS} == classes
+
+
+def test_retry_info_tells_when() -> None:
+    """The delay is the error's own."""
+    retry = error_details_pb2.RetryInfo()
+    status = status_of(errors.Overloaded("busy", retry_after_s=0.25))
+    detail(list(status.details), "RetryInfo").Unpack(retry)
+
+    assert retry.retry_delay.ToMilliseconds() == 250
+
+
+def test_a_bug_tells_nothing_about_itself() -> None:
+    """A fixed sentence and a reason."""
+    status = internal_status()
+
+    assert status.code == grpc.StatusCode.INTERNAL.value[0]
+    assert [one.type_url.rsplit(".")[-1] for one in status.details] == ["ErrorInfo"]
