@@ -70,19 +70,19 @@ async def run_operator(
         _log.info("started", extra={"identity": settings.identity})
         leader = Leader(cluster, _term(settings), clock=clock, now=process.now)
         metrics.is_leader.set_function(lambda: float(leader.is_leading))
+        acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
         if settings.leader_election and not await _unless_stopped(leader.acquire(), process.stop):
             return True
         try:
             if not await _unless_stopped(_crd_is_served(cluster), process.stop):
                 return True
-            acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
             return await acting.run()
         finally:
             await leader.release()
 
 
 class _Acting:
-    """The operator while it holds the Lease."""
+    """What the operator does while it holds the Lease; made before, so that its health can be told."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class _Acting:
             defaults=Defaults(settings.server_image, settings.server_pull_policy, __version__),
             reporter=Reporter(CONTROLLER_NAME, settings.identity),
             now=process.now,
-            may_write=lambda: leader.is_leading or not settings.leader_election,
+            may_write=self._is_chosen,
         )
         self._workers = Workers(
             controller, self._queue, metrics, clock=clock, timeout_s=settings.reconcile_timeout_s
@@ -119,7 +119,7 @@ class _Acting:
         )
         health.alive["watches"] = self._watches.problem
         health.alive["resync"] = self._resync.problem
-        health.ready["started"] = lambda: None if self._watches.is_started else "still starting"
+        health.ready["started"] = self._still_starting
 
     async def run(self) -> bool:
         """Act until told to stop, or until something that must not end has ended."""
@@ -148,6 +148,14 @@ class _Acting:
             for task in (*workers, resync, stopping, holding):
                 task.cancel()
         return is_wished
+
+    def _is_chosen(self) -> bool:
+        return self._leader.is_leading or not self._settings.leader_election
+
+    def _still_starting(self) -> str | None:
+        """Return why a chosen process does not act yet; one that waits for the Lease does its part."""
+        is_late = self._is_chosen() and not self._watches.is_started
+        return "chosen, and not yet watching" if is_late else None
 
     async def _watch(self, ours: Collection[asyncio.Task[object]]) -> None:
         try:
