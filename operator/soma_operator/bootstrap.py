@@ -1,6 +1,6 @@
 """Composition root: settings -> adapters -> controller, and the order of start and stop.
 
-Start: health -> Lease -> CRD -> watches and workers.
+Start: health -> CRD -> Lease -> watches and workers.
 Stop: workers finish what they have -> watches end -> Lease given back -> session closed.
 """
 
@@ -71,10 +71,13 @@ async def run_operator(
         leader = Leader(cluster, _term(settings), clock=clock, now=process.now)
         metrics.is_leader.set_function(lambda: float(leader.is_leading))
         acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
-        if settings.leader_election and not await _unless_stopped(leader.acquire(), process.stop):
+        health.ready["crd"] = lambda: "the CRD is not served yet"
+        if not await _unless_stopped(_crd_is_served(cluster), process.stop):
             return True
+        del health.ready["crd"]
         try:
-            if not await _unless_stopped(_crd_is_served(cluster), process.stop):
+            election = leader.acquire() if settings.leader_election else asyncio.sleep(0)
+            if not await _unless_stopped(election, process.stop):
                 return True
             return await acting.run()
         finally:

@@ -8,8 +8,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from soma_dev.control_plane import control_plane
+from soma_operator.core.kinds import LEASE
 from soma_operator.health import Health, serve
 from soma_operator.metrics import Metrics
+from tests.support.kube_api import KubeApi, eventually
+from tests.support.operator_rooms import an_operator
 from tests.support.server_process import HOST
 
 
@@ -52,3 +56,19 @@ async def test_pages_tell_what_is_wrong() -> None:
     assert answers["livez"] == (503, "watches: dead\n")
     assert answers["readyz"] == (503, "started: ok\nwatches: dead\n")
     assert answers["metrics"][0] == 200
+
+
+def test_without_its_kind_the_operator_waits(tmp_path: Path) -> None:
+    """Started before the CRD, the process lives, is not ready, takes no Lease, and ends in order."""
+    with control_plane(tmp_path, controllers=()) as bare:
+        api = KubeApi(bare, bare.token)
+        with an_operator(bare.kubeconfig, tmp_path, namespace="default") as operator:
+            eventually(lambda: operator.log("waiting for the CRD") or None)
+
+            assert operator.page("/livez")[0] == 200
+            assert operator.page("/readyz") == (503, READY_PAGE)
+            assert api.find(LEASE, "default") == []
+            assert operator.stop() == 0
+
+
+READY_PAGE = "crd: the CRD is not served yet\nresync: ok\nstarted: ok\nwatches: ok\n"
