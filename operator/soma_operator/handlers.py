@@ -1,7 +1,7 @@
 """kopf as informer: watch events become keys in the queue. No decisions here.
 
 Only `on.event`: such handlers write nothing to the resource, need no finalizer and keep no state (pitfalls 3-9, 14-17
-of kopf operators). Retry, resync and status belong to others.
+of kopf operators, numbered in ADR 101). Retry, resync and status belong to others.
 """
 
 import asyncio
