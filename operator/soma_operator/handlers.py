@@ -151,8 +151,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13)
     settings.networking.trust_env = False
-    settings.queueing.worker_limit = (
-        None  # Handlers only add a key; a limit could stand still (pitfall 13).
-    )
+    # Handlers only add a key; a limit could stand still (pitfall 13).
+    settings.queueing.worker_limit = None
     settings.process.ultimate_exiting_timeout = 25  # Below the pod's grace period of 30.
     return settings
