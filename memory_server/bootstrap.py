@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from memory_server.adapters.embedded.committer import CommitterOptions
-from memory_server.adapters.embedded.database import open_database
+from memory_server.adapters.embedded.database import Database, StoreLocked, open_database
 from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.embedder import NoEmbedder
@@ -36,6 +36,8 @@ from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
 
 log = logging.getLogger(__name__)
+
+LOCK_RETRY_S = 0.1
 
 
 async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
@@ -92,9 +94,7 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
     if settings.store == "in_memory":
         store, index = InMemoryStore(), InMemoryIndex()
     else:
-        database = open_database(
-            settings.data_dir, synchronous=settings.synchronous, dimensions=dimensions
-        )
+        database = await _database(settings)
         options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s)
         store = EmbeddedStore(database, clock, options, metrics.observe_commit)
         index = EmbeddedIndex(dimensions)
@@ -102,6 +102,27 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
         yield Engine(store, index, _embedder(settings), clock, os.urandom, limits)
     finally:
         await store.close()
+
+
+async def _database(settings: SMFSettings) -> Database:
+    """Open the store, waiting for a predecessor that is still finishing its calls."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + settings.lock_wait_s
+    is_told = False
+    while True:
+        try:
+            return open_database(
+                settings.data_dir,
+                synchronous=settings.synchronous,
+                dimensions=settings.embedding_dimensions,
+            )
+        except StoreLocked:
+            if loop.time() >= give_up_at:
+                raise
+        if not is_told:
+            log.info("waiting for another server to let go of the data folder")
+            is_told = True
+        await asyncio.sleep(LOCK_RETRY_S)
 
 
 def _embedder(settings: SMFSettings) -> Embedder:

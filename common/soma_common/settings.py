@@ -71,6 +71,10 @@ class SMFSettings(SomaBaseSettings):
     data_dir: Path = Path("data")
     """Folder of the embedded store; made when missing, held by one server at a time."""
 
+    lock_wait_s: Annotated[float, Field(ge=0, le=600)] = 0.0
+    """How long to wait for another server to let go of the data folder, seconds. On a laptop that server is a mistake,
+    so none; in a cluster it is the pod before this one, which may take its whole grace period."""
+
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     """SQLite's durability. FULL: an acknowledged write survives the loss of power. NORMAL: only of the process."""
 

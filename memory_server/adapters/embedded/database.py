@@ -44,11 +44,18 @@ class Database:
         self.lock.close()
 
 
+class StoreLocked(Unavailable):
+    """Another server holds the folder; in a cluster it is often about to leave."""
+
+    reason = "StoreLocked"
+
+
 def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Database:
     """Open the store in `folder`, or make it.
 
     Raises:
-        Unavailable: Another server holds the folder, or it cannot be read or written.
+        StoreLocked: Another server holds the folder.
+        Unavailable: It cannot be read or written.
         InvalidInput: The store was made with another dimension, or by a newer program.
         CorruptData: The file is not a store.
     """
@@ -90,7 +97,7 @@ def _lock(folder: Path) -> IO[bytes]:
     except OSError as error:
         lock.close()
         message = "another server has this data folder open; stop it, or choose another folder"
-        raise Unavailable(message, folder=str(folder)) from error
+        raise StoreLocked(message, folder=str(folder)) from error
     return lock
 
 

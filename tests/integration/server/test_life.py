@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -167,6 +168,21 @@ def test_one_folder_has_one_server(tmp_path: Path) -> None:
 
         assert "another server has this data folder open" in second.log()
         assert fetch(first, "/readyz")[0] == 200
+
+
+def test_a_successor_waits_for_the_folder(tmp_path: Path) -> None:
+    """A server that may wait starts when the one before it has ended, and has everything it acknowledged."""
+    first = ServerProcess(tmp_path / "data").start()
+    successor = ServerProcess(tmp_path / "data", lock_wait_s=20)
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(successor.start)
+        until = time.monotonic() + 10
+        while "waiting for another server" not in successor.log() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not starting.done()
+        first.stop()
+        starting.result(timeout=20)
+    assert successor.stop() == 0
 
 
 @pytest.mark.parametrize(

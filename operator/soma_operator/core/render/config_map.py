@@ -16,6 +16,10 @@ DRAIN_DELAY_S = 3
 DRAIN_S = 15
 
 
+LOCK_WAIT_S = GRACE_PERIOD_S + 10
+"""A pod that was deleted is replaced at once, while it still finishes its calls and holds the store."""
+
+
 def config_map(memory: ResolvedMemory) -> Manifest:
     """Return the ConfigMap."""
     return child(CONFIG_MAP, memory.names.config_map, memory, data=environment(memory))
@@ -34,6 +38,7 @@ def environment(memory: ResolvedMemory) -> dict[str, str]:
         "SOMA_HTTP_PORT": str(HTTP_PORT),
         "SOMA_STORE": spec.storage.type.lower(),
         "SOMA_DATA_DIR": DATA_DIR,
+        "SOMA_LOCK_WAIT_S": str(LOCK_WAIT_S),
         "SOMA_SYNCHRONOUS": spec.storage.embedded.synchronous.upper(),
         "SOMA_EMBEDDER": spec.embeddings.provider.lower(),
         "SOMA_EMBEDDING_DIMENSIONS": str(spec.embeddings.dimensions),
