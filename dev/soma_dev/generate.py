@@ -30,7 +30,7 @@ def proto_code() -> Files:
         command = [
             sys.executable, "-m", "grpc_tools.protoc", "--proto_path=proto", f"--proto_path={_google_protos()}",
             f"--python_out={folder}", f"--pyi_out={folder}",
-            f"--grpc_python_out={folder}", f"--mypy_grpc_out={folder}",
+            f"--grpc_python_out={folder}", f"--mypy_grpc_out=quiet:{folder}",
             *map(str, sources),
         ]  # fmt: skip
         subprocess.run(command, check=True, cwd=ROOT, env=environment)

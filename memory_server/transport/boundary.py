@@ -59,6 +59,7 @@ class Boundary:
         self._metrics = metrics
         self._options = options
         self._in_progress = 0
+        metrics.rpcs_in_progress.set_function(lambda: self._in_progress)
 
     def service(self, name: str, methods: Mapping[str, Method[Any]]) -> grpc.GenericRpcHandler:
         """Return the handler of a service's unary methods."""
@@ -93,9 +94,7 @@ class Boundary:
             return answer
         finally:
             self._in_progress -= 1
-            self._metrics.rpcs_in_progress.set(self._in_progress)
-            seconds = time.perf_counter() - started
-            self._metrics.rpc_seconds.labels(full_name, code).observe(seconds)
+            self._metrics.rpc_time(full_name, code).observe(time.perf_counter() - started)
 
     async def _answer(
         self, method: Method[Any], raw: bytes, context: Context
@@ -105,11 +104,7 @@ class Boundary:
             self._admit()
             principal = self._authenticator.authenticate(context)
             request = _parse(method.request_type, raw)
-            deadline_s: float | None = context.time_remaining()
-            if deadline_s is None:
-                deadline_s = self._options.default_deadline_s
-            async with asyncio.timeout(deadline_s):
-                response = await method.answer(request, principal)
+            response = await self._in_time(method.answer(request, principal), context)
             return response.SerializeToString()
         except SomaError as error:
             return status_of(error)
@@ -120,6 +115,14 @@ class Boundary:
             # The outermost edge: a bug is logged here, once, and its text stays here.
             log.exception("a call failed")
             return internal_status()
+
+    async def _in_time(self, answer: Awaitable[Message], context: Context) -> Message:
+        """Wait for an answer; gRPC itself cancels a call whose client gave a deadline."""
+        given_s: float | None = context.time_remaining()
+        if given_s is not None:
+            return await answer
+        async with asyncio.timeout(self._options.default_deadline_s):
+            return await answer
 
     def _admit(self) -> None:
         if self._in_progress > self._options.max_concurrent_rpcs:

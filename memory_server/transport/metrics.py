@@ -30,6 +30,7 @@ class ServerMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._rpc_times: dict[tuple[str, str], Histogram] = {}
         self.rpcs_in_progress = Gauge(
             "soma_server_rpcs_in_progress", "Calls that are worked on.", registry=self.registry
         )
@@ -58,6 +59,14 @@ class ServerMetrics:
         self.commit_seq = Gauge(
             "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
         )
+
+    def rpc_time(self, method: str, code: str) -> Histogram:
+        """Return the histogram of a method and a code; looking it up by labels costs more than observing."""
+        key = (method, code)
+        child = self._rpc_times.get(key)
+        if child is None:
+            child = self._rpc_times[key] = self.rpc_seconds.labels(method, code)
+        return child
 
     def observe_commit(self, writes: int, seconds: float) -> None:
         """Count one group commit."""
