@@ -31,9 +31,12 @@ class WordLlamaEmbedder:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         # The default loader looks for the tokenizer on the network although the wheel has it.
         folder = Path(wordllama.__file__).parent
-        self._model: Any = wordllama.WordLlama.load(
+        model: Any = wordllama.WordLlama.load(
             cache_dir=folder, disable_download=True, trunc_dim=dimensions
         )
+        self._table: Vectors = model.embedding
+        self._tokenizer: Any = model.tokenizer
+        self._tokenizer.no_padding()
         self.dimensions = dimensions
         self.model = f"wordllama-{dimensions}"
         self._waiting: list[tuple[Sequence[str], asyncio.Future[Vectors]]] = []
@@ -62,8 +65,14 @@ class WordLlamaEmbedder:
             start = end
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        raw: Vectors = self._model.embed(list(texts), norm=False).astype(np.float32)
-        lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+        # The model is a table of word vectors, and their mean is the embedding. The library's own `embed` pads every text
+        # of a batch to the longest, and takes twice the time for one.
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        for row, words in zip(vectors, encoded, strict=True):
+            if words.ids:
+                row[:] = self._table[words.ids].mean(axis=0)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # A text without any known word has no direction: all zeros, which means no embedding.
-        vectors: Vectors = np.divide(raw, lengths, out=np.zeros_like(raw), where=lengths > 0)
-        return vectors
+        unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        return unit
