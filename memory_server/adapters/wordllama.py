@@ -65,8 +65,8 @@ class WordLlamaEmbedder:
             start = end
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        # The model is a table of word vectors, and their mean is the embedding. The library's own `embed` pads every text
-        # of a batch to the longest, and takes twice the time for one.
+        # The model is a table of word vectors, and their mean is the embedding. The library's own `embed` pads every
+        # text of a batch to the longest, and takes twice the time for one.
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         for row, words in zip(vectors, encoded, strict=True):
