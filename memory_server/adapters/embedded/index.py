@@ -59,7 +59,7 @@ class EmbeddedIndex:
         """Flush every keyword tail that is long enough; one flush at a time."""
         for partition in list(self._partitions.values()):
             keywords = partition.keywords
-            if keywords.wants_flush:
+            if keywords.wants_flush():
                 # Cancelled in between, the frozen words stay found: they are dropped by `thaw` only.
                 keywords.thaw(await asyncio.to_thread(keywords.freeze()))
 

@@ -22,7 +22,11 @@ import tantivy
 from memory_server.domain.ranking import BM25_B, BM25_K1, attainable_bm25, length_correction
 
 FLUSH_AT = 512
-"""Length of the tail that is worth a flush of about 15 ms; below, the exact scan is faster than that saves."""
+"""Length of the tail at which it is flushed, which takes about 15 ms of a thread, also while more is coming."""
+
+FLUSH_QUIET_AT = 32
+"""Length at which it is flushed when nothing has come since the last look: every recall scans the tail in Python, and
+from some dozens of memories on that takes longer than asking tantivy. Below, a flush costs more than it saves."""
 
 LENGTH_MARGIN = 2
 """tantivy gives so many times the hits that are wanted, because the gentler length normalisation moves them."""
@@ -165,16 +169,19 @@ class KeywordIndex:
         self._flushed: tantivy.Index | None = None
         self._removed: list[int] = []
         self._lengths = Lengths()
+        self._fresh_at_last_look = 0
 
     @property
     def tail_size(self) -> int:
         """Number of memories that are scanned exactly."""
         return len(self._tail.words) + len(self._frozen.words)
 
-    @property
     def wants_flush(self) -> bool:
-        """Whether there is enough to be worth a flush."""
-        return max(len(self._tail.words), len(self._removed)) >= FLUSH_AT
+        """Tell whether a flush is worth it; to be asked now and then, because it looks for a pause."""
+        fresh = max(len(self._tail.words), len(self._removed))
+        is_quiet = fresh == self._fresh_at_last_look
+        self._fresh_at_last_look = fresh
+        return fresh >= FLUSH_AT or (is_quiet and fresh >= FLUSH_QUIET_AT)
 
     def add(self, seq: int, text: str) -> None:
         """Take a memory in; it is found from now on."""

@@ -96,3 +96,18 @@ def test_a_score_is_a_share_of_what_is_attainable() -> None:
 
     assert [seq for seq, _ in found] == [1, 2]
     assert 1 >= found[0][1] > found[1][1] > 0
+
+
+def test_the_tail_is_flushed_when_it_is_long_or_when_a_pause_comes() -> None:
+    """A few memories are never worth it; some dozens are once nothing has come since the last look."""
+    index = KeywordIndex()
+    for seq in range(31):
+        index.add(seq, "tea")
+    looks = [index.wants_flush(), index.wants_flush()]
+    index.add(31, "tea")
+    looks += [index.wants_flush(), index.wants_flush()]
+    for seq in range(32, 512):
+        index.add(seq, "tea")
+    looks.append(index.wants_flush())
+
+    assert looks == [False, False, False, True, True]
