@@ -13,7 +13,6 @@ Question classes:
 """
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 SESSION_GAP_US = 3 * 86_400 * 1_000_000
@@ -87,7 +86,7 @@ def a_conversation(seed: int, sessions: int = 18) -> Conversation:
     """Return a conversation of some 300 turns."""
     source = random.Random(seed)
     first, second = source.sample(NAMES, 2)
-    exchanges = list(_exchanges(source, first, second))
+    exchanges = _exchanges(source, first, second)
     source.shuffle(exchanges)
     made = Conversation()
     pending = _split(exchanges, sessions)
@@ -119,97 +118,172 @@ def _split(exchanges: list[_Exchange], sessions: int) -> list[list[_Exchange]]:
     return [ordered[size * place : size * (place + 1)] for place in range(sessions)]
 
 
-def _exchanges(source: random.Random, first: str, second: str) -> Iterator[_Exchange]:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is true of the two people."""
+
+    first: str
+    second: str
+    city: str
+    city_before: str
+    dish: str
+    pet: str
+    job: str
+    ill: str
+    tool: str
+    other_tool: str
+    ticket: str
+    month: str
+    number: int
+
+
+def _facts(source: random.Random, first: str, second: str) -> _Facts:
     city, city_before = source.sample(CITIES, 2)
-    dish, pet, job, ill = (source.choice(words) for words in (DISHES, PETS, JOBS, ILLS))
     tool, other_tool = source.sample(TOOLS, 2)
-    ticket = f"{source.choice('ABCDE')}{source.randint(1000, 9999)}-{source.randint(10, 99)}"
-    month = source.choice(["January", "March", "May", "August", "October"])
-    number = source.randint(3, 40)
-    yield _Exchange(
-        "direct",
-        (f"I signed up for a {tool} class, it starts in {month}.", "Oh nice, enjoy it!"),
-        0,
-        f"When does the {tool} class of {second} start?",
+    return _Facts(
+        first=first,
+        second=second,
+        city=city,
+        city_before=city_before,
+        dish=source.choice(DISHES),
+        pet=source.choice(PETS),
+        job=source.choice(JOBS),
+        ill=source.choice(ILLS),
+        tool=tool,
+        other_tool=other_tool,
+        ticket=f"{source.choice('ABCDE')}{source.randint(1000, 9999)}-{source.randint(10, 99)}",
+        month=source.choice(["January", "March", "May", "August", "October"]),
+        number=source.randint(3, 40),
     )
-    yield _Exchange(
-        "direct",
-        (f"My sister works as a {job} in {city_before} now.", "Wow, that is a change."),
-        0,
-        f"Where does {second}'s sister work as a {job}?",
-    )
-    yield _Exchange(
-        "direct",
-        (f"I can not eat that, I am allergic to {ill}.", "Good to know, I will remember."),
-        0,
-        f"What is {second} allergic to?",
-    )
-    yield _Exchange(
-        "beside",
-        (f"{first}, where are you going for your holiday this summer?", f"{city}, for ten days!"),
-        1,
-        f"Where did {first} want to go on holiday in summer?",
-    )
-    yield _Exchange(
-        "beside",
-        ("What did your parents give you for your birthday?", f"A {other_tool}, can you imagine?"),
-        1,
-        f"What did {first} get from the parents for the birthday?",
-    )
-    yield _Exchange(
-        "beside",
-        ("How many people came to the wedding in the end?", f"Just {number}, it was lovely."),
-        1,
-        "How many guests were at the wedding?",
-    )
-    yield _Exchange(
-        "beside",
-        ("And what will you cook for the dinner party on Saturday?", f"My grandmother's {dish}."),
-        1,
-        f"What did {first} plan to cook for the dinner party?",
-    )
-    yield _Exchange(
-        "identifier",
-        (f"The repair is booked, the reference is {ticket}.", "Keep it safe."),
-        0,
-        f"What was {ticket} about?",
-    )
-    yield _Exchange(
-        "identifier",
-        (f"Error {number}{number}7 came up again when I opened the ledger.", "Restart it."),
-        0,
-        f"What happened with error {number}{number}7?",
-    )
-    yield _Exchange(
-        "reworded",
-        (f"We adopted a {pet} from the shelter last Sunday.", "How cute!"),
-        0,
-        f"Which animal does {second} have at home?",
-    )
-    yield _Exchange(
-        "reworded",
-        ("I quit smoking two months ago and feel great.", "Respect!"),
-        0,
-        f"When did {second} give up cigarettes?",
-    )
-    yield _Exchange(
-        "reworded",
-        ("The doctor says my knee needs surgery.", "I am so sorry."),
-        0,
-        f"What operation does {second} need?",
-    )
-    yield _Exchange(
-        "reworded",
-        (f"Our flat in {city_before} is finally sold.", "Congratulations!"),
-        0,
-        f"What happened to the apartment of {second}?",
-    )
-    yield _Exchange(
-        "said", ("The reading group meets on Tuesday evenings.", "I might come along."), 0, ""
-    )
-    yield _Exchange(
-        "corrected",
-        ("The reading group has moved, it meets on Thursday evenings now.", "Noted."),
-        0,
-        "On which day does the reading group meet now?",
-    )
+
+
+def _exchanges(source: random.Random, first: str, second: str) -> list[_Exchange]:
+    facts = _facts(source, first, second)
+    classes = {
+        "direct": _direct(facts),
+        "beside": _beside(facts),
+        "identifier": _identifier(facts),
+        "reworded": _reworded(facts),
+        "corrected": _corrected(),
+    }
+    made = [
+        _Exchange(kind, (line, reply), answer, question)
+        for kind, topics in classes.items()
+        for line, reply, answer, question in topics
+    ]
+    before = ("The reading group meets on Tuesday evenings.", "I might come along.")
+    return [*made, _Exchange("said", before, 0, "")]
+
+
+_Topic = tuple[str, str, int, str]
+"""Two lines, the place of the one that answers, and the question."""
+
+
+def _direct(of: _Facts) -> list[_Topic]:
+    return [
+        (
+            f"I signed up for a {of.tool} class, it starts in {of.month}.",
+            "Oh nice, enjoy it!",
+            0,
+            f"When does the {of.tool} class of {of.second} start?",
+        ),
+        (
+            f"My sister works as a {of.job} in {of.city_before} now.",
+            "Wow, that is a change.",
+            0,
+            f"Where does {of.second}'s sister work as a {of.job}?",
+        ),
+        (
+            f"I can not eat that, I am allergic to {of.ill}.",
+            "Good to know, I will remember.",
+            0,
+            f"What is {of.second} allergic to?",
+        ),
+    ]
+
+
+def _beside(of: _Facts) -> list[_Topic]:
+    return [
+        (
+            f"{of.first}, where are you going for your holiday this summer?",
+            f"{of.city}, for ten days!",
+            1,
+            f"Where did {of.first} want to go on holiday in summer?",
+        ),
+        (
+            "What did your parents give you for your birthday?",
+            f"A {of.other_tool}, can you imagine?",
+            1,
+            f"What did {of.first} get from the parents for the birthday?",
+        ),
+        (
+            "How many people came to the wedding in the end?",
+            f"Just {of.number}, it was lovely.",
+            1,
+            "How many guests were at the wedding?",
+        ),
+        (
+            "And what will you cook for the dinner party on Saturday?",
+            f"My grandmother's {of.dish}.",
+            1,
+            f"What did {of.first} plan to cook for the dinner party?",
+        ),
+    ]
+
+
+def _identifier(of: _Facts) -> list[_Topic]:
+    error = f"{of.number}{of.number}7"
+    return [
+        (
+            f"The repair is booked, the reference is {of.ticket}.",
+            "Keep it safe.",
+            0,
+            f"What was {of.ticket} about?",
+        ),
+        (
+            f"Error {error} came up again when I opened the ledger.",
+            "Restart it.",
+            0,
+            f"What happened with error {error}?",
+        ),
+    ]
+
+
+def _reworded(of: _Facts) -> list[_Topic]:
+    return [
+        (
+            f"We adopted a {of.pet} from the shelter last Sunday.",
+            "How cute!",
+            0,
+            f"Which animal does {of.second} have at home?",
+        ),
+        (
+            "I quit smoking two months ago and feel great.",
+            "Respect!",
+            0,
+            f"When did {of.second} give up cigarettes?",
+        ),
+        (
+            "The doctor says my knee needs surgery.",
+            "I am so sorry.",
+            0,
+            f"What operation does {of.second} need?",
+        ),
+        (
+            f"Our flat in {of.city_before} is finally sold.",
+            "Congratulations!",
+            0,
+            f"What happened to the apartment of {of.second}?",
+        ),
+    ]
+
+
+def _corrected() -> list[_Topic]:
+    return [
+        (
+            "The reading group has moved, it meets on Thursday evenings now.",
+            "Noted.",
+            0,
+            "On which day does the reading group meet now?",
+        )
+    ]
