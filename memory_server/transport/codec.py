@@ -27,6 +27,7 @@ from memory_server.usecases.link import Direction, LinkCommand, Neighbor
 from memory_server.usecases.recall import RecallAnswer, RecallMode, RecallQuery
 from memory_server.usecases.store import StoreCommand
 from soma.memory.v1 import link_service_pb2, memory_pb2, memory_service_pb2, recall_service_pb2
+from somafractalmemory import memory_pb2 as predecessor_pb2
 
 _MODES = {
     recall_service_pb2.RECALL_MODE_UNSPECIFIED: RecallMode.HYBRID,
@@ -58,7 +59,7 @@ def memory_draft(message: memory_pb2.MemoryDraft) -> MemoryDraft:
     return MemoryDraft(
         payload_json=message.payload_json,
         id=message.id,
-        coordinate=_coordinate(message.coordinate) if message.HasField("coordinate") else None,
+        coordinate=coordinate(message.coordinate) if message.HasField("coordinate") else None,
         kind=message.kind or MemoryKind.EPISODIC,
         text=message.text,
         importance=message.importance if message.HasField("importance") else 1.0,
@@ -74,7 +75,15 @@ def memory_ref(message: memory_pb2.MemoryRef) -> MemoryRef:
     named = message.WhichOneof("ref")
     if named == "id":
         return MemoryRef(id=MemoryId(message.id))
-    return MemoryRef(coordinate=_coordinate(message.coordinate) if named else None)
+    return MemoryRef(coordinate=coordinate(message.coordinate) if named else None)
+
+
+def coordinate(
+    message: memory_pb2.Coordinate | predecessor_pb2.Coordinate,
+) -> Coordinate:
+    """Return the coordinate of a message; -0.0 becomes 0.0."""
+    # Adding 0.0 does that, and leaves every other number as it is.
+    return tuple(value + 0.0 for value in message.values)
 
 
 def filter_of(message: memory_pb2.Filter) -> Filter:
@@ -94,7 +103,7 @@ def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
     return RecallQuery(
         text=message.text if named == "text" else None,
         vector=message.vector if named == "vector" else None,
-        coordinate=_coordinate(message.coordinate) if named == "coordinate" else None,
+        coordinate=coordinate(message.coordinate) if named == "coordinate" else None,
         mode=_MODES.get(message.mode),
         top_k=message.top_k,
         given=filter_of(message.filter),
@@ -219,11 +228,6 @@ def _link_message(link: MemoryLink) -> link_service_pb2.MemoryLink:
     )
     _put_metadata(message.metadata, link.metadata)
     return message
-
-
-def _coordinate(message: memory_pb2.Coordinate) -> Coordinate:
-    # Adding 0.0 turns -0.0 into 0.0 and leaves every other number as it is.
-    return tuple(value + 0.0 for value in message.values)
 
 
 def _metadata_test(message: memory_pb2.MetadataTest) -> MetadataTest:

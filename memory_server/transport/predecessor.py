@@ -9,7 +9,8 @@ from typing import Any
 from google.protobuf import empty_pb2
 
 from memory_server.domain.filters import Filter
-from memory_server.domain.memory import Coordinate, MemoryDraft, MemoryKind, MemoryRef, Scope
+from memory_server.domain.memory import MemoryDraft, MemoryKind, MemoryRef, Scope
+from memory_server.transport import codec
 from memory_server.transport.auth import Principal
 from memory_server.transport.boundary import Method
 from memory_server.usecases import delete, recall, store
@@ -36,7 +37,7 @@ class PredecessorServicer:
         memory = request.memory
         draft = MemoryDraft(
             payload_json=memory.payload_json.encode(),
-            coordinate=_coordinate(memory.coord),
+            coordinate=codec.coordinate(memory.coord),
             kind=_kind(memory.memory_type, "memory.memory_type"),
         )
         scope = Scope(caller.tenant, NAMESPACE)
@@ -49,7 +50,7 @@ class PredecessorServicer:
         """Answer Recall: the nearest coordinates."""
         kinds = [_kind(request.memory_type, "memory_type")] if request.memory_type else []
         query = recall.RecallQuery(
-            coordinate=_coordinate(request.query),
+            coordinate=codec.coordinate(request.query),
             top_k=request.top_k or DEFAULT_TOP_K,
             given=Filter(kinds=frozenset(kinds)),
         )
@@ -71,7 +72,7 @@ class PredecessorServicer:
         self, request: memory_pb2.DeleteRequest, caller: Principal
     ) -> memory_pb2.DeleteResponse:
         """Answer Delete: nothing is at the coordinate any more, also when nothing was."""
-        ref = MemoryRef(coordinate=_coordinate(request.coord))
+        ref = MemoryRef(coordinate=codec.coordinate(request.coord))
         try:
             await delete.delete(self._engine, Scope(caller.tenant, NAMESPACE), ref)
         except NotFound:
@@ -96,10 +97,6 @@ def methods_by_service(servicer: PredecessorServicer) -> dict[str, dict[str, Met
             "Health": Method(empty_pb2.Empty, servicer.health),
         }
     }
-
-
-def _coordinate(message: memory_pb2.Coordinate) -> Coordinate:
-    return tuple(value + 0.0 for value in message.values)
 
 
 def _kind(name: str, path: str) -> MemoryKind:

@@ -1,7 +1,5 @@
 """Delete a memory."""
 
-import dataclasses
-
 from memory_server.domain import validation
 from memory_server.domain.memory import MemoryRef, Receipt, Scope
 from memory_server.domain.requests import body_digest
@@ -35,7 +33,4 @@ async def delete(
     digest = body_digest("delete", scope.namespace, ref, expected_version)
     request = RequestKey(request_id, digest) if request_id else None
     write = DeleteWrite(scope, ref, engine.clock.now_us(), request, expected_version)
-    outcome = (await engine.store.commit([write]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome if request else dataclasses.replace(outcome, request_id=engine.new_id())
+    return await engine.commit_one(write)

@@ -91,12 +91,7 @@ async def link(engine: Engine, scope: Scope, command: LinkCommand) -> Receipt:
         RequestKey(command.request_id, digest) if command.request_id else None,
         command.expected_version,
     )
-    outcome = (await engine.store.commit([write]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    if command.request_id:
-        return outcome
-    return dataclasses.replace(outcome, request_id=engine.new_id())
+    return await engine.commit_one(write)
 
 
 async def neighbors(

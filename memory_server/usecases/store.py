@@ -95,18 +95,21 @@ async def _write(
 ) -> list[Receipt | Exception]:
     if not commands:
         return []
-    texts = [
-        searchable_text(command.draft.text, validation.parse_json(command.draft.payload_json))
-        for command in commands
-    ]
+    texts = [_text(command.draft) for command in commands]
     embeddings = await _embeddings(engine, [command.draft for command in commands], texts)
     now_us = engine.clock.now_us()
     writes = [
         _store_write(engine, scope, command, text, embedding, now_us)
         for command, text, embedding in zip(commands, texts, embeddings, strict=True)
     ]
-    outcomes = await engine.store.commit(writes)
-    return [_with_request_id(engine, outcome) for outcome in outcomes]
+    return await engine.commit(writes)
+
+
+def _text(draft: MemoryDraft) -> str:
+    # A text that was given needs no payload: it is not taken apart a second time for nothing.
+    return searchable_text(
+        draft.text, None if draft.text else validation.parse_json(draft.payload_json)
+    )
 
 
 async def _embeddings(
@@ -185,9 +188,3 @@ def _request_key(scope: Scope, command: StoreCommand) -> RequestKey | None:
     metadata = sorted(command.draft.metadata.items())
     digest = body_digest("store", scope.namespace, draft, metadata, command.expected_version)
     return RequestKey(command.request_id, digest)
-
-
-def _with_request_id(engine: Engine, outcome: Receipt | Exception) -> Receipt | Exception:
-    if isinstance(outcome, Receipt) and not outcome.request_id:
-        return dataclasses.replace(outcome, request_id=engine.new_id())
-    return outcome

@@ -36,10 +36,7 @@ async def expire_once(engine: Engine) -> int:
         SomaError: The store does not take the write now.
     """
     write = ExpireWrite(engine.clock.now_us(), EXPIRE_BATCH)
-    outcome = (await engine.store.commit([write]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome.version
+    return (await engine.commit_one(write)).version
 
 
 async def _expire_all(engine: Engine) -> None:

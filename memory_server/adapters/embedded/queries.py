@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from memory_server.adapters.embedded.rows import FLAG, NUMBER, TEXT
+from memory_server.adapters.embedded.rows import NUMBER, typed
 from memory_server.domain.filters import Filter, MetadataTest
-from memory_server.domain.memory import MetadataValue
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ def conditions(namespace_key: int, given: Filter, now_us: int) -> Sql:
     )
     if given.kinds:
         kinds = sorted(int(kind) for kind in given.kinds)
-        _and(sql, f"kind IN ({_marks(len(kinds))})", *kinds)
+        _and(sql, f"kind IN ({marks(len(kinds))})", *kinds)
     if given.event_time_from_us is not None:
         _and(sql, "event_time_us >= ?", given.event_time_from_us)
     if given.event_time_until_us is not None:
@@ -64,17 +63,11 @@ def _test(namespace_key: int, test: MetadataTest) -> Sql:
     return sql
 
 
-def typed(value: MetadataValue) -> tuple[int, str | float]:
-    """Return (type, value) as the table `metadata` has them."""
-    if isinstance(value, bool):
-        return FLAG, int(value)
-    return (TEXT, value) if isinstance(value, str) else (NUMBER, value)
-
-
 def _and(sql: Sql, condition: str, *parameters: object) -> None:
     sql.text += f" AND {condition}"
     sql.parameters += parameters
 
 
-def _marks(count: int) -> str:
+def marks(count: int) -> str:
+    """Return the placeholders of so many parameters."""
     return ", ".join("?" * count)

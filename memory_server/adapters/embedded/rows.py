@@ -12,6 +12,7 @@ from memory_server.domain.memory import (
     MemoryLink,
     MemoryRecord,
     Metadata,
+    MetadataValue,
     Receipt,
 )
 
@@ -85,12 +86,14 @@ def metadata_json(metadata: Metadata) -> str:
 def typed_values(metadata: Metadata) -> Iterator[tuple[str, int, str | float]]:
     """Yield (name, type, value) of every metadata value, as the table `metadata` has them."""
     for name, value in metadata.items():
-        if isinstance(value, bool):
-            yield name, FLAG, int(value)
-        elif isinstance(value, str):
-            yield name, TEXT, value
-        else:
-            yield name, NUMBER, value
+        yield name, *typed(value)
+
+
+def typed(value: MetadataValue) -> tuple[int, str | float]:
+    """Return (type, value) of a metadata value, as the table `metadata` has them."""
+    if isinstance(value, bool):
+        return FLAG, int(value)
+    return (TEXT, value) if isinstance(value, str) else (NUMBER, value)
 
 
 def coordinate_blob(coordinate: Coordinate | None) -> bytes | None:

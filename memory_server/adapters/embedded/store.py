@@ -12,7 +12,6 @@ from typing import TypeVar
 from memory_server.adapters.embedded import queries, rows
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, sqlite_error
-from memory_server.adapters.embedded.writes import memory_not_found, namespace_not_found
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
     MemoryId,
@@ -24,6 +23,7 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
+from memory_server.domain.refusals import memory_not_found, namespace_not_found
 from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
 from soma_common.errors import SomaError, StorageFull
 
@@ -99,7 +99,7 @@ class EmbeddedStore:
             return {}
         # The scope is asked for again: an index that named another tenant's commit must not leak it.
         # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
-        where = f"commit_seq IN ({_marks(seqs)}) AND +namespace_key = ?"
+        where = f"commit_seq IN ({queries.marks(len(seqs))}) AND +namespace_key = ?"
         found = self._records(where, [*seqs, namespace_key])
         return {record.commit_seq: record for record in found}
 
@@ -110,7 +110,7 @@ class EmbeddedStore:
         namespace_key = self._namespace_key(scope)
         if namespace_key is None or not ids:
             return {}
-        where = f"namespace_key = ? AND id IN ({_marks(ids)})"
+        where = f"namespace_key = ? AND id IN ({queries.marks(len(ids))})"
         return {record.id: record for record in self._records(where, [namespace_key, *ids])}
 
     async def list_page(
@@ -168,10 +168,10 @@ class EmbeddedStore:
         if namespace_key is None or not ids:
             return []
         end = "from_id" if outgoing else "to_id"
-        where = f"namespace_key = ? AND {end} IN ({_marks(ids)})"
+        where = f"namespace_key = ? AND {end} IN ({queries.marks(len(ids))})"
         parameters: list[object] = [namespace_key, *ids]
         if types:
-            where += f" AND type IN ({_marks(types)})"
+            where += f" AND type IN ({queries.marks(len(types))})"
             parameters += types
         statement = f"SELECT {rows.LINK_COLUMNS} FROM link WHERE {where}"
         return [rows.memory_link(row) for row in self._read(statement, parameters)]
@@ -255,7 +255,3 @@ def _guarded(read: Callable[[], Result]) -> Result:
     except sqlite3.Error as error:
         failure: SomaError = sqlite_error(error)
         raise failure from error
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -14,6 +14,13 @@ from dataclasses import dataclass
 
 from memory_server.adapters.embedded import rows
 from memory_server.domain.memory import MemoryId, MemoryRef, Receipt, Scope, Tenant
+from memory_server.domain.refusals import (
+    check_version,
+    coordinate_taken,
+    memory_not_found,
+    namespace_not_found,
+    request_id_reused,
+)
 from memory_server.ports import (
     Change,
     DeleteWrite,
@@ -23,7 +30,6 @@ from memory_server.ports import (
     StoreWrite,
     Write,
 )
-from soma_common.errors import AlreadyExists, Conflict, NotFound, RequestIdReused
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,7 @@ class WriteExecutor:
         if row is None:
             return None
         if row[0] != request.body_digest:
-            message = "this request id was used for another request; use a new one"
-            raise RequestIdReused(message, request_id=request.id)
+            raise request_id_reused(request.id)
         return rows.replayed_receipt(request.id, row[1])
 
     def _remember(self, tenant: Tenant, request: RequestKey, receipt: Receipt, now_us: int) -> None:
@@ -122,7 +127,7 @@ class WriteExecutor:
         expired = [head for head in found if head.is_expired]
         live = [head for head in found if not head.is_expired]
         current = _the_one(live, write.id)
-        _check_version(write.expected_version, current.version if current else 0)
+        check_version(write.expected_version, current.version if current else 0)
 
         if namespace_key is None:
             namespace_key = self._create_namespace(write, commit_seq)
@@ -153,7 +158,7 @@ class WriteExecutor:
     def _delete(self, write: DeleteWrite, commit_seq: int) -> Done:
         namespace_key = self._require_namespace(write.scope)
         head = self._require_live(namespace_key, write.ref, write.now_us)
-        _check_version(write.expected_version, head.version)
+        check_version(write.expected_version, head.version)
 
         self._remove(namespace_key, head)
         self._touch(namespace_key, commit_seq)
@@ -177,7 +182,7 @@ class WriteExecutor:
             key,
         ).fetchone()
         version = row[0] if row else 0
-        _check_version(write.expected_version, version)
+        check_version(write.expected_version, version)
 
         self._connection.execute(
             "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -300,27 +305,9 @@ class WriteExecutor:
         self._touched[namespace_key] = commit_seq
 
 
-def namespace_not_found(scope: Scope) -> NotFound:
-    """Return the error that says so; a namespace of another tenant gives the same."""
-    return NotFound("there is no such namespace", kind="namespace", name=scope.namespace)
-
-
-def memory_not_found(ref: MemoryRef) -> NotFound:
-    """Return the error that says so."""
-    name = ref.id if ref.id is not None else ",".join(map(repr, ref.coordinate or ()))
-    return NotFound("there is no such memory", kind="memory", name=name)
-
-
 def _the_one(live: list[_Head], wanted_id: str) -> _Head | None:
     """Return the memory that a store overwrites; with an id, the coordinate must not be another memory's."""
     other = next((head for head in live if wanted_id and head.id != wanted_id), None)
     if other is not None:
-        message = "the coordinate belongs to another memory"
-        raise AlreadyExists(message, memory_id=other.id)
+        raise coordinate_taken(other.id)
     return live[0] if live else None
-
-
-def _check_version(expected: int | None, current: int) -> None:
-    if expected is not None and expected != current:
-        message = "the version is not the expected one; read again and decide again"
-        raise Conflict(message, expected_version=expected, current_version=current)

@@ -18,6 +18,13 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
+from memory_server.domain.refusals import (
+    check_version,
+    coordinate_taken,
+    memory_not_found,
+    namespace_not_found,
+    request_id_reused,
+)
 from memory_server.ports import (
     Change,
     CommitListener,
@@ -28,7 +35,7 @@ from memory_server.ports import (
     StoreWrite,
     Write,
 )
-from soma_common.errors import AlreadyExists, Conflict, NotFound, RequestIdReused, SomaError
+from soma_common.errors import SomaError
 
 
 @dataclass(slots=True)
@@ -85,8 +92,7 @@ class InMemoryStore:
         if request is not None:
             known = self._requests.get((write.scope.tenant, request.id))
             if known is not None and known[0] != request.body_digest:
-                message = "this request id was used for another request; use a new one"
-                raise RequestIdReused(message, request_id=request.id)
+                raise request_id_reused(request.id)
             if known is not None:
                 return dataclasses.replace(known[1], is_replayed=True)
         if isinstance(write, StoreWrite):
@@ -105,10 +111,9 @@ class InMemoryStore:
         live = [record for record in found if not record.is_expired(write.now_us)]
         for record in live:
             if write.id and record.id != write.id:
-                message = "the coordinate belongs to another memory"
-                raise AlreadyExists(message, memory_id=record.id)
+                raise coordinate_taken(record.id)
         current = live[0] if live else None
-        _check_version(write.expected_version, current.version if current else 0)
+        check_version(write.expected_version, current.version if current else 0)
 
         self._namespaces[write.scope] = space
         seq = self._next_seq(space)
@@ -133,7 +138,7 @@ class InMemoryStore:
     def _delete(self, write: DeleteWrite) -> Receipt:
         space = self._require(write.scope)
         record = self._require_live(space, write.ref, write.now_us)
-        _check_version(write.expected_version, record.version)
+        check_version(write.expected_version, record.version)
         seq = self._next_seq(space)
         self._remove(space, record.id)
         self._listener([Change(write.scope, seq, removed_seqs=(record.commit_seq,))])
@@ -145,7 +150,7 @@ class InMemoryStore:
         end = self._require_live(space, write.to_ref, write.now_us)
         key = (start.id, end.id, write.type)
         version = space.links[key].version if key in space.links else 0
-        _check_version(write.expected_version, version)
+        check_version(write.expected_version, version)
         seq = self._next_seq(space)
         space.links[key] = MemoryLink(*key, write.weight, dict(write.metadata), version + 1)
         return Receipt(_request_id(write), start.id, seq, version + 1)
@@ -252,7 +257,7 @@ class InMemoryStore:
     def _require(self, scope: Scope) -> _Namespace:
         space = self._namespaces.get(scope)
         if space is None:
-            raise NotFound("there is no such namespace", kind="namespace", name=scope.namespace)
+            raise namespace_not_found(scope)
         return space
 
     @staticmethod
@@ -267,8 +272,7 @@ class InMemoryStore:
     def _require_live(self, space: _Namespace, ref: MemoryRef, now_us: int) -> MemoryRecord:
         record = self._at(space, ref)
         if record is None or record.is_expired(now_us):
-            name = ref.id or ",".join(map(repr, ref.coordinate or ()))
-            raise NotFound("there is no such memory", kind="memory", name=name)
+            raise memory_not_found(ref)
         return record
 
     @staticmethod
@@ -276,12 +280,6 @@ class InMemoryStore:
         del space.memories[memory_id]
         for key in [key for key in space.links if memory_id in key[:2]]:
             del space.links[key]
-
-
-def _check_version(expected: int | None, current: int) -> None:
-    if expected is not None and expected != current:
-        message = "the version is not the expected one; read again and decide again"
-        raise Conflict(message, expected_version=expected, current_version=current)
 
 
 def _request_id(write: StoreWrite | DeleteWrite | LinkWrite) -> str:
