@@ -44,8 +44,8 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Break every connection, and each new one."""
-        self._mode = "cut"
         with self._lock:
+            self._mode = "cut"
             for one in self._sockets:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
@@ -69,12 +69,16 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self._mode == "cut":
-                client.close()
-                continue
             server = socket.create_connection(self._target)
+            # Asked under the lock: a connection that came while the others were cut must not live on.
             with self._lock:
-                self._sockets |= {client, server}
+                is_cut = self._mode == "cut"
+                if not is_cut:
+                    self._sockets |= {client, server}
+            if is_cut:
+                client.close()
+                server.close()
+                continue
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
