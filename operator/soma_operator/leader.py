@@ -22,6 +22,9 @@ from soma_operator.ports import Cluster
 
 _log = logging.getLogger(__name__)
 
+RELEASE_ATTEMPTS = 3
+"""One may meet a renewal that was on its way, one an API server that is busy; more would hold up the end."""
+
 _TRANSIENT = (ApiUnavailable, Overloaded, Conflict, AlreadyExists, NotFound, PermissionRefused)
 
 
@@ -64,6 +67,7 @@ class Leader:
         self._clock = clock
         self._now = now
         self._held: Manifest | None = None
+        self._is_candidate = False
         self._renewed_at = 0.0
         self._seen: tuple[str, float] | None = None
         """Resource version of a foreign Lease, and when we saw it first."""
@@ -76,6 +80,7 @@ class Leader:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
+        self._is_candidate = True
         # The Lease is in the API server: only looking tells of its change.
         while not await self._tried(self._try_to_take):  # noqa: ASYNC110
             await asyncio.sleep(self._term.renew_s)
@@ -95,12 +100,23 @@ class Leader:
         _log.error("lost the lease", extra={"lease": self._term.name})
 
     async def release(self) -> None:
-        """Give the Lease back, if it is still ours."""
-        held, self._held = self._held, None
-        if held is None:
+        """Give the Lease back, if it is ours; nothing is left to act by then.
+
+        What we hold is not asked: a renewal that was cancelled on its way may have happened, or may happen still.
+        """
+        self._held = None
+        if not self._is_candidate:
             return
-        spec = {**held["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
-        await self._tried(lambda: self._write({**held, "spec": spec}))
+        for _ in range(RELEASE_ATTEMPTS):
+            if await self._tried(self._try_to_release):
+                return
+
+    async def _try_to_release(self) -> bool:
+        lease = await self._cluster.read(LEASE, self._term.namespace, self._term.name)
+        if lease is not None and lease["spec"].get("holderIdentity") == self._term.identity:
+            spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+            await self._write({**lease, "spec": spec})
+        return True
 
     async def _tried(self, attempt: Callable[[], Any]) -> bool:
         try:

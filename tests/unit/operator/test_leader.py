@@ -1,6 +1,7 @@
 """Of several candidates one acts."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -173,6 +174,57 @@ async def test_a_lease_given_back_is_free_at_once(cluster: InMemoryCluster, time
     lease = await cluster.read(LEASE, "default", "operator")
     assert lease is not None
     assert lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_renewal_on_its_way_does_not_keep_the_lease(
+    cluster: InMemoryCluster, time: Time
+) -> None:
+    """A renewal that was cancelled and happened all the same is overtaken, early or late."""
+    one = candidate(cluster, time, "one")
+    await acquires(one)
+    renewals = [None]
+
+    async def renew() -> None:
+        lease = await cluster.read(LEASE, "default", "operator")
+        assert lease is not None
+        await cluster.replace({**lease, "spec": {**lease["spec"], "renewTime": "later"}})
+
+    await renew()
+
+    def land_late(verb: str, _kind: Kind) -> None:
+        if verb == "update" and renewals:
+            renewals.pop()
+            # In memory nothing waits: one step runs the whole renewal.
+            with contextlib.suppress(StopIteration):
+                renew().send(None)
+
+    cluster.before = land_late
+    await one.release()
+
+    assert renewals == []
+    assert await holder(cluster) == ""
+
+
+async def test_a_lease_that_was_taken_unheard_is_given_back(
+    cluster: InMemoryCluster, time: Time
+) -> None:
+    """Cancelled between the API server's yes and our hearing of it, a candidate leaves no Lease behind."""
+    one = candidate(cluster, time, "one")
+
+    await acquires(candidate(cluster, time, "one"))  # the same process, whose ears were closed
+    two = candidate(cluster, time, "two")
+    cluster.before = refuse_updates
+    assert await acquires(one) is False
+
+    cluster.before = lambda _verb, _kind: None
+    await one.release()
+
+    assert await acquires(two)
+
+
+def refuse_updates(verb: str, _kind: Kind) -> None:
+    if verb == "update":
+        raise Unavailable("no answer")
 
 
 async def test_what_is_not_held_is_not_given_back(cluster: InMemoryCluster, time: Time) -> None:
