@@ -273,7 +273,7 @@ def _hit(wire: recall_service_pb2.RecallResult) -> model.RecallHit:
     )
 
 
-def _link(wire: link_service_pb2.MemoryLink) -> model.Link:
+def _link(wire: memory_pb2.MemoryLink) -> model.Link:
     return model.Link(
         from_id=wire.from_id,
         to_id=wire.to_id,

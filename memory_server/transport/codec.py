@@ -218,8 +218,8 @@ def neighbors_message(
     return message
 
 
-def _link_message(link: MemoryLink) -> link_service_pb2.MemoryLink:
-    message = link_service_pb2.MemoryLink(
+def _link_message(link: MemoryLink) -> memory_pb2.MemoryLink:
+    message = memory_pb2.MemoryLink(
         from_id=link.from_id,
         to_id=link.to_id,
         type=link.type,

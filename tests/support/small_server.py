@@ -59,7 +59,7 @@ class SmallServer:
     address: str = ""
     memories: dict[tuple[str, str], memory_pb2.Memory] = field(default_factory=dict)
     answers: dict[str, tuple[bytes, memory_service_pb2.StoreResponse]] = field(default_factory=dict)
-    links: list[tuple[str, link_service_pb2.MemoryLink]] = field(default_factory=list)
+    links: list[tuple[str, memory_pb2.MemoryLink]] = field(default_factory=list)
     seen: list[tuple[str, Message]] = field(default_factory=list)
     refusals: deque[Refusal] = field(default_factory=deque)
     """Answers to the next calls, in their order, before the server does its work again."""
@@ -187,7 +187,7 @@ class _Servicer:
         )
 
     def Link(self, request: link_service_pb2.LinkRequest) -> Message:
-        link = link_service_pb2.MemoryLink(
+        link = memory_pb2.MemoryLink(
             from_id=self._find(request.namespace, request.from_ref).id,
             to_id=self._find(request.namespace, request.to_ref).id,
             type=request.type or "related",

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soma.memory.v1 import memory_pb2 as soma_dot_memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soma/memory/v1/admin_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\x16\n\x14GetServerInfoRequest\"\x8a\x02\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x19\n\x11max_payload_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_text_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\x05\x12\x11\n\tmax_top_k\x18\x05 \x01(\x05\x12\x15\n\rmax_page_size\x18\x06 \x01(\x05\x12!\n\x19max_coordinate_dimensions\x18\x07 \x01(\x05\x12\x16\n\x0emax_link_depth\x18\x08 \x01(\x05\x12\x18\n\x10request_id_ttl_s\x18\t \x01(\x03\x12\x1a\n\x12max_response_bytes\x18\n \x01(\x03\"\x82\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05store\x18\x02 \x01(\t\x12.\n\ndurability\x18\x03 \x01(\x0e\x32\x1a.soma.memory.v1.Durability\x12\x17\n\x0f\x65mbedding_model\x18\x04 \x01(\t\x12\x1c\n\x14\x65mbedding_dimensions\x18\x05 \x01(\x05\x12&\n\x06limits\x18\x06 \x01(\x0b\x32\x16.soma.memory.v1.Limits\x12\x12\n\ncommit_seq\x18\x07 \x01(\x03\x12\x0e\n\x06tenant\x18\x08 \x01(\t\x12\x16\n\x0e\x61uthentication\x18\t \x01(\t2l\n\x0c\x41\x64minService\x12\\\n\rGetServerInfo\x12$.soma.memory.v1.GetServerInfoRequest\x1a%.soma.memory.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"soma/memory/v1/admin_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\x16\n\x14GetServerInfoRequest\"\x8a\x02\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x19\n\x11max_payload_bytes\x18\x02 \x01(\x03\x12\x16\n\x0emax_text_bytes\x18\x03 \x01(\x03\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\x05\x12\x11\n\tmax_top_k\x18\x05 \x01(\x05\x12\x15\n\rmax_page_size\x18\x06 \x01(\x05\x12!\n\x19max_coordinate_dimensions\x18\x07 \x01(\x05\x12\x16\n\x0emax_link_depth\x18\x08 \x01(\x05\x12\x18\n\x10request_id_ttl_s\x18\t \x01(\x03\x12\x1a\n\x12max_response_bytes\x18\n \x01(\x03\"\x82\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05store\x18\x02 \x01(\t\x12.\n\ndurability\x18\x03 \x01(\x0e\x32\x1a.soma.memory.v1.Durability\x12\x17\n\x0f\x65mbedding_model\x18\x04 \x01(\t\x12\x1c\n\x14\x65mbedding_dimensions\x18\x05 \x01(\x05\x12&\n\x06limits\x18\x06 \x01(\x0b\x32\x16.soma.memory.v1.Limits\x12\x12\n\ncommit_seq\x18\x07 \x01(\x03\x12\x0e\n\x06tenant\x18\x08 \x01(\t\x12\x16\n\x0e\x61uthentication\x18\t \x01(\t\"\x0f\n\rBackupRequest\"N\n\x0e\x42\x61\x63kupResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12.\n\x07summary\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.BackupSummary\"_\n\rBackupSummary\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12\x12\n\ncommit_seq\x18\x03 \x01(\x03\x12\x16\n\x0eschema_version\x18\x04 \x01(\x05\x32\xb7\x01\n\x0c\x41\x64minService\x12\\\n\rGetServerInfo\x12$.soma.memory.v1.GetServerInfoRequest\x1a%.soma.memory.v1.GetServerInfoResponse\x12I\n\x06\x42\x61\x63kup\x12\x1d.soma.memory.v1.BackupRequest\x1a\x1e.soma.memory.v1.BackupResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITS']._serialized_end=374
   _globals['_GETSERVERINFORESPONSE']._serialized_start=377
   _globals['_GETSERVERINFORESPONSE']._serialized_end=635
-  _globals['_ADMINSERVICE']._serialized_start=637
-  _globals['_ADMINSERVICE']._serialized_end=745
+  _globals['_BACKUPREQUEST']._serialized_start=637
+  _globals['_BACKUPREQUEST']._serialized_end=652
+  _globals['_BACKUPRESPONSE']._serialized_start=654
+  _globals['_BACKUPRESPONSE']._serialized_end=732
+  _globals['_BACKUPSUMMARY']._serialized_start=734
+  _globals['_BACKUPSUMMARY']._serialized_end=829
+  _globals['_ADMINSERVICE']._serialized_start=832
+  _globals['_ADMINSERVICE']._serialized_end=1015
 # @@protoc_insertion_point(module_scope)

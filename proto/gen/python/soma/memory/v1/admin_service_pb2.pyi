@@ -55,3 +55,27 @@ class GetServerInfoResponse(_message.Message):
     tenant: str
     authentication: str
     def __init__(self, version: _Optional[str] = ..., store: _Optional[str] = ..., durability: _Optional[_Union[_memory_pb2.Durability, str]] = ..., embedding_model: _Optional[str] = ..., embedding_dimensions: _Optional[int] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., commit_seq: _Optional[int] = ..., tenant: _Optional[str] = ..., authentication: _Optional[str] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class BackupResponse(_message.Message):
+    __slots__ = ("data", "summary")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    summary: BackupSummary
+    def __init__(self, data: _Optional[bytes] = ..., summary: _Optional[_Union[BackupSummary, _Mapping]] = ...) -> None: ...
+
+class BackupSummary(_message.Message):
+    __slots__ = ("size_bytes", "sha256", "commit_seq", "schema_version")
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    size_bytes: int
+    sha256: bytes
+    commit_seq: int
+    schema_version: int
+    def __init__(self, size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., commit_seq: _Optional[int] = ..., schema_version: _Optional[int] = ...) -> None: ...

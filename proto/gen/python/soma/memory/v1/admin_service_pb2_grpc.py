@@ -40,6 +40,11 @@ class AdminServiceStub:
                 request_serializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/soma.memory.v1.AdminService/Backup',
+                request_serializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -53,6 +58,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """Sends a consistent copy of the whole store, of all tenants, while it is written to. `soma restore` makes a store of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetServerInfo,
                     request_deserializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class AdminService:
             '/soma.memory.v1.AdminService/GetServerInfo',
             soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoRequest.SerializeToString,
             soma_dot_memory_dot_v1_dot_admin__service__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/soma.memory.v1.AdminService/Backup',
+            soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_admin__service__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from soma.memory.v1 import memory_pb2 as soma_dot_memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!soma/memory/v1/link_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\xfb\x02\n\x0bLinkRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x08\x66rom_ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12)\n\x06to_ref\x18\x03 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x13\n\x06weight\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08metadata\x18\x06 \x03(\x0b\x32).soma.memory.v1.LinkRequest.MetadataEntry\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x08 \x01(\x03H\x01\x88\x01\x01\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\x42\t\n\x07_weightB\x13\n\x11_expected_version\"8\n\x0cLinkResponse\x12(\n\x07receipt\x18\x01 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"\xac\x01\n\x10NeighborsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\r\n\x05types\x18\x03 \x03(\t\x12\x30\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.soma.memory.v1.LinkDirection\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\r\n\x05limit\x18\x06 \x01(\x05\"\xe7\x01\n\nMemoryLink\x12\x0f\n\x07\x66rom_id\x18\x01 \x01(\t\x12\r\n\x05to_id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12:\n\x08metadata\x18\x05 \x03(\x0b\x32(.soma.memory.v1.MemoryLink.MetadataEntry\x12\x0f\n\x07version\x18\x06 \x01(\x03\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\"n\n\x08Neighbor\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\x10\n\x08\x64istance\x18\x02 \x01(\x05\x12(\n\x04link\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.MemoryLink\"S\n\x11NeighborsResponse\x12+\n\tneighbors\x18\x01 \x03(\x0b\x32\x18.soma.memory.v1.Neighbor\x12\x11\n\ttruncated\x18\x02 \x01(\x08*\x82\x01\n\rLinkDirection\x12\x1e\n\x1aLINK_DIRECTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17LINK_DIRECTION_OUTGOING\x10\x01\x12\x1b\n\x17LINK_DIRECTION_INCOMING\x10\x02\x12\x17\n\x13LINK_DIRECTION_BOTH\x10\x03\x32\xa2\x01\n\x0bLinkService\x12\x41\n\x04Link\x12\x1b.soma.memory.v1.LinkRequest\x1a\x1c.soma.memory.v1.LinkResponse\x12P\n\tNeighbors\x12 .soma.memory.v1.NeighborsRequest\x1a!.soma.memory.v1.NeighborsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!soma/memory/v1/link_service.proto\x12\x0esoma.memory.v1\x1a\x1bsoma/memory/v1/memory.proto\"\xfb\x02\n\x0bLinkRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x08\x66rom_ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12)\n\x06to_ref\x18\x03 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x13\n\x06weight\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08metadata\x18\x06 \x03(\x0b\x32).soma.memory.v1.LinkRequest.MetadataEntry\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x08 \x01(\x03H\x01\x88\x01\x01\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\x42\t\n\x07_weightB\x13\n\x11_expected_version\"8\n\x0cLinkResponse\x12(\n\x07receipt\x18\x01 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"\xac\x01\n\x10NeighborsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\r\n\x05types\x18\x03 \x03(\t\x12\x30\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.soma.memory.v1.LinkDirection\x12\r\n\x05\x64\x65pth\x18\x05 \x01(\x05\x12\r\n\x05limit\x18\x06 \x01(\x05\"n\n\x08Neighbor\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\x10\n\x08\x64istance\x18\x02 \x01(\x05\x12(\n\x04link\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.MemoryLink\"S\n\x11NeighborsResponse\x12+\n\tneighbors\x18\x01 \x03(\x0b\x32\x18.soma.memory.v1.Neighbor\x12\x11\n\ttruncated\x18\x02 \x01(\x08\"\x9c\x01\n\rUnlinkRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x08\x66rom_ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12)\n\x06to_ref\x18\x03 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x0c\n\x04type\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Q\n\x0eUnlinkResponse\x12(\n\x07receipt\x18\x01 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\x12\x15\n\rremoved_count\x18\x02 \x01(\x05\"\xd1\x01\n\x0f\x46indPathRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x08\x66rom_ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12)\n\x06to_ref\x18\x03 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\r\n\x05types\x18\x04 \x03(\t\x12\x30\n\tdirection\x18\x05 \x01(\x0e\x32\x1d.soma.memory.v1.LinkDirection\x12\x12\n\nmax_length\x18\x06 \x01(\x05\"\x84\x01\n\x10\x46indPathResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0c\n\x04\x63ost\x18\x02 \x01(\x01\x12(\n\x08memories\x18\x03 \x03(\x0b\x32\x16.soma.memory.v1.Memory\x12)\n\x05links\x18\x04 \x03(\x0b\x32\x1a.soma.memory.v1.MemoryLink*\x82\x01\n\rLinkDirection\x12\x1e\n\x1aLINK_DIRECTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17LINK_DIRECTION_OUTGOING\x10\x01\x12\x1b\n\x17LINK_DIRECTION_INCOMING\x10\x02\x12\x17\n\x13LINK_DIRECTION_BOTH\x10\x03\x32\xba\x02\n\x0bLinkService\x12\x41\n\x04Link\x12\x1b.soma.memory.v1.LinkRequest\x1a\x1c.soma.memory.v1.LinkResponse\x12G\n\x06Unlink\x12\x1d.soma.memory.v1.UnlinkRequest\x1a\x1e.soma.memory.v1.UnlinkResponse\x12P\n\tNeighbors\x12 .soma.memory.v1.NeighborsRequest\x1a!.soma.memory.v1.NeighborsResponse\x12M\n\x08\x46indPath\x12\x1f.soma.memory.v1.FindPathRequest\x1a .soma.memory.v1.FindPathResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LINKREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_LINKREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_MEMORYLINK_METADATAENTRY']._loaded_options = None
-  _globals['_MEMORYLINK_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_LINKDIRECTION']._serialized_start=1129
-  _globals['_LINKDIRECTION']._serialized_end=1259
+  _globals['_LINKDIRECTION']._serialized_start=1484
+  _globals['_LINKDIRECTION']._serialized_end=1614
   _globals['_LINKREQUEST']._serialized_start=83
   _globals['_LINKREQUEST']._serialized_end=462
   _globals['_LINKREQUEST_METADATAENTRY']._serialized_start=352
@@ -46,14 +44,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKRESPONSE']._serialized_end=520
   _globals['_NEIGHBORSREQUEST']._serialized_start=523
   _globals['_NEIGHBORSREQUEST']._serialized_end=695
-  _globals['_MEMORYLINK']._serialized_start=698
-  _globals['_MEMORYLINK']._serialized_end=929
-  _globals['_MEMORYLINK_METADATAENTRY']._serialized_start=352
-  _globals['_MEMORYLINK_METADATAENTRY']._serialized_end=430
-  _globals['_NEIGHBOR']._serialized_start=931
-  _globals['_NEIGHBOR']._serialized_end=1041
-  _globals['_NEIGHBORSRESPONSE']._serialized_start=1043
-  _globals['_NEIGHBORSRESPONSE']._serialized_end=1126
-  _globals['_LINKSERVICE']._serialized_start=1262
-  _globals['_LINKSERVICE']._serialized_end=1424
+  _globals['_NEIGHBOR']._serialized_start=697
+  _globals['_NEIGHBOR']._serialized_end=807
+  _globals['_NEIGHBORSRESPONSE']._serialized_start=809
+  _globals['_NEIGHBORSRESPONSE']._serialized_end=892
+  _globals['_UNLINKREQUEST']._serialized_start=895
+  _globals['_UNLINKREQUEST']._serialized_end=1051
+  _globals['_UNLINKRESPONSE']._serialized_start=1053
+  _globals['_UNLINKRESPONSE']._serialized_end=1134
+  _globals['_FINDPATHREQUEST']._serialized_start=1137
+  _globals['_FINDPATHREQUEST']._serialized_end=1346
+  _globals['_FINDPATHRESPONSE']._serialized_start=1349
+  _globals['_FINDPATHRESPONSE']._serialized_end=1481
+  _globals['_LINKSERVICE']._serialized_start=1617
+  _globals['_LINKSERVICE']._serialized_end=1931
 # @@protoc_insertion_point(module_scope)

@@ -40,10 +40,20 @@ class LinkServiceStub:
                 request_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.LinkRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.LinkResponse.FromString,
                 _registered_method=True)
+        self.Unlink = channel.unary_unary(
+                '/soma.memory.v1.LinkService/Unlink',
+                request_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkResponse.FromString,
+                _registered_method=True)
         self.Neighbors = channel.unary_unary(
                 '/soma.memory.v1.LinkService/Neighbors',
                 request_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsResponse.FromString,
+                _registered_method=True)
+        self.FindPath = channel.unary_unary(
+                '/soma.memory.v1.LinkService/FindPath',
+                request_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathResponse.FromString,
                 _registered_method=True)
 
 
@@ -58,8 +68,26 @@ class LinkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Unlink(self, request, context):
+        """Removes links between two memories.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Neighbors(self, request, context):
         """Finds what a memory is linked with, up to a depth.
+
+        Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
+        `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
+        whose id its metadata `session` names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindPath(self, request, context):
+        """Finds the path of the least total weight between two memories.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,10 +101,20 @@ def add_LinkServiceServicer_to_server(servicer, server):
                     request_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.LinkRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.LinkResponse.SerializeToString,
             ),
+            'Unlink': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unlink,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkResponse.SerializeToString,
+            ),
             'Neighbors': grpc.unary_unary_rpc_method_handler(
                     servicer.Neighbors,
                     request_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsResponse.SerializeToString,
+            ),
+            'FindPath': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindPath,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -118,6 +156,33 @@ class LinkService:
             _registered_method=True)
 
     @staticmethod
+    def Unlink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.LinkService/Unlink',
+            soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_link__service__pb2.UnlinkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Neighbors(request,
             target,
             options=(),
@@ -134,6 +199,33 @@ class LinkService:
             '/soma.memory.v1.LinkService/Neighbors',
             soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsRequest.SerializeToString,
             soma_dot_memory_dot_v1_dot_link__service__pb2.NeighborsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindPath(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.LinkService/FindPath',
+            soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_link__service__pb2.FindPathResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,8 +35,17 @@ class LinkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LinkServiceAsyncStub: ...
     Link: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.LinkRequest, _link_service_pb2.LinkResponse]
     """Writes one link, or overwrites the one with the same ends and type."""
+    Unlink: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.UnlinkRequest, _link_service_pb2.UnlinkResponse]
+    """Removes links between two memories."""
     Neighbors: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.NeighborsRequest, _link_service_pb2.NeighborsResponse]
-    """Finds what a memory is linked with, up to a depth."""
+    """Finds what a memory is linked with, up to a depth.
+
+    Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
+    `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
+    whose id its metadata `session` names.
+    """
+    FindPath: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.FindPathRequest, _link_service_pb2.FindPathResponse]
+    """Finds the path of the least total weight between two memories."""
 
 @_typing.type_check_only
 class LinkServiceAsyncStub(LinkServiceStub):
@@ -45,8 +54,17 @@ class LinkServiceAsyncStub(LinkServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Link: _aio.UnaryUnaryMultiCallable[_link_service_pb2.LinkRequest, _link_service_pb2.LinkResponse]  # type: ignore[assignment]
     """Writes one link, or overwrites the one with the same ends and type."""
+    Unlink: _aio.UnaryUnaryMultiCallable[_link_service_pb2.UnlinkRequest, _link_service_pb2.UnlinkResponse]  # type: ignore[assignment]
+    """Removes links between two memories."""
     Neighbors: _aio.UnaryUnaryMultiCallable[_link_service_pb2.NeighborsRequest, _link_service_pb2.NeighborsResponse]  # type: ignore[assignment]
-    """Finds what a memory is linked with, up to a depth."""
+    """Finds what a memory is linked with, up to a depth.
+
+    Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
+    `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
+    whose id its metadata `session` names.
+    """
+    FindPath: _aio.UnaryUnaryMultiCallable[_link_service_pb2.FindPathRequest, _link_service_pb2.FindPathResponse]  # type: ignore[assignment]
+    """Finds the path of the least total weight between two memories."""
 
 class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Links memories and walks the links."""
@@ -60,11 +78,32 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes one link, or overwrites the one with the same ends and type."""
 
     @_abc_1.abstractmethod
+    def Unlink(
+        self,
+        request: _link_service_pb2.UnlinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_service_pb2.UnlinkResponse, _abc.Awaitable[_link_service_pb2.UnlinkResponse]]:
+        """Removes links between two memories."""
+
+    @_abc_1.abstractmethod
     def Neighbors(
         self,
         request: _link_service_pb2.NeighborsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_service_pb2.NeighborsResponse, _abc.Awaitable[_link_service_pb2.NeighborsResponse]]:
-        """Finds what a memory is linked with, up to a depth."""
+        """Finds what a memory is linked with, up to a depth.
+
+        Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
+        `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
+        whose id its metadata `session` names.
+        """
+
+    @_abc_1.abstractmethod
+    def FindPath(
+        self,
+        request: _link_service_pb2.FindPathRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_service_pb2.FindPathResponse, _abc.Awaitable[_link_service_pb2.FindPathResponse]]:
+        """Finds the path of the least total weight between two memories."""
 
 def add_LinkServiceServicer_to_server(servicer: LinkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

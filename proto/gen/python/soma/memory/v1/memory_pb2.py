@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsoma/memory/v1/memory.proto\x12\x0esoma.memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1c\n\nCoordinate\x12\x0e\n\x06values\x18\x01 \x03(\x01\"R\n\tMemoryRef\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x30\n\ncoordinate\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x42\x05\n\x03ref\"J\n\rMetadataValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x42\x07\n\x05value\"\xc0\x03\n\x0bMemoryDraft\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncoordinate\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12\x14\n\x0cpayload_json\x18\x04 \x01(\x0c\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\nimportance\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08metadata\x18\x07 \x03(\x0b\x32).soma.memory.v1.MemoryDraft.MetadataEntry\x12.\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tembedding\x18\n \x01(\x0c\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\x42\r\n\x0b_importance\"\xc2\x04\n\x06Memory\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12.\n\ncoordinate\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12(\n\x04kind\x18\x04 \x01(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12\x14\n\x0cpayload_json\x18\x05 \x01(\x0c\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x12\n\nimportance\x18\x07 \x01(\x01\x12\x36\n\x08metadata\x18\x08 \x03(\x0b\x32$.soma.memory.v1.Memory.MetadataEntry\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x03\x12\x12\n\ncommit_seq\x18\x0c \x01(\x03\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65mbedding_model\x18\x0f \x01(\t\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\"\xb5\x01\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncommit_seq\x18\x02 \x01(\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12.\n\ndurability\x18\x04 \x01(\x0e\x32\x1a.soma.memory.v1.Durability\x12/\n\x0bindex_state\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.IndexState\x12\x10\n\x08replayed\x18\x06 \x01(\x08\"\xc6\x01\n\x0cMetadataTest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValueH\x00\x12\x30\n\x06\x61ny_of\x18\x03 \x01(\x0b\x32\x1e.soma.memory.v1.MetadataValuesH\x00\x12,\n\x05range\x18\x04 \x01(\x0b\x32\x1b.soma.memory.v1.NumberRangeH\x00\x12\x10\n\x06\x65xists\x18\x05 \x01(\x08H\x00\x42\x06\n\x04test\"?\n\x0eMetadataValues\x12-\n\x06values\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.MetadataValue\"A\n\x0bNumberRange\x12\x10\n\x03min\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x06\n\x04_minB\x06\n\x04_max\"\xfe\x01\n\x06\x46ilter\x12)\n\x05kinds\x18\x01 \x03(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12.\n\x08metadata\x18\x02 \x03(\x0b\x32\x1c.soma.memory.v1.MetadataTest\x12\x33\n\x0f\x65vent_time_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x65vent_time_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0emin_importance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_min_importance*]\n\nMemoryKind\x12\x1b\n\x17MEMORY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMORY_KIND_EPISODIC\x10\x01\x12\x18\n\x14MEMORY_KIND_SEMANTIC\x10\x02*@\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44URABILITY_FSYNCED\x10\x01*\x81\x01\n\nIndexState\x12\x1b\n\x17INDEX_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INDEX_STATE_SEARCHABLE\x10\x01\x12!\n\x1dINDEX_STATE_EMBEDDING_PENDING\x10\x02\x12\x17\n\x13INDEX_STATE_REMOVED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsoma/memory/v1/memory.proto\x12\x0esoma.memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1c\n\nCoordinate\x12\x0e\n\x06values\x18\x01 \x03(\x01\"R\n\tMemoryRef\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x30\n\ncoordinate\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x42\x05\n\x03ref\"J\n\rMetadataValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x42\x07\n\x05value\"\xc0\x03\n\x0bMemoryDraft\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\ncoordinate\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12\x14\n\x0cpayload_json\x18\x04 \x01(\x0c\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x17\n\nimportance\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12;\n\x08metadata\x18\x07 \x03(\x0b\x32).soma.memory.v1.MemoryDraft.MetadataEntry\x12.\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tembedding\x18\n \x01(\x0c\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\x42\r\n\x0b_importance\"\x8e\x05\n\x06Memory\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12.\n\ncoordinate\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12(\n\x04kind\x18\x04 \x01(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12\x14\n\x0cpayload_json\x18\x05 \x01(\x0c\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x12\n\nimportance\x18\x07 \x01(\x01\x12\x36\n\x08metadata\x18\x08 \x03(\x0b\x32$.soma.memory.v1.Memory.MetadataEntry\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x0b \x01(\x03\x12\x12\n\ncommit_seq\x18\x0c \x01(\x03\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x65mbedding_model\x18\x0f \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65ss_count\x18\x10 \x01(\x03\x12\x34\n\x10last_access_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\"\xb5\x01\n\x07Receipt\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ncommit_seq\x18\x02 \x01(\x03\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12.\n\ndurability\x18\x04 \x01(\x0e\x32\x1a.soma.memory.v1.Durability\x12/\n\x0bindex_state\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.IndexState\x12\x10\n\x08replayed\x18\x06 \x01(\x08\"\xc6\x01\n\x0cMetadataTest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x06\x65quals\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValueH\x00\x12\x30\n\x06\x61ny_of\x18\x03 \x01(\x0b\x32\x1e.soma.memory.v1.MetadataValuesH\x00\x12,\n\x05range\x18\x04 \x01(\x0b\x32\x1b.soma.memory.v1.NumberRangeH\x00\x12\x10\n\x06\x65xists\x18\x05 \x01(\x08H\x00\x42\x06\n\x04test\"\xe7\x01\n\nMemoryLink\x12\x0f\n\x07\x66rom_id\x18\x01 \x01(\t\x12\r\n\x05to_id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12:\n\x08metadata\x18\x05 \x03(\x0b\x32(.soma.memory.v1.MemoryLink.MetadataEntry\x12\x0f\n\x07version\x18\x06 \x01(\x03\x1aN\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.MetadataValue:\x02\x38\x01\"k\n\rMemoryVersion\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\x32\n\x0esupersede_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x0eMetadataValues\x12-\n\x06values\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.MetadataValue\"A\n\x0bNumberRange\x12\x10\n\x03min\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03max\x18\x02 \x01(\x01H\x01\x88\x01\x01\x42\x06\n\x04_minB\x06\n\x04_max\"\xb2\x02\n\x06\x46ilter\x12)\n\x05kinds\x18\x01 \x03(\x0e\x32\x1a.soma.memory.v1.MemoryKind\x12.\n\x08metadata\x18\x02 \x03(\x0b\x32\x1c.soma.memory.v1.MetadataTest\x12\x33\n\x0f\x65vent_time_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10\x65vent_time_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0emin_importance\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10importance_below\x18\x06 \x01(\x01H\x01\x88\x01\x01\x42\x11\n\x0f_min_importanceB\x13\n\x11_importance_below*]\n\nMemoryKind\x12\x1b\n\x17MEMORY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MEMORY_KIND_EPISODIC\x10\x01\x12\x18\n\x14MEMORY_KIND_SEMANTIC\x10\x02*@\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44URABILITY_FSYNCED\x10\x01*\x81\x01\n\nIndexState\x12\x1b\n\x17INDEX_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16INDEX_STATE_SEARCHABLE\x10\x01\x12!\n\x1dINDEX_STATE_EMBEDDING_PENDING\x10\x02\x12\x17\n\x13INDEX_STATE_REMOVED\x10\x03*\x86\x01\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONFLICT_POLICY_REFUSE\x10\x01\x12\x18\n\x14\x43ONFLICT_POLICY_SKIP\x10\x02\x12\x1d\n\x19\x43ONFLICT_POLICY_OVERWRITE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYDRAFT_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_MEMORY_METADATAENTRY']._loaded_options = None
   _globals['_MEMORY_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_MEMORYKIND']._serialized_start=2076
-  _globals['_MEMORYKIND']._serialized_end=2169
-  _globals['_DURABILITY']._serialized_start=2171
-  _globals['_DURABILITY']._serialized_end=2235
-  _globals['_INDEXSTATE']._serialized_start=2238
-  _globals['_INDEXSTATE']._serialized_end=2367
+  _globals['_MEMORYLINK_METADATAENTRY']._loaded_options = None
+  _globals['_MEMORYLINK_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_MEMORYKIND']._serialized_start=2547
+  _globals['_MEMORYKIND']._serialized_end=2640
+  _globals['_DURABILITY']._serialized_start=2642
+  _globals['_DURABILITY']._serialized_end=2706
+  _globals['_INDEXSTATE']._serialized_start=2709
+  _globals['_INDEXSTATE']._serialized_end=2838
+  _globals['_CONFLICTPOLICY']._serialized_start=2841
+  _globals['_CONFLICTPOLICY']._serialized_end=2975
   _globals['_COORDINATE']._serialized_start=80
   _globals['_COORDINATE']._serialized_end=108
   _globals['_MEMORYREF']._serialized_start=110
@@ -53,17 +57,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEMORYDRAFT_METADATAENTRY']._serialized_start=626
   _globals['_MEMORYDRAFT_METADATAENTRY']._serialized_end=704
   _globals['_MEMORY']._serialized_start=722
-  _globals['_MEMORY']._serialized_end=1300
+  _globals['_MEMORY']._serialized_end=1376
   _globals['_MEMORY_METADATAENTRY']._serialized_start=626
   _globals['_MEMORY_METADATAENTRY']._serialized_end=704
-  _globals['_RECEIPT']._serialized_start=1303
-  _globals['_RECEIPT']._serialized_end=1484
-  _globals['_METADATATEST']._serialized_start=1487
-  _globals['_METADATATEST']._serialized_end=1685
-  _globals['_METADATAVALUES']._serialized_start=1687
-  _globals['_METADATAVALUES']._serialized_end=1750
-  _globals['_NUMBERRANGE']._serialized_start=1752
-  _globals['_NUMBERRANGE']._serialized_end=1817
-  _globals['_FILTER']._serialized_start=1820
-  _globals['_FILTER']._serialized_end=2074
+  _globals['_RECEIPT']._serialized_start=1379
+  _globals['_RECEIPT']._serialized_end=1560
+  _globals['_METADATATEST']._serialized_start=1563
+  _globals['_METADATATEST']._serialized_end=1761
+  _globals['_MEMORYLINK']._serialized_start=1764
+  _globals['_MEMORYLINK']._serialized_end=1995
+  _globals['_MEMORYLINK_METADATAENTRY']._serialized_start=626
+  _globals['_MEMORYLINK_METADATAENTRY']._serialized_end=704
+  _globals['_MEMORYVERSION']._serialized_start=1997
+  _globals['_MEMORYVERSION']._serialized_end=2104
+  _globals['_METADATAVALUES']._serialized_start=2106
+  _globals['_METADATAVALUES']._serialized_end=2169
+  _globals['_NUMBERRANGE']._serialized_start=2171
+  _globals['_NUMBERRANGE']._serialized_end=2236
+  _globals['_FILTER']._serialized_start=2239
+  _globals['_FILTER']._serialized_end=2545
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,13 @@ class IndexState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INDEX_STATE_SEARCHABLE: _ClassVar[IndexState]
     INDEX_STATE_EMBEDDING_PENDING: _ClassVar[IndexState]
     INDEX_STATE_REMOVED: _ClassVar[IndexState]
+
+class ConflictPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONFLICT_POLICY_UNSPECIFIED: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_REFUSE: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_SKIP: _ClassVar[ConflictPolicy]
+    CONFLICT_POLICY_OVERWRITE: _ClassVar[ConflictPolicy]
 MEMORY_KIND_UNSPECIFIED: MemoryKind
 MEMORY_KIND_EPISODIC: MemoryKind
 MEMORY_KIND_SEMANTIC: MemoryKind
@@ -36,6 +43,10 @@ INDEX_STATE_UNSPECIFIED: IndexState
 INDEX_STATE_SEARCHABLE: IndexState
 INDEX_STATE_EMBEDDING_PENDING: IndexState
 INDEX_STATE_REMOVED: IndexState
+CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy
+CONFLICT_POLICY_REFUSE: ConflictPolicy
+CONFLICT_POLICY_SKIP: ConflictPolicy
+CONFLICT_POLICY_OVERWRITE: ConflictPolicy
 
 class Coordinate(_message.Message):
     __slots__ = ("values",)
@@ -93,7 +104,7 @@ class MemoryDraft(_message.Message):
     def __init__(self, id: _Optional[str] = ..., coordinate: _Optional[_Union[Coordinate, _Mapping]] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., payload_json: _Optional[bytes] = ..., text: _Optional[str] = ..., importance: _Optional[float] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., embedding: _Optional[bytes] = ...) -> None: ...
 
 class Memory(_message.Message):
-    __slots__ = ("namespace", "id", "coordinate", "kind", "payload_json", "text", "importance", "metadata", "event_time", "expire_time", "version", "commit_seq", "create_time", "update_time", "embedding_model")
+    __slots__ = ("namespace", "id", "coordinate", "kind", "payload_json", "text", "importance", "metadata", "event_time", "expire_time", "version", "commit_seq", "create_time", "update_time", "embedding_model", "access_count", "last_access_time")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +127,8 @@ class Memory(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAST_ACCESS_TIME_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     id: str
     coordinate: Coordinate
@@ -131,7 +144,9 @@ class Memory(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     embedding_model: str
-    def __init__(self, namespace: _Optional[str] = ..., id: _Optional[str] = ..., coordinate: _Optional[_Union[Coordinate, _Mapping]] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., payload_json: _Optional[bytes] = ..., text: _Optional[str] = ..., importance: _Optional[float] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., commit_seq: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., embedding_model: _Optional[str] = ...) -> None: ...
+    access_count: int
+    last_access_time: _timestamp_pb2.Timestamp
+    def __init__(self, namespace: _Optional[str] = ..., id: _Optional[str] = ..., coordinate: _Optional[_Union[Coordinate, _Mapping]] = ..., kind: _Optional[_Union[MemoryKind, str]] = ..., payload_json: _Optional[bytes] = ..., text: _Optional[str] = ..., importance: _Optional[float] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., commit_seq: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., embedding_model: _Optional[str] = ..., access_count: _Optional[int] = ..., last_access_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("request_id", "commit_seq", "version", "durability", "index_state", "replayed")
@@ -163,6 +178,37 @@ class MetadataTest(_message.Message):
     exists: bool
     def __init__(self, key: _Optional[str] = ..., equals: _Optional[_Union[MetadataValue, _Mapping]] = ..., any_of: _Optional[_Union[MetadataValues, _Mapping]] = ..., range: _Optional[_Union[NumberRange, _Mapping]] = ..., exists: _Optional[bool] = ...) -> None: ...
 
+class MemoryLink(_message.Message):
+    __slots__ = ("from_id", "to_id", "type", "weight", "metadata", "version")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: MetadataValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[MetadataValue, _Mapping]] = ...) -> None: ...
+    FROM_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_ID_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    from_id: str
+    to_id: str
+    type: str
+    weight: float
+    metadata: _containers.MessageMap[str, MetadataValue]
+    version: int
+    def __init__(self, from_id: _Optional[str] = ..., to_id: _Optional[str] = ..., type: _Optional[str] = ..., weight: _Optional[float] = ..., metadata: _Optional[_Mapping[str, MetadataValue]] = ..., version: _Optional[int] = ...) -> None: ...
+
+class MemoryVersion(_message.Message):
+    __slots__ = ("memory", "supersede_time")
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDE_TIME_FIELD_NUMBER: _ClassVar[int]
+    memory: Memory
+    supersede_time: _timestamp_pb2.Timestamp
+    def __init__(self, memory: _Optional[_Union[Memory, _Mapping]] = ..., supersede_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class MetadataValues(_message.Message):
     __slots__ = ("values",)
     VALUES_FIELD_NUMBER: _ClassVar[int]
@@ -178,15 +224,17 @@ class NumberRange(_message.Message):
     def __init__(self, min: _Optional[float] = ..., max: _Optional[float] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("kinds", "metadata", "event_time_from", "event_time_until", "min_importance")
+    __slots__ = ("kinds", "metadata", "event_time_from", "event_time_until", "min_importance", "importance_below")
     KINDS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FROM_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_UNTIL_FIELD_NUMBER: _ClassVar[int]
     MIN_IMPORTANCE_FIELD_NUMBER: _ClassVar[int]
+    IMPORTANCE_BELOW_FIELD_NUMBER: _ClassVar[int]
     kinds: _containers.RepeatedScalarFieldContainer[MemoryKind]
     metadata: _containers.RepeatedCompositeFieldContainer[MetadataTest]
     event_time_from: _timestamp_pb2.Timestamp
     event_time_until: _timestamp_pb2.Timestamp
     min_importance: float
-    def __init__(self, kinds: _Optional[_Iterable[_Union[MemoryKind, str]]] = ..., metadata: _Optional[_Iterable[_Union[MetadataTest, _Mapping]]] = ..., event_time_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_time_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_importance: _Optional[float] = ...) -> None: ...
+    importance_below: float
+    def __init__(self, kinds: _Optional[_Iterable[_Union[MemoryKind, str]]] = ..., metadata: _Optional[_Iterable[_Union[MetadataTest, _Mapping]]] = ..., event_time_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., event_time_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., min_importance: _Optional[float] = ..., importance_below: _Optional[float] = ...) -> None: ...

@@ -22,41 +22,85 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from soma.memory.v1 import memory_pb2 as soma_dot_memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/memory_service.proto\x12\x0esoma.memory.v1\x1a\x17google/rpc/status.proto\x1a\x1bsoma/memory/v1/memory.proto\"\x96\x01\n\x0cStoreRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x06memory\x18\x02 \x01(\x0b\x32\x1b.soma.memory.v1.MemoryDraft\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"E\n\rStoreResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"\x80\x01\n\tStoreItem\x12+\n\x06memory\x18\x01 \x01(\x0b\x32\x1b.soma.memory.v1.MemoryDraft\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"P\n\x11StoreBatchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12(\n\x05items\x18\x02 \x03(\x0b\x32\x19.soma.memory.v1.StoreItem\"s\n\x10StoreBatchResult\x12/\n\x06stored\x18\x01 \x01(\x0b\x32\x1d.soma.memory.v1.StoreResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"G\n\x12StoreBatchResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .soma.memory.v1.StoreBatchResult\"G\n\nGetRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\"5\n\x0bGetResponse\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\"\x92\x01\n\rDeleteRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"F\n\x0e\x44\x65leteResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"o\n\x0bListRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Q\n\x0cListResponse\x12(\n\x08memories\x18\x01 \x03(\x0b\x32\x16.soma.memory.v1.Memory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf6\x02\n\rMemoryService\x12\x44\n\x05Store\x12\x1c.soma.memory.v1.StoreRequest\x1a\x1d.soma.memory.v1.StoreResponse\x12S\n\nStoreBatch\x12!.soma.memory.v1.StoreBatchRequest\x1a\".soma.memory.v1.StoreBatchResponse\x12>\n\x03Get\x12\x1a.soma.memory.v1.GetRequest\x1a\x1b.soma.memory.v1.GetResponse\x12G\n\x06\x44\x65lete\x12\x1d.soma.memory.v1.DeleteRequest\x1a\x1e.soma.memory.v1.DeleteResponse\x12\x41\n\x04List\x12\x1b.soma.memory.v1.ListRequest\x1a\x1c.soma.memory.v1.ListResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/memory_service.proto\x12\x0esoma.memory.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bsoma/memory/v1/memory.proto\"\x96\x01\n\x0cStoreRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12+\n\x06memory\x18\x02 \x01(\x0b\x32\x1b.soma.memory.v1.MemoryDraft\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"E\n\rStoreResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"\x80\x01\n\tStoreItem\x12+\n\x06memory\x18\x01 \x01(\x0b\x32\x1b.soma.memory.v1.MemoryDraft\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"P\n\x11StoreBatchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12(\n\x05items\x18\x02 \x03(\x0b\x32\x19.soma.memory.v1.StoreItem\"s\n\x10StoreBatchResult\x12/\n\x06stored\x18\x01 \x01(\x0b\x32\x1d.soma.memory.v1.StoreResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"G\n\x12StoreBatchResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .soma.memory.v1.StoreBatchResult\"\x83\x01\n\nGetRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12)\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x0bGetResponse\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\"\x92\x01\n\rDeleteRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"F\n\x0e\x44\x65leteResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"\x99\x01\n\x0bListRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12(\n\x05order\x18\x05 \x01(\x0e\x32\x19.soma.memory.v1.ListOrder\"Q\n\x0cListResponse\x12(\n\x08memories\x18\x01 \x03(\x0b\x32\x16.soma.memory.v1.Memory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"v\n\x12StoreStreamRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x05items\x18\x03 \x03(\x0b\x32\x19.soma.memory.v1.StoreItem\x12\x11\n\tstream_id\x18\x04 \x01(\t\"}\n\x13StoreStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x31\n\x07results\x18\x02 \x03(\x0b\x32 .soma.memory.v1.StoreBatchResult\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xf0\x01\n\rUpdateRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12+\n\x06memory\x18\x03 \x01(\x0b\x32\x1b.soma.memory.v1.MemoryDraft\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x06 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"F\n\x0eUpdateResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"M\n\x0f\x42\x61tchGetRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\'\n\x04refs\x18\x02 \x03(\x0b\x32\x19.soma.memory.v1.MemoryRef\"j\n\x0e\x42\x61tchGetResult\x12(\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.MemoryH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"C\n\x10\x42\x61tchGetResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.soma.memory.v1.BatchGetResult\"|\n\nDeleteItem\x12&\n\x03ref\x18\x01 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"R\n\x12\x44\x65leteBatchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12)\n\x05items\x18\x02 \x03(\x0b\x32\x1a.soma.memory.v1.DeleteItem\"v\n\x11\x44\x65leteBatchResult\x12\x31\n\x07\x64\x65leted\x18\x01 \x01(\x0b\x32\x1e.soma.memory.v1.DeleteResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"I\n\x13\x44\x65leteBatchResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.soma.memory.v1.DeleteBatchResult\"n\n\x0cPurgeRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x12\n\neverything\x18\x04 \x01(\x08\"Q\n\rPurgeResponse\x12\x15\n\rmatched_count\x18\x01 \x01(\x03\x12\x15\n\rdeleted_count\x18\x02 \x01(\x03\x12\x12\n\ncommit_seq\x18\x03 \x01(\x03\"w\n\x13ListVersionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"`\n\x14ListVersionsResponse\x12/\n\x08versions\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.MemoryVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x01\n\x15RestoreVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12&\n\x03ref\x18\x02 \x01(\x0b\x32\x19.soma.memory.v1.MemoryRef\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"N\n\x16RestoreVersionResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12(\n\x07receipt\x18\x02 \x01(\x0b\x32\x17.soma.memory.v1.Receipt\"O\n\x0cWatchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x16\n\x0einclude_memory\x18\x03 \x01(\x08\"\xfb\x01\n\rWatchResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12(\n\x04type\x18\x02 \x01(\x0e\x32\x1a.soma.memory.v1.ChangeType\x12\x12\n\ncommit_seq\x18\x03 \x01(\x03\x12\n\n\x02id\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\r\n\x05to_id\x18\x06 \x01(\t\x12\x11\n\tlink_type\x18\x07 \x01(\t\x12&\n\x06memory\x18\x08 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12/\n\x0b\x63ommit_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*]\n\tListOrder\x12\x1a\n\x16LIST_ORDER_UNSPECIFIED\x10\x00\x12\x19\n\x15LIST_ORDER_EVENT_TIME\x10\x01\x12\x19\n\x15LIST_ORDER_IMPORTANCE\x10\x02*\x8c\x01\n\nChangeType\x12\x1b\n\x17\x43HANGE_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_TYPE_STORED\x10\x01\x12\x17\n\x13\x43HANGE_TYPE_DELETED\x10\x02\x12\x16\n\x12\x43HANGE_TYPE_LINKED\x10\x03\x12\x18\n\x14\x43HANGE_TYPE_UNLINKED\x10\x04\x32\x8c\x08\n\rMemoryService\x12\x44\n\x05Store\x12\x1c.soma.memory.v1.StoreRequest\x1a\x1d.soma.memory.v1.StoreResponse\x12S\n\nStoreBatch\x12!.soma.memory.v1.StoreBatchRequest\x1a\".soma.memory.v1.StoreBatchResponse\x12Z\n\x0bStoreStream\x12\".soma.memory.v1.StoreStreamRequest\x1a#.soma.memory.v1.StoreStreamResponse(\x01\x30\x01\x12G\n\x06Update\x12\x1d.soma.memory.v1.UpdateRequest\x1a\x1e.soma.memory.v1.UpdateResponse\x12>\n\x03Get\x12\x1a.soma.memory.v1.GetRequest\x1a\x1b.soma.memory.v1.GetResponse\x12M\n\x08\x42\x61tchGet\x12\x1f.soma.memory.v1.BatchGetRequest\x1a .soma.memory.v1.BatchGetResponse\x12G\n\x06\x44\x65lete\x12\x1d.soma.memory.v1.DeleteRequest\x1a\x1e.soma.memory.v1.DeleteResponse\x12V\n\x0b\x44\x65leteBatch\x12\".soma.memory.v1.DeleteBatchRequest\x1a#.soma.memory.v1.DeleteBatchResponse\x12\x44\n\x05Purge\x12\x1c.soma.memory.v1.PurgeRequest\x1a\x1d.soma.memory.v1.PurgeResponse\x12\x41\n\x04List\x12\x1b.soma.memory.v1.ListRequest\x1a\x1c.soma.memory.v1.ListResponse\x12Y\n\x0cListVersions\x12#.soma.memory.v1.ListVersionsRequest\x1a$.soma.memory.v1.ListVersionsResponse\x12_\n\x0eRestoreVersion\x12%.soma.memory.v1.RestoreVersionRequest\x1a&.soma.memory.v1.RestoreVersionResponse\x12\x46\n\x05Watch\x12\x1c.soma.memory.v1.WatchRequest\x1a\x1d.soma.memory.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soma.memory.v1.memory_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STOREREQUEST']._serialized_start=110
-  _globals['_STOREREQUEST']._serialized_end=260
-  _globals['_STORERESPONSE']._serialized_start=262
-  _globals['_STORERESPONSE']._serialized_end=331
-  _globals['_STOREITEM']._serialized_start=334
-  _globals['_STOREITEM']._serialized_end=462
-  _globals['_STOREBATCHREQUEST']._serialized_start=464
-  _globals['_STOREBATCHREQUEST']._serialized_end=544
-  _globals['_STOREBATCHRESULT']._serialized_start=546
-  _globals['_STOREBATCHRESULT']._serialized_end=661
-  _globals['_STOREBATCHRESPONSE']._serialized_start=663
-  _globals['_STOREBATCHRESPONSE']._serialized_end=734
-  _globals['_GETREQUEST']._serialized_start=736
-  _globals['_GETREQUEST']._serialized_end=807
-  _globals['_GETRESPONSE']._serialized_start=809
-  _globals['_GETRESPONSE']._serialized_end=862
-  _globals['_DELETEREQUEST']._serialized_start=865
-  _globals['_DELETEREQUEST']._serialized_end=1011
-  _globals['_DELETERESPONSE']._serialized_start=1013
-  _globals['_DELETERESPONSE']._serialized_end=1083
-  _globals['_LISTREQUEST']._serialized_start=1085
-  _globals['_LISTREQUEST']._serialized_end=1196
-  _globals['_LISTRESPONSE']._serialized_start=1198
-  _globals['_LISTRESPONSE']._serialized_end=1279
-  _globals['_MEMORYSERVICE']._serialized_start=1282
-  _globals['_MEMORYSERVICE']._serialized_end=1656
+  _globals['_LISTORDER']._serialized_start=3678
+  _globals['_LISTORDER']._serialized_end=3771
+  _globals['_CHANGETYPE']._serialized_start=3774
+  _globals['_CHANGETYPE']._serialized_end=3914
+  _globals['_STOREREQUEST']._serialized_start=177
+  _globals['_STOREREQUEST']._serialized_end=327
+  _globals['_STORERESPONSE']._serialized_start=329
+  _globals['_STORERESPONSE']._serialized_end=398
+  _globals['_STOREITEM']._serialized_start=401
+  _globals['_STOREITEM']._serialized_end=529
+  _globals['_STOREBATCHREQUEST']._serialized_start=531
+  _globals['_STOREBATCHREQUEST']._serialized_end=611
+  _globals['_STOREBATCHRESULT']._serialized_start=613
+  _globals['_STOREBATCHRESULT']._serialized_end=728
+  _globals['_STOREBATCHRESPONSE']._serialized_start=730
+  _globals['_STOREBATCHRESPONSE']._serialized_end=801
+  _globals['_GETREQUEST']._serialized_start=804
+  _globals['_GETREQUEST']._serialized_end=935
+  _globals['_GETRESPONSE']._serialized_start=937
+  _globals['_GETRESPONSE']._serialized_end=990
+  _globals['_DELETEREQUEST']._serialized_start=993
+  _globals['_DELETEREQUEST']._serialized_end=1139
+  _globals['_DELETERESPONSE']._serialized_start=1141
+  _globals['_DELETERESPONSE']._serialized_end=1211
+  _globals['_LISTREQUEST']._serialized_start=1214
+  _globals['_LISTREQUEST']._serialized_end=1367
+  _globals['_LISTRESPONSE']._serialized_start=1369
+  _globals['_LISTRESPONSE']._serialized_end=1450
+  _globals['_STORESTREAMREQUEST']._serialized_start=1452
+  _globals['_STORESTREAMREQUEST']._serialized_end=1570
+  _globals['_STORESTREAMRESPONSE']._serialized_start=1572
+  _globals['_STORESTREAMRESPONSE']._serialized_end=1697
+  _globals['_UPDATEREQUEST']._serialized_start=1700
+  _globals['_UPDATEREQUEST']._serialized_end=1940
+  _globals['_UPDATERESPONSE']._serialized_start=1942
+  _globals['_UPDATERESPONSE']._serialized_end=2012
+  _globals['_BATCHGETREQUEST']._serialized_start=2014
+  _globals['_BATCHGETREQUEST']._serialized_end=2091
+  _globals['_BATCHGETRESULT']._serialized_start=2093
+  _globals['_BATCHGETRESULT']._serialized_end=2199
+  _globals['_BATCHGETRESPONSE']._serialized_start=2201
+  _globals['_BATCHGETRESPONSE']._serialized_end=2268
+  _globals['_DELETEITEM']._serialized_start=2270
+  _globals['_DELETEITEM']._serialized_end=2394
+  _globals['_DELETEBATCHREQUEST']._serialized_start=2396
+  _globals['_DELETEBATCHREQUEST']._serialized_end=2478
+  _globals['_DELETEBATCHRESULT']._serialized_start=2480
+  _globals['_DELETEBATCHRESULT']._serialized_end=2598
+  _globals['_DELETEBATCHRESPONSE']._serialized_start=2600
+  _globals['_DELETEBATCHRESPONSE']._serialized_end=2673
+  _globals['_PURGEREQUEST']._serialized_start=2675
+  _globals['_PURGEREQUEST']._serialized_end=2785
+  _globals['_PURGERESPONSE']._serialized_start=2787
+  _globals['_PURGERESPONSE']._serialized_end=2868
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=2870
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=2989
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=2991
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=3087
+  _globals['_RESTOREVERSIONREQUEST']._serialized_start=3090
+  _globals['_RESTOREVERSIONREQUEST']._serialized_end=3261
+  _globals['_RESTOREVERSIONRESPONSE']._serialized_start=3263
+  _globals['_RESTOREVERSIONRESPONSE']._serialized_end=3341
+  _globals['_WATCHREQUEST']._serialized_start=3343
+  _globals['_WATCHREQUEST']._serialized_end=3422
+  _globals['_WATCHRESPONSE']._serialized_start=3425
+  _globals['_WATCHRESPONSE']._serialized_end=3676
+  _globals['_MEMORYSERVICE']._serialized_start=3917
+  _globals['_MEMORYSERVICE']._serialized_end=4953
 # @@protoc_insertion_point(module_scope)

@@ -45,20 +45,60 @@ class MemoryServiceStub:
                 request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreBatchRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreBatchResponse.FromString,
                 _registered_method=True)
+        self.StoreStream = channel.stream_stream(
+                '/soma.memory.v1.MemoryService/StoreStream',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamResponse.FromString,
+                _registered_method=True)
+        self.Update = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/Update',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateResponse.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/soma.memory.v1.MemoryService/Get',
                 request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.GetRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.GetResponse.FromString,
+                _registered_method=True)
+        self.BatchGet = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/BatchGet',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetResponse.FromString,
                 _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/soma.memory.v1.MemoryService/Delete',
                 request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteResponse.FromString,
                 _registered_method=True)
+        self.DeleteBatch = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/DeleteBatch',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchResponse.FromString,
+                _registered_method=True)
+        self.Purge = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/Purge',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeResponse.FromString,
+                _registered_method=True)
         self.List = channel.unary_unary(
                 '/soma.memory.v1.MemoryService/List',
                 request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListResponse.FromString,
+                _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/ListVersions',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsResponse.FromString,
+                _registered_method=True)
+        self.RestoreVersion = channel.unary_unary(
+                '/soma.memory.v1.MemoryService/RestoreVersion',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/soma.memory.v1.MemoryService/Watch',
+                request_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchResponse.FromString,
                 _registered_method=True)
 
 
@@ -80,8 +120,29 @@ class MemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StoreStream(self, request_iterator, context):
+        """Writes memories as they come; each message is acknowledged after its commit, in their order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Update(self, request, context):
+        """Changes the named fields of one memory, and leaves the others as they are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Get(self, request, context):
-        """Reads one memory.
+        """Reads one memory: as it is, one of its versions, or as it was at a moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGet(self, request, context):
+        """Reads up to 1,000 memories; each is found or refused on its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,8 +155,43 @@ class MemoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteBatch(self, request, context):
+        """Deletes up to 1,000 memories; each is acknowledged or refused on its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Purge(self, request, context):
+        """Deletes every memory that passes a filter, or counts them. Carried out in steps: after an error, call it again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def List(self, request, context):
-        """Reads the memories of a namespace in pages, newest event first.
+        """Reads the memories of a namespace in pages.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersions(self, request, context):
+        """Reads the kept versions of one memory in pages, the current one first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreVersion(self, request, context):
+        """Writes a kept version once more, as the next one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """Tells of every change from now on, or from a resume token on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,20 +210,60 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreBatchRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreBatchResponse.SerializeToString,
             ),
+            'StoreStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.StoreStream,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamResponse.SerializeToString,
+            ),
+            'Update': grpc.unary_unary_rpc_method_handler(
+                    servicer.Update,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateResponse.SerializeToString,
+            ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
                     request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.GetRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.GetResponse.SerializeToString,
+            ),
+            'BatchGet': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGet,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
                     request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteResponse.SerializeToString,
             ),
+            'DeleteBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBatch,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchResponse.SerializeToString,
+            ),
+            'Purge': grpc.unary_unary_rpc_method_handler(
+                    servicer.Purge,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeResponse.SerializeToString,
+            ),
             'List': grpc.unary_unary_rpc_method_handler(
                     servicer.List,
                     request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListResponse.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'RestoreVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreVersion,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -196,6 +332,60 @@ class MemoryService:
             _registered_method=True)
 
     @staticmethod
+    def StoreStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/soma.memory.v1.MemoryService/StoreStream',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.StoreStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Update(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/Update',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.UpdateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Get(request,
             target,
             options=(),
@@ -212,6 +402,33 @@ class MemoryService:
             '/soma.memory.v1.MemoryService/Get',
             soma_dot_memory_dot_v1_dot_memory__service__pb2.GetRequest.SerializeToString,
             soma_dot_memory_dot_v1_dot_memory__service__pb2.GetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/BatchGet',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.BatchGetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -250,6 +467,60 @@ class MemoryService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/DeleteBatch',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.DeleteBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Purge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/Purge',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.PurgeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def List(request,
             target,
             options=(),
@@ -266,6 +537,87 @@ class MemoryService:
             '/soma.memory.v1.MemoryService/List',
             soma_dot_memory_dot_v1_dot_memory__service__pb2.ListRequest.SerializeToString,
             soma_dot_memory_dot_v1_dot_memory__service__pb2.ListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/ListVersions',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/RestoreVersion',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.RestoreVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/soma.memory.v1.MemoryService/Watch',
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_memory__service__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

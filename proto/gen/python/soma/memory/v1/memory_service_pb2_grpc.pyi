@@ -37,12 +37,28 @@ class MemoryServiceStub:
     """Writes one memory: creates it, or overwrites the one with the same id or coordinate."""
     StoreBatch: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.StoreBatchRequest, _memory_service_pb2.StoreBatchResponse]
     """Writes up to 1,000 memories; each is acknowledged or refused on its own."""
+    StoreStream: _grpc.StreamStreamMultiCallable[_memory_service_pb2.StoreStreamRequest, _memory_service_pb2.StoreStreamResponse]
+    """Writes memories as they come; each message is acknowledged after its commit, in their order."""
+    Update: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateRequest, _memory_service_pb2.UpdateResponse]
+    """Changes the named fields of one memory, and leaves the others as they are."""
     Get: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.GetRequest, _memory_service_pb2.GetResponse]
-    """Reads one memory."""
+    """Reads one memory: as it is, one of its versions, or as it was at a moment."""
+    BatchGet: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.BatchGetRequest, _memory_service_pb2.BatchGetResponse]
+    """Reads up to 1,000 memories; each is found or refused on its own."""
     Delete: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteRequest, _memory_service_pb2.DeleteResponse]
     """Deletes one memory with its links: from the store, from recall and from what request ids replay."""
+    DeleteBatch: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteBatchRequest, _memory_service_pb2.DeleteBatchResponse]
+    """Deletes up to 1,000 memories; each is acknowledged or refused on its own."""
+    Purge: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.PurgeRequest, _memory_service_pb2.PurgeResponse]
+    """Deletes every memory that passes a filter, or counts them. Carried out in steps: after an error, call it again."""
     List: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListRequest, _memory_service_pb2.ListResponse]
-    """Reads the memories of a namespace in pages, newest event first."""
+    """Reads the memories of a namespace in pages."""
+    ListVersions: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.ListVersionsRequest, _memory_service_pb2.ListVersionsResponse]
+    """Reads the kept versions of one memory in pages, the current one first."""
+    RestoreVersion: _grpc.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreVersionRequest, _memory_service_pb2.RestoreVersionResponse]
+    """Writes a kept version once more, as the next one."""
+    Watch: _grpc.UnaryStreamMultiCallable[_memory_service_pb2.WatchRequest, _memory_service_pb2.WatchResponse]
+    """Tells of every change from now on, or from a resume token on."""
 
 @_typing.type_check_only
 class MemoryServiceAsyncStub(MemoryServiceStub):
@@ -53,12 +69,28 @@ class MemoryServiceAsyncStub(MemoryServiceStub):
     """Writes one memory: creates it, or overwrites the one with the same id or coordinate."""
     StoreBatch: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.StoreBatchRequest, _memory_service_pb2.StoreBatchResponse]  # type: ignore[assignment]
     """Writes up to 1,000 memories; each is acknowledged or refused on its own."""
+    StoreStream: _aio.StreamStreamMultiCallable[_memory_service_pb2.StoreStreamRequest, _memory_service_pb2.StoreStreamResponse]  # type: ignore[assignment]
+    """Writes memories as they come; each message is acknowledged after its commit, in their order."""
+    Update: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.UpdateRequest, _memory_service_pb2.UpdateResponse]  # type: ignore[assignment]
+    """Changes the named fields of one memory, and leaves the others as they are."""
     Get: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.GetRequest, _memory_service_pb2.GetResponse]  # type: ignore[assignment]
-    """Reads one memory."""
+    """Reads one memory: as it is, one of its versions, or as it was at a moment."""
+    BatchGet: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.BatchGetRequest, _memory_service_pb2.BatchGetResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 memories; each is found or refused on its own."""
     Delete: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteRequest, _memory_service_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes one memory with its links: from the store, from recall and from what request ids replay."""
+    DeleteBatch: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.DeleteBatchRequest, _memory_service_pb2.DeleteBatchResponse]  # type: ignore[assignment]
+    """Deletes up to 1,000 memories; each is acknowledged or refused on its own."""
+    Purge: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.PurgeRequest, _memory_service_pb2.PurgeResponse]  # type: ignore[assignment]
+    """Deletes every memory that passes a filter, or counts them. Carried out in steps: after an error, call it again."""
     List: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListRequest, _memory_service_pb2.ListResponse]  # type: ignore[assignment]
-    """Reads the memories of a namespace in pages, newest event first."""
+    """Reads the memories of a namespace in pages."""
+    ListVersions: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.ListVersionsRequest, _memory_service_pb2.ListVersionsResponse]  # type: ignore[assignment]
+    """Reads the kept versions of one memory in pages, the current one first."""
+    RestoreVersion: _aio.UnaryUnaryMultiCallable[_memory_service_pb2.RestoreVersionRequest, _memory_service_pb2.RestoreVersionResponse]  # type: ignore[assignment]
+    """Writes a kept version once more, as the next one."""
+    Watch: _aio.UnaryStreamMultiCallable[_memory_service_pb2.WatchRequest, _memory_service_pb2.WatchResponse]  # type: ignore[assignment]
+    """Tells of every change from now on, or from a resume token on."""
 
 class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Stores, reads, lists and deletes memories."""
@@ -80,12 +112,36 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Writes up to 1,000 memories; each is acknowledged or refused on its own."""
 
     @_abc_1.abstractmethod
+    def StoreStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_memory_service_pb2.StoreStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_memory_service_pb2.StoreStreamResponse], _abc.AsyncIterator[_memory_service_pb2.StoreStreamResponse]]:
+        """Writes memories as they come; each message is acknowledged after its commit, in their order."""
+
+    @_abc_1.abstractmethod
+    def Update(
+        self,
+        request: _memory_service_pb2.UpdateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.UpdateResponse, _abc.Awaitable[_memory_service_pb2.UpdateResponse]]:
+        """Changes the named fields of one memory, and leaves the others as they are."""
+
+    @_abc_1.abstractmethod
     def Get(
         self,
         request: _memory_service_pb2.GetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.GetResponse, _abc.Awaitable[_memory_service_pb2.GetResponse]]:
-        """Reads one memory."""
+        """Reads one memory: as it is, one of its versions, or as it was at a moment."""
+
+    @_abc_1.abstractmethod
+    def BatchGet(
+        self,
+        request: _memory_service_pb2.BatchGetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.BatchGetResponse, _abc.Awaitable[_memory_service_pb2.BatchGetResponse]]:
+        """Reads up to 1,000 memories; each is found or refused on its own."""
 
     @_abc_1.abstractmethod
     def Delete(
@@ -96,11 +152,51 @@ class MemoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes one memory with its links: from the store, from recall and from what request ids replay."""
 
     @_abc_1.abstractmethod
+    def DeleteBatch(
+        self,
+        request: _memory_service_pb2.DeleteBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.DeleteBatchResponse, _abc.Awaitable[_memory_service_pb2.DeleteBatchResponse]]:
+        """Deletes up to 1,000 memories; each is acknowledged or refused on its own."""
+
+    @_abc_1.abstractmethod
+    def Purge(
+        self,
+        request: _memory_service_pb2.PurgeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.PurgeResponse, _abc.Awaitable[_memory_service_pb2.PurgeResponse]]:
+        """Deletes every memory that passes a filter, or counts them. Carried out in steps: after an error, call it again."""
+
+    @_abc_1.abstractmethod
     def List(
         self,
         request: _memory_service_pb2.ListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_memory_service_pb2.ListResponse, _abc.Awaitable[_memory_service_pb2.ListResponse]]:
-        """Reads the memories of a namespace in pages, newest event first."""
+        """Reads the memories of a namespace in pages."""
+
+    @_abc_1.abstractmethod
+    def ListVersions(
+        self,
+        request: _memory_service_pb2.ListVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.ListVersionsResponse, _abc.Awaitable[_memory_service_pb2.ListVersionsResponse]]:
+        """Reads the kept versions of one memory in pages, the current one first."""
+
+    @_abc_1.abstractmethod
+    def RestoreVersion(
+        self,
+        request: _memory_service_pb2.RestoreVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_memory_service_pb2.RestoreVersionResponse, _abc.Awaitable[_memory_service_pb2.RestoreVersionResponse]]:
+        """Writes a kept version once more, as the next one."""
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request: _memory_service_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_memory_service_pb2.WatchResponse], _abc.AsyncIterator[_memory_service_pb2.WatchResponse]]:
+        """Tells of every change from now on, or from a resume token on."""
 
 def add_MemoryServiceServicer_to_server(servicer: MemoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

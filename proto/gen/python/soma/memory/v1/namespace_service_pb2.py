@@ -22,23 +22,49 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&soma/memory/v1/namespace_service.proto\x12\x0esoma.memory.v1\"$\n\x0fGetStatsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"\xaf\x01\n\x10GetStatsResponse\x12\x14\n\x0cmemory_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x65pisodic_count\x18\x02 \x01(\x03\x12\x16\n\x0esemantic_count\x18\x03 \x01(\x03\x12\x12\n\nlink_count\x18\x04 \x01(\x03\x12\x15\n\rpayload_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x65mbedded_count\x18\x06 \x01(\x03\x12\x12\n\ncommit_seq\x18\x07 \x01(\x03\">\n\x15ListNamespacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"E\n\x16ListNamespacesResponse\x12\x12\n\nnamespaces\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xc2\x01\n\x10NamespaceService\x12M\n\x08GetStats\x12\x1f.soma.memory.v1.GetStatsRequest\x1a .soma.memory.v1.GetStatsResponse\x12_\n\x0eListNamespaces\x12%.soma.memory.v1.ListNamespacesRequest\x1a&.soma.memory.v1.ListNamespacesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&soma/memory/v1/namespace_service.proto\x12\x0esoma.memory.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"$\n\x0fGetStatsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"\xaf\x01\n\x10GetStatsResponse\x12\x14\n\x0cmemory_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x65pisodic_count\x18\x02 \x01(\x03\x12\x16\n\x0esemantic_count\x18\x03 \x01(\x03\x12\x12\n\nlink_count\x18\x04 \x01(\x03\x12\x15\n\rpayload_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x65mbedded_count\x18\x06 \x01(\x03\x12\x12\n\ncommit_seq\x18\x07 \x01(\x03\">\n\x15ListNamespacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"E\n\x16ListNamespacesResponse\x12\x12\n\nnamespaces\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\nDecayLevel\x12\r\n\x05\x61ge_s\x18\x01 \x01(\x03\x12\x13\n\x0b\x64rop_fields\x18\x02 \x03(\t\"G\n\nScoreDecay\x12\x16\n\tthreshold\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bkeep_fields\x18\x02 \x03(\tB\x0c\n\n_threshold\"\x9f\x02\n\x0fNamespacePolicy\x12\x15\n\rdefault_ttl_s\x18\x01 \x01(\x03\x12\x14\n\x0cmax_memories\x18\x02 \x01(\x03\x12\x19\n\x0cmax_versions\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x13recency_half_life_s\x18\x04 \x01(\x03\x12\x30\n\x0c\x64\x65\x63\x61y_levels\x18\x05 \x03(\x0b\x32\x1a.soma.memory.v1.DecayLevel\x12/\n\x0bscore_decay\x18\x06 \x01(\x0b\x32\x1a.soma.memory.v1.ScoreDecay\x12\x16\n\x0equota_memories\x18\x07 \x01(\x03\x12\x1b\n\x13quota_payload_bytes\x18\x08 \x01(\x03\x42\x0f\n\r_max_versions\"\xa0\x01\n\tNamespace\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x06policy\x18\x02 \x01(\x0b\x32\x1f.soma.memory.v1.NamespacePolicy\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x12\n\ncommit_seq\x18\x05 \x01(\x03\"\\\n\x16\x43reateNamespaceRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12/\n\x06policy\x18\x02 \x01(\x0b\x32\x1f.soma.memory.v1.NamespacePolicy\"G\n\x17\x43reateNamespaceResponse\x12,\n\tnamespace\x18\x01 \x01(\x0b\x32\x19.soma.memory.v1.Namespace\"(\n\x13GetNamespaceRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"D\n\x14GetNamespaceResponse\x12,\n\tnamespace\x18\x01 \x01(\x0b\x32\x19.soma.memory.v1.Namespace\"\xc1\x01\n\x16UpdateNamespaceRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12/\n\x06policy\x18\x02 \x01(\x0b\x32\x1f.soma.memory.v1.NamespacePolicy\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"G\n\x17UpdateNamespaceResponse\x12,\n\tnamespace\x18\x01 \x01(\x0b\x32\x19.soma.memory.v1.Namespace\"+\n\x16\x44\x65leteNamespaceRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"-\n\x17\x44\x65leteNamespaceResponse\x12\x12\n\ncommit_seq\x18\x01 \x01(\x03\x32\xc9\x04\n\x10NamespaceService\x12\x62\n\x0f\x43reateNamespace\x12&.soma.memory.v1.CreateNamespaceRequest\x1a\'.soma.memory.v1.CreateNamespaceResponse\x12Y\n\x0cGetNamespace\x12#.soma.memory.v1.GetNamespaceRequest\x1a$.soma.memory.v1.GetNamespaceResponse\x12\x62\n\x0fUpdateNamespace\x12&.soma.memory.v1.UpdateNamespaceRequest\x1a\'.soma.memory.v1.UpdateNamespaceResponse\x12\x62\n\x0f\x44\x65leteNamespace\x12&.soma.memory.v1.DeleteNamespaceRequest\x1a\'.soma.memory.v1.DeleteNamespaceResponse\x12M\n\x08GetStats\x12\x1f.soma.memory.v1.GetStatsRequest\x1a .soma.memory.v1.GetStatsResponse\x12_\n\x0eListNamespaces\x12%.soma.memory.v1.ListNamespacesRequest\x1a&.soma.memory.v1.ListNamespacesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soma.memory.v1.namespace_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATSREQUEST']._serialized_start=58
-  _globals['_GETSTATSREQUEST']._serialized_end=94
-  _globals['_GETSTATSRESPONSE']._serialized_start=97
-  _globals['_GETSTATSRESPONSE']._serialized_end=272
-  _globals['_LISTNAMESPACESREQUEST']._serialized_start=274
-  _globals['_LISTNAMESPACESREQUEST']._serialized_end=336
-  _globals['_LISTNAMESPACESRESPONSE']._serialized_start=338
-  _globals['_LISTNAMESPACESRESPONSE']._serialized_end=407
-  _globals['_NAMESPACESERVICE']._serialized_start=410
-  _globals['_NAMESPACESERVICE']._serialized_end=604
+  _globals['_GETSTATSREQUEST']._serialized_start=125
+  _globals['_GETSTATSREQUEST']._serialized_end=161
+  _globals['_GETSTATSRESPONSE']._serialized_start=164
+  _globals['_GETSTATSRESPONSE']._serialized_end=339
+  _globals['_LISTNAMESPACESREQUEST']._serialized_start=341
+  _globals['_LISTNAMESPACESREQUEST']._serialized_end=403
+  _globals['_LISTNAMESPACESRESPONSE']._serialized_start=405
+  _globals['_LISTNAMESPACESRESPONSE']._serialized_end=474
+  _globals['_DECAYLEVEL']._serialized_start=476
+  _globals['_DECAYLEVEL']._serialized_end=524
+  _globals['_SCOREDECAY']._serialized_start=526
+  _globals['_SCOREDECAY']._serialized_end=597
+  _globals['_NAMESPACEPOLICY']._serialized_start=600
+  _globals['_NAMESPACEPOLICY']._serialized_end=887
+  _globals['_NAMESPACE']._serialized_start=890
+  _globals['_NAMESPACE']._serialized_end=1050
+  _globals['_CREATENAMESPACEREQUEST']._serialized_start=1052
+  _globals['_CREATENAMESPACEREQUEST']._serialized_end=1144
+  _globals['_CREATENAMESPACERESPONSE']._serialized_start=1146
+  _globals['_CREATENAMESPACERESPONSE']._serialized_end=1217
+  _globals['_GETNAMESPACEREQUEST']._serialized_start=1219
+  _globals['_GETNAMESPACEREQUEST']._serialized_end=1259
+  _globals['_GETNAMESPACERESPONSE']._serialized_start=1261
+  _globals['_GETNAMESPACERESPONSE']._serialized_end=1329
+  _globals['_UPDATENAMESPACEREQUEST']._serialized_start=1332
+  _globals['_UPDATENAMESPACEREQUEST']._serialized_end=1525
+  _globals['_UPDATENAMESPACERESPONSE']._serialized_start=1527
+  _globals['_UPDATENAMESPACERESPONSE']._serialized_end=1598
+  _globals['_DELETENAMESPACEREQUEST']._serialized_start=1600
+  _globals['_DELETENAMESPACEREQUEST']._serialized_end=1643
+  _globals['_DELETENAMESPACERESPONSE']._serialized_start=1645
+  _globals['_DELETENAMESPACERESPONSE']._serialized_end=1690
+  _globals['_NAMESPACESERVICE']._serialized_start=1693
+  _globals['_NAMESPACESERVICE']._serialized_end=2278
 # @@protoc_insertion_point(module_scope)

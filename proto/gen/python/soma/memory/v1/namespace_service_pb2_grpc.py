@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NamespaceServiceStub:
-    """Tells about namespaces.
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,26 @@ class NamespaceServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateNamespace = channel.unary_unary(
+                '/soma.memory.v1.NamespaceService/CreateNamespace',
+                request_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceResponse.FromString,
+                _registered_method=True)
+        self.GetNamespace = channel.unary_unary(
+                '/soma.memory.v1.NamespaceService/GetNamespace',
+                request_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceResponse.FromString,
+                _registered_method=True)
+        self.UpdateNamespace = channel.unary_unary(
+                '/soma.memory.v1.NamespaceService/UpdateNamespace',
+                request_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceResponse.FromString,
+                _registered_method=True)
+        self.DeleteNamespace = channel.unary_unary(
+                '/soma.memory.v1.NamespaceService/DeleteNamespace',
+                request_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceResponse.FromString,
+                _registered_method=True)
         self.GetStats = channel.unary_unary(
                 '/soma.memory.v1.NamespaceService/GetStats',
                 request_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetStatsRequest.SerializeToString,
@@ -48,8 +68,37 @@ class NamespaceServiceStub:
 
 
 class NamespaceServiceServicer:
-    """Tells about namespaces.
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too.
     """
+
+    def CreateNamespace(self, request, context):
+        """Makes a namespace with a policy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNamespace(self, request, context):
+        """Describes one namespace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNamespace(self, request, context):
+        """Changes the policy of one namespace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteNamespace(self, request, context):
+        """Deletes a namespace with everything in it. It is gone for every caller when the answer comes; its space is freed in
+        the background, also over restarts. The name may be used again at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetStats(self, request, context):
         """Counts what a namespace holds.
@@ -68,6 +117,26 @@ class NamespaceServiceServicer:
 
 def add_NamespaceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateNamespace,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceResponse.SerializeToString,
+            ),
+            'GetNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNamespace,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceResponse.SerializeToString,
+            ),
+            'UpdateNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNamespace,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceResponse.SerializeToString,
+            ),
+            'DeleteNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteNamespace,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceResponse.SerializeToString,
+            ),
             'GetStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStats,
                     request_deserializer=soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetStatsRequest.FromString,
@@ -87,8 +156,116 @@ def add_NamespaceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NamespaceService:
-    """Tells about namespaces.
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too.
     """
+
+    @staticmethod
+    def CreateNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.NamespaceService/CreateNamespace',
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.CreateNamespaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.NamespaceService/GetNamespace',
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.GetNamespaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.NamespaceService/UpdateNamespace',
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.UpdateNamespaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.NamespaceService/DeleteNamespace',
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_namespace__service__pb2.DeleteNamespaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetStats(request,

@@ -27,12 +27,22 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NamespaceServiceStub:
-    """Tells about namespaces."""
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NamespaceServiceAsyncStub: ...
+    CreateNamespace: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.CreateNamespaceRequest, _namespace_service_pb2.CreateNamespaceResponse]
+    """Makes a namespace with a policy."""
+    GetNamespace: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.GetNamespaceRequest, _namespace_service_pb2.GetNamespaceResponse]
+    """Describes one namespace."""
+    UpdateNamespace: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.UpdateNamespaceRequest, _namespace_service_pb2.UpdateNamespaceResponse]
+    """Changes the policy of one namespace."""
+    DeleteNamespace: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.DeleteNamespaceRequest, _namespace_service_pb2.DeleteNamespaceResponse]
+    """Deletes a namespace with everything in it. It is gone for every caller when the answer comes; its space is freed in
+    the background, also over restarts. The name may be used again at once.
+    """
     GetStats: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.GetStatsRequest, _namespace_service_pb2.GetStatsResponse]
     """Counts what a namespace holds."""
     ListNamespaces: _grpc.UnaryUnaryMultiCallable[_namespace_service_pb2.ListNamespacesRequest, _namespace_service_pb2.ListNamespacesResponse]
@@ -40,16 +50,60 @@ class NamespaceServiceStub:
 
 @_typing.type_check_only
 class NamespaceServiceAsyncStub(NamespaceServiceStub):
-    """Tells about namespaces."""
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CreateNamespace: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.CreateNamespaceRequest, _namespace_service_pb2.CreateNamespaceResponse]  # type: ignore[assignment]
+    """Makes a namespace with a policy."""
+    GetNamespace: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.GetNamespaceRequest, _namespace_service_pb2.GetNamespaceResponse]  # type: ignore[assignment]
+    """Describes one namespace."""
+    UpdateNamespace: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.UpdateNamespaceRequest, _namespace_service_pb2.UpdateNamespaceResponse]  # type: ignore[assignment]
+    """Changes the policy of one namespace."""
+    DeleteNamespace: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.DeleteNamespaceRequest, _namespace_service_pb2.DeleteNamespaceResponse]  # type: ignore[assignment]
+    """Deletes a namespace with everything in it. It is gone for every caller when the answer comes; its space is freed in
+    the background, also over restarts. The name may be used again at once.
+    """
     GetStats: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.GetStatsRequest, _namespace_service_pb2.GetStatsResponse]  # type: ignore[assignment]
     """Counts what a namespace holds."""
     ListNamespaces: _aio.UnaryUnaryMultiCallable[_namespace_service_pb2.ListNamespacesRequest, _namespace_service_pb2.ListNamespacesResponse]  # type: ignore[assignment]
     """Names the caller's namespaces."""
 
 class NamespaceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells about namespaces."""
+    """Makes, describes and deletes namespaces. The first write makes a namespace, too."""
+
+    @_abc_1.abstractmethod
+    def CreateNamespace(
+        self,
+        request: _namespace_service_pb2.CreateNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_namespace_service_pb2.CreateNamespaceResponse, _abc.Awaitable[_namespace_service_pb2.CreateNamespaceResponse]]:
+        """Makes a namespace with a policy."""
+
+    @_abc_1.abstractmethod
+    def GetNamespace(
+        self,
+        request: _namespace_service_pb2.GetNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_namespace_service_pb2.GetNamespaceResponse, _abc.Awaitable[_namespace_service_pb2.GetNamespaceResponse]]:
+        """Describes one namespace."""
+
+    @_abc_1.abstractmethod
+    def UpdateNamespace(
+        self,
+        request: _namespace_service_pb2.UpdateNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_namespace_service_pb2.UpdateNamespaceResponse, _abc.Awaitable[_namespace_service_pb2.UpdateNamespaceResponse]]:
+        """Changes the policy of one namespace."""
+
+    @_abc_1.abstractmethod
+    def DeleteNamespace(
+        self,
+        request: _namespace_service_pb2.DeleteNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_namespace_service_pb2.DeleteNamespaceResponse, _abc.Awaitable[_namespace_service_pb2.DeleteNamespaceResponse]]:
+        """Deletes a namespace with everything in it. It is gone for every caller when the answer comes; its space is freed in
+        the background, also over restarts. The name may be used again at once.
+        """
 
     @_abc_1.abstractmethod
     def GetStats(

@@ -40,6 +40,21 @@ class RecallServiceStub:
                 request_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallRequest.SerializeToString,
                 response_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallResponse.FromString,
                 _registered_method=True)
+        self.RecallBatch = channel.unary_unary(
+                '/soma.memory.v1.RecallService/RecallBatch',
+                request_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchResponse.FromString,
+                _registered_method=True)
+        self.RecallStream = channel.stream_stream(
+                '/soma.memory.v1.RecallService/RecallStream',
+                request_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamResponse.FromString,
+                _registered_method=True)
+        self.RangeSearch = channel.unary_unary(
+                '/soma.memory.v1.RecallService/RangeSearch',
+                request_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchRequest.SerializeToString,
+                response_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchResponse.FromString,
+                _registered_method=True)
 
 
 class RecallServiceServicer:
@@ -53,6 +68,27 @@ class RecallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecallBatch(self, request, context):
+        """Answers up to 100 queries in one call; each succeeds or fails on its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallStream(self, request_iterator, context):
+        """Answers queries as they come, in their order: several times as many a second as single calls.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RangeSearch(self, request, context):
+        """Finds the memories whose coordinates lie in a box, in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +96,21 @@ def add_RecallServiceServicer_to_server(servicer, server):
                     servicer.Recall,
                     request_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallRequest.FromString,
                     response_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallResponse.SerializeToString,
+            ),
+            'RecallBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallBatch,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchResponse.SerializeToString,
+            ),
+            'RecallStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.RecallStream,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamResponse.SerializeToString,
+            ),
+            'RangeSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RangeSearch,
+                    request_deserializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchRequest.FromString,
+                    response_serializer=soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +141,87 @@ class RecallService:
             '/soma.memory.v1.RecallService/Recall',
             soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallRequest.SerializeToString,
             soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.RecallService/RecallBatch',
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/soma.memory.v1.RecallService/RecallStream',
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RecallStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RangeSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/soma.memory.v1.RecallService/RangeSearch',
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchRequest.SerializeToString,
+            soma_dot_memory_dot_v1_dot_recall__service__pb2.RangeSearchResponse.FromString,
             options,
             channel_credentials,
             insecure,

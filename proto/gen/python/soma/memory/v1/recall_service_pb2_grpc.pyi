@@ -35,6 +35,12 @@ class RecallServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecallServiceAsyncStub: ...
     Recall: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.RecallRequest, _recall_service_pb2.RecallResponse]
     """Finds the memories that answer a query best."""
+    RecallBatch: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.RecallBatchRequest, _recall_service_pb2.RecallBatchResponse]
+    """Answers up to 100 queries in one call; each succeeds or fails on its own."""
+    RecallStream: _grpc.StreamStreamMultiCallable[_recall_service_pb2.RecallStreamRequest, _recall_service_pb2.RecallStreamResponse]
+    """Answers queries as they come, in their order: several times as many a second as single calls."""
+    RangeSearch: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.RangeSearchRequest, _recall_service_pb2.RangeSearchResponse]
+    """Finds the memories whose coordinates lie in a box, in the order of their ids."""
 
 @_typing.type_check_only
 class RecallServiceAsyncStub(RecallServiceStub):
@@ -43,6 +49,12 @@ class RecallServiceAsyncStub(RecallServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recall: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.RecallRequest, _recall_service_pb2.RecallResponse]  # type: ignore[assignment]
     """Finds the memories that answer a query best."""
+    RecallBatch: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.RecallBatchRequest, _recall_service_pb2.RecallBatchResponse]  # type: ignore[assignment]
+    """Answers up to 100 queries in one call; each succeeds or fails on its own."""
+    RecallStream: _aio.StreamStreamMultiCallable[_recall_service_pb2.RecallStreamRequest, _recall_service_pb2.RecallStreamResponse]  # type: ignore[assignment]
+    """Answers queries as they come, in their order: several times as many a second as single calls."""
+    RangeSearch: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.RangeSearchRequest, _recall_service_pb2.RangeSearchResponse]  # type: ignore[assignment]
+    """Finds the memories whose coordinates lie in a box, in the order of their ids."""
 
 class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recalls memories."""
@@ -54,5 +66,29 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recall_service_pb2.RecallResponse, _abc.Awaitable[_recall_service_pb2.RecallResponse]]:
         """Finds the memories that answer a query best."""
+
+    @_abc_1.abstractmethod
+    def RecallBatch(
+        self,
+        request: _recall_service_pb2.RecallBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recall_service_pb2.RecallBatchResponse, _abc.Awaitable[_recall_service_pb2.RecallBatchResponse]]:
+        """Answers up to 100 queries in one call; each succeeds or fails on its own."""
+
+    @_abc_1.abstractmethod
+    def RecallStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_recall_service_pb2.RecallStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recall_service_pb2.RecallStreamResponse], _abc.AsyncIterator[_recall_service_pb2.RecallStreamResponse]]:
+        """Answers queries as they come, in their order: several times as many a second as single calls."""
+
+    @_abc_1.abstractmethod
+    def RangeSearch(
+        self,
+        request: _recall_service_pb2.RangeSearchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recall_service_pb2.RangeSearchResponse, _abc.Awaitable[_recall_service_pb2.RangeSearchResponse]]:
+        """Finds the memories whose coordinates lie in a box, in the order of their ids."""
 
 def add_RecallServiceServicer_to_server(servicer: RecallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
