@@ -22,13 +22,15 @@ from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
 from memory_server.ports import Embedder, MemoryStore, SearchIndex
-from memory_server.transport import predecessor, servicer
+from memory_server.transport import predecessor
 from memory_server.transport.auth import SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
 from memory_server.transport.health import Readiness
 from memory_server.transport.http import HttpServer
 from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.server import build_server
+from memory_server.transport.services import methods_by_service
+from memory_server.transport.services.admin import ServerFacts
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer
 from soma_common import __version__
@@ -51,9 +53,9 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(settings, metrics))
         authenticator = SingleTenant()
-        facts = servicer.ServerFacts(__version__, authenticator.name)
+        facts = ServerFacts(__version__, authenticator.name)
         services = {
-            **servicer.methods_by_service(servicer.Servicer(engine, facts)),
+            **methods_by_service(engine, facts),
             **predecessor.methods_by_service(predecessor.PredecessorServicer(engine)),
         }
         readiness = Readiness(services)

@@ -10,9 +10,9 @@ from google.protobuf import empty_pb2
 
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryKind, MemoryRef, Scope
-from memory_server.transport import codec
 from memory_server.transport.auth import Principal
 from memory_server.transport.boundary import Method
+from memory_server.transport.codec.values import coordinate
 from memory_server.usecases import delete, recall, store
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput, NotFound, Violation
@@ -37,7 +37,7 @@ class PredecessorServicer:
         memory = request.memory
         draft = MemoryDraft(
             payload_json=memory.payload_json.encode(),
-            coordinate=codec.coordinate(memory.coord),
+            coordinate=coordinate(memory.coord),
             kind=_kind(memory.memory_type, "memory.memory_type"),
         )
         scope = Scope(caller.tenant, NAMESPACE)
@@ -50,7 +50,7 @@ class PredecessorServicer:
         """Answer Recall: the nearest coordinates."""
         kinds = [_kind(request.memory_type, "memory_type")] if request.memory_type else []
         query = recall.RecallQuery(
-            coordinate=codec.coordinate(request.query),
+            coordinate=coordinate(request.query),
             top_k=request.top_k or DEFAULT_TOP_K,
             given=Filter(kinds=frozenset(kinds)),
         )
@@ -72,7 +72,7 @@ class PredecessorServicer:
         self, request: memory_pb2.DeleteRequest, caller: Principal
     ) -> memory_pb2.DeleteResponse:
         """Answer Delete: nothing is at the coordinate any more, also when nothing was."""
-        ref = MemoryRef(coordinate=codec.coordinate(request.coord))
+        ref = MemoryRef(coordinate=coordinate(request.coord))
         try:
             await delete.delete(self._engine, Scope(caller.tenant, NAMESPACE), ref)
         except NotFound:

@@ -1,0 +1,1 @@
+"""Messages to domain values and back: no I/O, no judgement."""

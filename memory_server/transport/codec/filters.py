@@ -1,0 +1,30 @@
+"""Filters."""
+
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.transport.codec.values import metadata_value, optional_float, time_us
+from soma.memory.v1 import memory_pb2
+
+
+def filter_of(message: memory_pb2.Filter) -> Filter:
+    """Return the filter of a message."""
+    return Filter(
+        kinds=frozenset(message.kinds),
+        metadata=tuple(_metadata_test(test) for test in message.metadata),
+        event_time_from_us=time_us(message, "event_time_from"),
+        event_time_until_us=time_us(message, "event_time_until"),
+        min_importance=optional_float(message, "min_importance"),
+    )
+
+
+def _metadata_test(message: memory_pb2.MetadataTest) -> MetadataTest:
+    named = message.WhichOneof("test")
+    if named == "equals":
+        return MetadataTest(message.key, any_of=(metadata_value(message.equals),))
+    if named == "any_of":
+        values = tuple(metadata_value(value) for value in message.any_of.values)
+        return MetadataTest(message.key, any_of=values)
+    if named == "range":
+        low = optional_float(message.range, "min")
+        high = optional_float(message.range, "max")
+        return MetadataTest(message.key, is_range=True, minimum=low, maximum=high)
+    return MetadataTest(message.key, exists=message.exists if named else None)

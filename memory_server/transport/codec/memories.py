@@ -1,0 +1,99 @@
+"""Memories, their addresses, and the receipts of writes."""
+
+from typing import cast
+
+from memory_server.domain.memory import (
+    MemoryDraft,
+    MemoryId,
+    MemoryKind,
+    MemoryRecord,
+    MemoryRef,
+    Receipt,
+)
+from memory_server.transport.codec.values import (
+    coordinate,
+    metadata_of,
+    optional_int,
+    put_metadata,
+    time_us,
+    timestamp,
+)
+from memory_server.usecases.store import StoreCommand
+from soma.memory.v1 import memory_pb2, memory_service_pb2
+
+
+def store_command(
+    message: memory_service_pb2.StoreRequest | memory_service_pb2.StoreItem,
+) -> StoreCommand:
+    """Return what a StoreRequest or a StoreItem asks for."""
+    return StoreCommand(
+        memory_draft(message.memory),
+        message.request_id,
+        optional_int(message, "expected_version"),
+    )
+
+
+def memory_draft(message: memory_pb2.MemoryDraft) -> MemoryDraft:
+    """Return the draft of a message."""
+    return MemoryDraft(
+        payload_json=message.payload_json,
+        id=message.id,
+        coordinate=coordinate(message.coordinate) if message.HasField("coordinate") else None,
+        kind=message.kind or MemoryKind.EPISODIC,
+        text=message.text,
+        importance=message.importance if message.HasField("importance") else 1.0,
+        metadata=metadata_of(message.metadata),
+        event_time_us=time_us(message, "event_time"),
+        expire_time_us=time_us(message, "expire_time"),
+        embedding=message.embedding,
+    )
+
+
+def memory_ref(message: memory_pb2.MemoryRef) -> MemoryRef:
+    """Return the reference of a message."""
+    named = message.WhichOneof("ref")
+    if named == "id":
+        return MemoryRef(id=MemoryId(message.id))
+    return MemoryRef(coordinate=coordinate(message.coordinate) if named else None)
+
+
+def memory_message(namespace: str, record: MemoryRecord) -> memory_pb2.Memory:
+    """Return a memory as callers see it."""
+    message = memory_pb2.Memory(
+        namespace=namespace,
+        id=record.id,
+        kind=cast("memory_pb2.MemoryKind", int(record.kind)),
+        payload_json=record.payload_json,
+        text=record.text,
+        importance=record.importance,
+        event_time=timestamp(record.event_time_us),
+        version=record.version,
+        commit_seq=record.commit_seq,
+        create_time=timestamp(record.create_time_us),
+        update_time=timestamp(record.update_time_us),
+        embedding_model=record.embedding_model,
+    )
+    if record.coordinate is not None:
+        message.coordinate.values.extend(record.coordinate)
+    if record.expire_time_us is not None:
+        message.expire_time.CopyFrom(timestamp(record.expire_time_us))
+    put_metadata(message.metadata, record.metadata)
+    return message
+
+
+def receipt_message(receipt: Receipt) -> memory_pb2.Receipt:
+    """Return a receipt as callers see it."""
+    if receipt.is_removed:
+        state = memory_pb2.INDEX_STATE_REMOVED
+    elif receipt.is_embedded:
+        state = memory_pb2.INDEX_STATE_SEARCHABLE
+    else:
+        state = memory_pb2.INDEX_STATE_EMBEDDING_PENDING
+    return memory_pb2.Receipt(
+        request_id=receipt.request_id,
+        commit_seq=receipt.commit_seq,
+        version=receipt.version,
+        durability=memory_pb2.DURABILITY_FSYNCED,
+        index_state=state,
+        replayed=receipt.is_replayed,
+    )

@@ -1,0 +1,55 @@
+"""Queries and their answers."""
+
+from memory_server.transport.codec.filters import filter_of
+from memory_server.transport.codec.memories import memory_message
+from memory_server.transport.codec.values import coordinate, optional_float
+from memory_server.usecases.recall import RecallAnswer, RecallMode, RecallQuery
+from soma.memory.v1 import recall_service_pb2
+
+_MODES = {
+    recall_service_pb2.RECALL_MODE_UNSPECIFIED: RecallMode.HYBRID,
+    recall_service_pb2.RECALL_MODE_HYBRID: RecallMode.HYBRID,
+    recall_service_pb2.RECALL_MODE_VECTOR: RecallMode.VECTOR,
+    recall_service_pb2.RECALL_MODE_KEYWORD: RecallMode.KEYWORD,
+}
+
+
+def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
+    """Return what a RecallRequest asks for."""
+    named = message.WhichOneof("query")
+    return RecallQuery(
+        text=message.text if named == "text" else None,
+        vector=message.vector if named == "vector" else None,
+        coordinate=coordinate(message.coordinate) if named == "coordinate" else None,
+        mode=_MODES.get(message.mode),
+        top_k=message.top_k,
+        given=filter_of(message.filter),
+        min_score=optional_float(message, "min_score"),
+        min_commit_seq=message.min_commit_seq,
+    )
+
+
+def recall_message(
+    namespace: str, answer: RecallAnswer, *, explain: bool
+) -> recall_service_pb2.RecallResponse:
+    """Return the answer of a recall."""
+    if answer.degraded:
+        completeness = recall_service_pb2.COMPLETENESS_DEGRADED
+    elif answer.is_exact:
+        completeness = recall_service_pb2.COMPLETENESS_EXACT
+    else:
+        completeness = recall_service_pb2.COMPLETENESS_APPROXIMATE
+    message = recall_service_pb2.RecallResponse(
+        completeness=completeness,
+        degraded=answer.degraded,
+        commit_seq=answer.commit_seq,
+        truncated=answer.is_truncated,
+    )
+    for hit in answer.hits:
+        result = message.results.add(memory=memory_message(namespace, hit.record), score=hit.score)
+        if explain:
+            result.parts.keyword = hit.parts.keyword
+            result.parts.vector = hit.parts.vector
+            result.parts.links = hit.parts.links
+            result.parts.coordinate_distance = hit.parts.distance
+    return message

@@ -1,0 +1,56 @@
+"""AdminService: facts about the server itself."""
+
+from dataclasses import dataclass
+
+from memory_server.domain import limits
+from memory_server.transport.auth import Principal
+from memory_server.usecases.engine import Engine
+from soma.memory.v1 import admin_service_pb2, memory_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What GetServerInfo tells besides the engine's own facts."""
+
+    version: str
+    authentication: str
+
+
+class AdminServicer:
+    """Every method of AdminService."""
+
+    def __init__(self, engine: Engine, facts: ServerFacts) -> None:
+        self._engine = engine
+        self._facts = facts
+
+    async def get_server_info(
+        self, _request: admin_service_pb2.GetServerInfoRequest, caller: Principal
+    ) -> admin_service_pb2.GetServerInfoResponse:
+        """Answer GetServerInfo."""
+        engine = self._engine
+        return admin_service_pb2.GetServerInfoResponse(
+            version=self._facts.version,
+            store=engine.store.name,
+            durability=memory_pb2.DURABILITY_FSYNCED,
+            embedding_model=engine.embedder.model,
+            embedding_dimensions=engine.embedder.dimensions,
+            limits=_limits(engine),
+            commit_seq=engine.store.last_commit_seq,
+            tenant=caller.tenant,
+            authentication=self._facts.authentication,
+        )
+
+
+def _limits(engine: Engine) -> admin_service_pb2.Limits:
+    return admin_service_pb2.Limits(
+        max_message_bytes=engine.limits.max_message_bytes,
+        max_payload_bytes=engine.limits.max_payload_bytes,
+        max_text_bytes=limits.MAX_TEXT_BYTES,
+        max_batch_items=limits.MAX_BATCH_ITEMS,
+        max_top_k=limits.MAX_TOP_K,
+        max_page_size=limits.MAX_PAGE_SIZE,
+        max_coordinate_dimensions=limits.MAX_COORDINATE_DIMENSIONS,
+        max_link_depth=limits.MAX_LINK_DEPTH,
+        request_id_ttl_s=engine.limits.request_id_ttl_s,
+        max_response_bytes=limits.MAX_RESPONSE_BYTES,
+    )
