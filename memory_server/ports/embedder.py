@@ -1,0 +1,35 @@
+"""What turns texts into vectors."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+"""Shape (dimensions,), unit length."""
+
+Vectors = npt.NDArray[np.float32]
+"""Shape (count, dimensions), each row of unit length or all zeros: nothing to embed."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model; stored with every embedding it makes."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of its vectors."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text, in their order.
+
+        Raises:
+            Unavailable: The model does not answer. A store goes on without; recall says that it is degraded.
+        """
+        ...
