@@ -34,7 +34,8 @@ class OperatorProcess:
             "namespace": "default",
             "identity": log.stem,
             "min_interval_s": 0.2,
-            "lease_duration_s": 3,
+            # Long: a machine that is busy for seconds must not end a leader that no test wants ended.
+            "lease_duration_s": 30,
             "lease_renew_s": 0.3,
             **settings,
         }

@@ -12,7 +12,7 @@ from tests.support.kube_api import KubeApi, Room
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_rooms import SYSTEM, an_operator
 
-LEASE_S = 3.0
+LEASE_S = 5.0
 
 LONG_LEASE_S = 300.0
 """Nobody waits for its end: who leads within a test's patience was given the Lease."""
