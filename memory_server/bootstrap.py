@@ -61,7 +61,12 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         readiness = Readiness(services)
         await stack.enter_async_context(_http(settings, readiness, metrics))
         await fill_index(engine)
-        options = BoundaryOptions(settings.max_concurrent_rpcs, settings.default_deadline_s)
+        options = BoundaryOptions(
+            settings.max_concurrent_rpcs,
+            settings.default_deadline_s,
+            settings.max_concurrent_streams,
+            settings.stream_idle_s,
+        )
         boundary = Boundary(authenticator, metrics, options)
         server = build_server(settings, boundary, services, readiness)
         metrics.tail_memories.set_function(engine.index.tail_size)
@@ -76,6 +81,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             watching.cancel()
             await readiness.drain()
             await asyncio.sleep(settings.drain_delay_s)
+            boundary.drain()
             await server.stop(settings.drain_s)
             working.cancel()
     log.info("stopped")

@@ -91,7 +91,13 @@ class SMFSettings(SomaBaseSettings):
     """Largest payload of one memory, bytes."""
 
     max_concurrent_rpcs: Annotated[int, Field(ge=1, le=100_000)] = 512
-    """Calls worked on at once; one more is refused with a time to retry after."""
+    """Unary calls worked on at once; one more is refused with a time to retry after."""
+
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Streaming calls open at once; one more is refused with a time to retry after."""
+
+    stream_idle_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """How long a streaming call may be open without a message in either direction, seconds."""
 
     write_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     """Writes waiting for the committer; one more is refused with a time to retry after."""

@@ -1,6 +1,7 @@
 """Who calls. The tenant comes from here and from nowhere else: no request names one."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 import grpc
@@ -10,11 +11,25 @@ from memory_server.domain.memory import Tenant
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class AccessScope(StrEnum):
+    """What a credential allows; each method asks for one. None of them includes another."""
+
+    READ = "read"
+    WRITE = "write"
+    LINK = "link"
+    ADMIN = "admin"
+    ERASE = "erase"
+
+
+ALL_SCOPES = frozenset(AccessScope)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller who has proved who they are."""
 
     tenant: Tenant
+    scopes: frozenset[AccessScope] = ALL_SCOPES
 
 
 class Authenticator(Protocol):

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_STREAM_SECONDS = (0.01, 0.1, 1, 10, 60, 600, 3600)
 _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 
@@ -34,9 +35,25 @@ class ServerMetrics:
         self.rpcs_in_progress = Gauge(
             "soma_server_rpcs_in_progress", "Calls that are worked on.", registry=self.registry
         )
+        self.stream_seconds = Histogram(
+            "soma_server_stream_duration_seconds",
+            "Time from the beginning of a streaming call to its end.",
+            ["method", "code"],
+            buckets=_STREAM_SECONDS,
+            registry=self.registry,
+        )
+        self.stream_messages = Counter(
+            "soma_server_stream_messages_total",
+            "Messages of streaming calls that have ended.",
+            ["method", "direction"],
+            registry=self.registry,
+        )
+        self.streams_open = Gauge(
+            "soma_server_streams_open", "Streaming calls that are open.", registry=self.registry
+        )
         self.shed = Counter(
             "soma_server_rpcs_shed_total",
-            "Calls refused because too many were worked on.",
+            "Calls refused because too many were worked on or open.",
             registry=self.registry,
         )
         self.commit_seconds = Histogram(
@@ -67,6 +84,14 @@ class ServerMetrics:
         if child is None:
             child = self._rpc_times[key] = self.rpc_seconds.labels(method, code)
         return child
+
+    def observe_stream(
+        self, method: str, code: str, seconds: float, received: int, sent: int
+    ) -> None:
+        """Count one streaming call and its messages in both directions."""
+        self.stream_seconds.labels(method, code).observe(seconds)
+        self.stream_messages.labels(method, "received").inc(received)
+        self.stream_messages.labels(method, "sent").inc(sent)
 
     def observe_commit(self, writes: int, seconds: float) -> None:
         """Count one group commit."""

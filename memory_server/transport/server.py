@@ -1,13 +1,12 @@
 """The gRPC port."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from memory_server.transport.boundary import Boundary, Method
+from memory_server.transport.boundary import AnyMethod, Boundary
 from memory_server.transport.health import Readiness
 from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
@@ -25,7 +24,7 @@ MAX_CONNECTION_AGE_GRACE_MS = 60_000
 def build_server(
     settings: SMFSettings,
     boundary: Boundary,
-    services: Mapping[str, Mapping[str, Method[Any]]],
+    services: Mapping[str, Mapping[str, AnyMethod]],
     readiness: Readiness,
 ) -> grpc.aio.Server:
     """Return the server with all services, health and reflection, listening but not started.
