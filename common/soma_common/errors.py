@@ -93,6 +93,28 @@ class Overloaded(SomaError):
         self.retry_after_s = retry_after_s
 
 
+class QuotaExceeded(SomaError):
+    """The caller has no more of what it was granted; nothing was done.
+
+    `subject` names the owner of the quota, `retry_after_s` tells when waiting helps; None: it does not.
+    """
+
+    reason = "QuotaExceeded"
+
+    def __init__(
+        self, message: str, *, subject: str, retry_after_s: float | None = None, **facts: Fact
+    ) -> None:
+        super().__init__(message, **facts)
+        self.subject = subject
+        self.retry_after_s = retry_after_s
+
+
+class HistoryLost(SomaError):
+    """What happened since then is no longer kept; read everything anew."""
+
+    reason = "HistoryLost"
+
+
 class StorageFull(SomaError):
     """There is no room to keep the write; nothing was done."""
 

@@ -13,10 +13,12 @@ from soma_common.errors import (
     Conflict,
     CorruptData,
     DeadlineExceeded,
+    HistoryLost,
     InvalidInput,
     NotFound,
     Overloaded,
     PermissionRefused,
+    QuotaExceeded,
     SomaError,
     StorageFull,
     Unavailable,
@@ -34,6 +36,8 @@ _CODES: dict[type[SomaError], grpc.StatusCode] = {
     Conflict: grpc.StatusCode.ABORTED,
     PermissionRefused: grpc.StatusCode.PERMISSION_DENIED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    HistoryLost: grpc.StatusCode.OUT_OF_RANGE,
     StorageFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -94,6 +98,10 @@ def _specific(error: SomaError) -> list[Message]:
         return [info]
     if isinstance(error, Overloaded):
         return [_retry(error.retry_after_s)]
+    if isinstance(error, QuotaExceeded):
+        failure = error_details_pb2.QuotaFailure()
+        failure.violations.add(subject=error.subject, description=error.message)
+        return [failure, *([_retry(error.retry_after_s)] if error.retry_after_s else [])]
     return [_retry(RETRY_UNAVAILABLE_S)] if isinstance(error, Unavailable) else []
 
 

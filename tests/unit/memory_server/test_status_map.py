@@ -17,6 +17,8 @@ ERRORS: list[SomaError] = [
     errors.Conflict("changed", expected_version=1, current_version=2),
     errors.PermissionRefused("no"),
     errors.Overloaded("busy", retry_after_s=0.25),
+    errors.QuotaExceeded("no more", subject="namespace:a", retry_after_s=1.0),
+    errors.HistoryLost("too old"),
     errors.StorageFull("full"),
     errors.Unavailable("away"),
     errors.DeadlineExceeded("late"),
@@ -68,3 +70,15 @@ def test_a_bug_tells_nothing_about_itself() -> None:
 
     assert status.code == grpc.StatusCode.INTERNAL.value[0]
     assert [one.type_url.rsplit(".")[-1] for one in status.details] == ["ErrorInfo"]
+
+
+def test_a_quota_names_its_owner_and_when_waiting_helps() -> None:
+    """QuotaFailure always; RetryInfo only when waiting helps."""
+    failure = error_details_pb2.QuotaFailure()
+    status = status_of(errors.QuotaExceeded("no more memories", subject="namespace:a"))
+    detail(list(status.details), "QuotaFailure").Unpack(failure)
+
+    assert [(one.subject, one.description) for one in failure.violations] == [
+        ("namespace:a", "no more memories")
+    ]
+    assert not any(one.type_url.endswith("RetryInfo") for one in status.details)
