@@ -31,6 +31,7 @@ from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.server import build_server
 from memory_server.transport.services import methods_by_service
 from memory_server.transport.services.admin import ServerFacts
+from memory_server.transport.tls import server_credentials
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer
 from soma_common import __version__
@@ -50,6 +51,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     """
     labels = {"service": settings.service, "instance": settings.instance, "env": settings.env}
     metrics = ServerMetrics({**labels, "version": __version__})
+    credentials = server_credentials(settings, metrics)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(settings, metrics))
         authenticator = SingleTenant()
@@ -68,7 +70,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             settings.stream_idle_s,
         )
         boundary = Boundary(authenticator, metrics, options)
-        server = build_server(settings, boundary, services, readiness)
+        server = build_server(settings, boundary, services, readiness, credentials)
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
         async with asyncio.TaskGroup() as tasks:

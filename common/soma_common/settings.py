@@ -65,6 +65,16 @@ class SMFSettings(SomaBaseSettings):
     http_port: Port = 8080
     """Port of `/healthz`, `/readyz` and `/metrics`."""
 
+    tls_cert_file: Path | None = None
+    """Certificate chain of the gRPC port, PEM; a changed file is taken over without a restart. None: plain text. The
+    HTTP port is always plain, for the kubelet's probes."""
+
+    tls_key_file: Path | None = None
+    """Private key of the certificate, PEM, without a password."""
+
+    tls_client_ca_file: Path | None = None
+    """Authority that must have signed the certificate of every client, PEM (mTLS). None: clients need none."""
+
     store: Literal["embedded", "in_memory"] = "embedded"
     """Where memories are kept. `in_memory` forgets everything when it stops: for tests only."""
 
@@ -137,6 +147,14 @@ class SMFSettings(SomaBaseSettings):
 
     etcd_endpoint: str | None = None
     """Feature flags. None: not used."""
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file must be given together")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
 
     @model_validator(mode="after")
     def _dimensions_fit_the_embedder(self) -> Self:

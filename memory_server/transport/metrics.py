@@ -56,6 +56,12 @@ class ServerMetrics:
             "Calls refused because too many were worked on or open.",
             registry=self.registry,
         )
+        self.tls_reloads = Counter(
+            "soma_server_tls_reloads_total",
+            "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.commit_seconds = Histogram(
             "soma_server_commit_duration_seconds",
             "Time of one group commit, with its fsync.",

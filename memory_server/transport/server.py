@@ -26,8 +26,16 @@ def build_server(
     boundary: Boundary,
     services: Mapping[str, Mapping[str, AnyMethod]],
     readiness: Readiness,
+    credentials: grpc.ServerCredentials | None,
 ) -> grpc.aio.Server:
     """Return the server with all services, health and reflection, listening but not started.
+
+    Args:
+        settings: Name the address and the limits.
+        boundary: Wraps the methods.
+        services: Methods by service.
+        readiness: Answers grpc.health.v1.
+        credentials: For TLS. None: plain text.
 
     Raises:
         Unavailable: The port is taken.
@@ -40,7 +48,10 @@ def build_server(
     reflection.enable_server_reflection(names, server)
     address = f"{settings.grpc_host}:{settings.grpc_port}"
     try:
-        server.add_insecure_port(address)
+        if credentials is None:
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, credentials)
     except RuntimeError as error:
         message = "the gRPC port cannot be opened; is another server running?"
         raise Unavailable(message, address=address) from error

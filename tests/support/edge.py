@@ -55,17 +55,22 @@ async def an_edge(
     *,
     options: BoundaryOptions = OPTIONS,
     authenticator: Authenticator | None = None,
-    channel_options: list[tuple[str, Any]] | None = None,
+    metrics: ServerMetrics | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[Edge]:
     """Serve these methods until the block ends."""
-    metrics = ServerMetrics({"service": "test"})
+    metrics = metrics or ServerMetrics({"service": "test"})
     boundary = Boundary(authenticator or SingleTenant(), metrics, options)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((boundary.service(SERVICE, methods),))
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    here = "127.0.0.1:0"
+    port = (
+        server.add_secure_port(here, credentials) if credentials else server.add_insecure_port(here)
+    )
+    address = f"127.0.0.1:{port}"
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(address, options=channel_options) as channel:
+        async with grpc.aio.insecure_channel(address) as channel:
             yield Edge(boundary, metrics, server, channel, address)
     finally:
         await server.stop(0)
