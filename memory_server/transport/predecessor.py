@@ -10,7 +10,7 @@ from google.protobuf import empty_pb2
 
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryKind, MemoryRef, Scope
-from memory_server.transport.auth import Principal
+from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.boundary import Method
 from memory_server.transport.codec.values import coordinate
 from memory_server.usecases import delete, recall, store
@@ -91,10 +91,10 @@ def methods_by_service(servicer: PredecessorServicer) -> dict[str, dict[str, Met
     """Return what answers each method."""
     return {
         memory_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name: {
-            "Store": Method(memory_pb2.StoreRequest, servicer.store),
-            "Recall": Method(memory_pb2.RetrieveRequest, servicer.recall),
-            "Delete": Method(memory_pb2.DeleteRequest, servicer.delete),
-            "Health": Method(empty_pb2.Empty, servicer.health),
+            "Store": Method(memory_pb2.StoreRequest, servicer.store, AccessScope.WRITE),
+            "Recall": Method(memory_pb2.RetrieveRequest, servicer.recall, AccessScope.READ),
+            "Delete": Method(memory_pb2.DeleteRequest, servicer.delete, AccessScope.WRITE),
+            "Health": Method(empty_pb2.Empty, servicer.health, AccessScope.READ),
         }
     }
 
