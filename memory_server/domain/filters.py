@@ -44,6 +44,7 @@ class Filter:
     event_time_from_us: int | None = None
     event_time_until_us: int | None = None
     min_importance: float | None = None
+    importance_below: float | None = None
 
     def passes(self, record: MemoryRecord, now_us: int) -> bool:
         """Tell whether a memory is looked at."""
@@ -55,6 +56,7 @@ class Filter:
                 self.event_time_until_us is None or record.event_time_us < self.event_time_until_us
             )
             and (self.min_importance is None or record.importance >= self.min_importance)
+            and (self.importance_below is None or record.importance < self.importance_below)
             and all(test.holds(record.metadata) for test in self.metadata)
         )
 

@@ -85,6 +85,8 @@ class MemoryRecord:
     coordinate: Coordinate | None
     embedding: bytes
     embedding_model: str
+    access_count: int = 0
+    last_access_us: int | None = None
 
     def is_expired(self, now_us: int) -> bool:
         """Tell whether the memory is gone for every caller."""
@@ -104,10 +106,21 @@ class MemoryLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedCounts:
+    """What an erasure took; `ids_sha256` is over the erased ids with their namespaces, in order."""
+
+    memory_count: int
+    version_count: int
+    link_count: int
+    ids_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What is promised about one acknowledged write.
 
-    `is_embedded` is False when the embedding is still to be made; `is_removed` tells that it was a delete.
+    `is_embedded` is False when the embedding is still to be made; `is_removed` tells that it was a delete. Of writes
+    that concern no single memory, `version` counts what was changed; `erased` is set for erasures.
     """
 
     request_id: str
@@ -117,6 +130,41 @@ class Receipt:
     is_embedded: bool = True
     is_removed: bool = False
     is_replayed: bool = False
+    erased: ErasedCounts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVersion:
+    """One version of a memory; `supersede_time_us` None: it is the current one."""
+
+    record: MemoryRecord
+    supersede_time_us: int | None = None
+
+
+class ChangeType(enum.IntEnum):
+    """What a change was. The numbers are sent: they never change."""
+
+    STORED = 1
+    DELETED = 2
+    LINKED = 3
+    UNLINKED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One change as a watcher hears of it; of a memory or link that changed again since, only the last is told.
+
+    `position` tells apart what one commit changed.
+    """
+
+    commit_seq: int
+    position: int
+    type: ChangeType
+    id: MemoryId
+    version: int
+    time_us: int
+    to_id: MemoryId = MemoryId("")
+    link_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

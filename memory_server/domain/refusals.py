@@ -1,12 +1,59 @@
 """Why a store refuses a call: the sentences and facts that every store gives alike."""
 
 from memory_server.domain.memory import MemoryId, MemoryRef, Scope
-from soma_common.errors import AlreadyExists, Conflict, NotFound, RequestIdReused
+from memory_server.domain.policy import NamespacePolicy
+from soma_common.errors import (
+    AlreadyExists,
+    Conflict,
+    HistoryLost,
+    NotFound,
+    QuotaExceeded,
+    RequestIdReused,
+)
 
 
 def namespace_not_found(scope: Scope) -> NotFound:
     """Return the error that says so; a namespace of another tenant gives the same."""
     return NotFound("there is no such namespace", kind="namespace", name=scope.namespace)
+
+
+def namespace_exists(scope: Scope) -> AlreadyExists:
+    """Return the error that says so."""
+    return AlreadyExists("there is a namespace of this name", namespace=scope.namespace)
+
+
+def version_not_found(ref: MemoryRef, version: int) -> NotFound:
+    """Return the error that says so; a version that was never written and one that is not kept give the same."""
+    name = f"{memory_not_found(ref).name}@{version}"
+    return NotFound("this version of the memory is not kept", kind="version", name=name)
+
+
+def link_not_found(from_id: MemoryId, to_id: MemoryId, link_type: str) -> NotFound:
+    """Return the error that says so."""
+    name = f"{from_id} -{link_type or '*'}-> {to_id}"
+    return NotFound("there is no such link", kind="link", name=name)
+
+
+def history_lost() -> HistoryLost:
+    """Return the error that says so."""
+    return HistoryLost("changes since then are no longer kept; read everything anew")
+
+
+def check_quotas(
+    scope: Scope, policy: NamespacePolicy, *, memory_count: int, payload_bytes: int
+) -> None:
+    """Check what a namespace would hold against its quotas.
+
+    Raises:
+        QuotaExceeded: It would be more.
+    """
+    subject = f"namespace:{scope.namespace}"
+    if 0 < policy.quota_memories < memory_count:
+        message = "the namespace holds as many memories as its quota allows"
+        raise QuotaExceeded(message, subject=subject, quota=policy.quota_memories)
+    if 0 < policy.quota_payload_bytes < payload_bytes:
+        message = "the namespace holds as many payload bytes as its quota allows"
+        raise QuotaExceeded(message, subject=subject, quota=policy.quota_payload_bytes)
 
 
 def memory_not_found(ref: MemoryRef) -> NotFound:

@@ -214,6 +214,9 @@ def check_filter(found: Violations, given: Filter) -> None:
     if given.min_importance is not None:
         is_finite = math.isfinite(given.min_importance)
         found.require(is_finite, "filter.min_importance", "must be finite")
+    if given.importance_below is not None:
+        is_finite = math.isfinite(given.importance_below)
+        found.require(is_finite, "filter.importance_below", "must be finite")
     if given.event_time_from_us is not None and given.event_time_until_us is not None:
         found.require(
             given.event_time_from_us < given.event_time_until_us,

@@ -1,29 +1,69 @@
 """The durable home of memories and links."""
 
+import enum
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
+    LoggedChange,
     MemoryId,
     MemoryLink,
     MemoryRecord,
     MemoryRef,
+    MemoryVersion,
+    MetadataValue,
     NamespaceStats,
     Receipt,
     Scope,
     Tenant,
 )
-from memory_server.ports.writes import CommitListener, Write
+from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
+from memory_server.ports.writes import CommitListener, RequestKey, Write
+
+
+class ListOrder(enum.Enum):
+    """What comes first in a list; of equals the latest write."""
+
+    EVENT_TIME = "event_time"
+    IMPORTANCE = "importance"
 
 
 @dataclass(frozen=True, slots=True)
 class ListPosition:
-    """Where a page of a list ended."""
+    """Where a page of a list ended; `key` is the event time in microseconds, or the raw importance."""
 
-    event_time_us: int
+    key: float
     commit_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedMemory:
+    """A memory with its older versions, oldest first; none if they were not asked for."""
+
+    record: MemoryRecord
+    versions: Sequence[MemoryVersion] = ()
+
+
+class Snapshot(Protocol):
+    """One namespace as it was at one commit, however long the reading takes."""
+
+    @property
+    def commit_seq(self) -> int:
+        """The last commit that it holds."""
+        ...
+
+    def memories(
+        self, given: Filter, now_us: int, *, with_versions: bool
+    ) -> AsyncIterator[Sequence[ExportedMemory]]:
+        """Yield the memories that pass, in the order of their commits."""
+        ...
+
+    def links(self) -> AsyncIterator[Sequence[MemoryLink]]:
+        """Yield all links."""
+        ...
 
 
 class MemoryStore(Protocol):
@@ -36,7 +76,9 @@ class MemoryStore(Protocol):
         - A write is decided and carried out in one step: two with the same `expected_version` never both win.
         - The same request id gives the same receipt, with `is_replayed`; with another body it is refused.
         - A scope never sees another scope's memories, links or request ids.
-        - Nothing of a deleted or overwritten version is readable after its commit returned.
+        - Nothing of a deleted memory is readable after its commit returned, and of an overwritten version only what the
+          calls for versions and moments return.
+        - A namespace never holds more memories than its policy's limit, and no write goes beyond its quotas.
     """
 
     @property
@@ -47,6 +89,11 @@ class MemoryStore(Protocol):
     @property
     def page_key(self) -> bytes:
         """Secret that signs page tokens; lives as long as the store."""
+        ...
+
+    @property
+    def signing_seed(self) -> bytes:
+        """Secret of 32 bytes from which the store's Ed25519 key is made; lives as long as the store."""
         ...
 
     @property
@@ -63,7 +110,7 @@ class MemoryStore(Protocol):
 
         Returns:
             One receipt or one error per write: `Conflict`, `NotFound`, `AlreadyExists`, `RequestIdReused`,
-            `StorageFull`, `Unavailable`.
+            `QuotaExceeded`, `StorageFull`, `Unavailable`.
 
         Raises:
             Overloaded: Too many writes wait; none of these was taken.
@@ -89,9 +136,15 @@ class MemoryStore(Protocol):
         ...
 
     async def list_page(
-        self, scope: Scope, given: Filter, now_us: int, after: ListPosition | None, limit: int
+        self,
+        scope: Scope,
+        given: Filter,
+        now_us: int,
+        after: ListPosition | None,
+        limit: int,
+        order: ListOrder = ListOrder.EVENT_TIME,
     ) -> list[MemoryRecord]:
-        """Return up to `limit` memories that pass, newest event first, latest commit first among equals.
+        """Return up to `limit` memories that pass, in an order; of equals the latest commit first.
 
         Raises:
             NotFound: There is no such namespace.
@@ -104,6 +157,81 @@ class MemoryStore(Protocol):
         Raises:
             NotFound: It does not.
         """
+        ...
+
+    async def replayed(self, tenant: Tenant, request: RequestKey) -> Receipt | None:
+        """Return the receipt of a request that was carried out before, marked as replayed; None: it was not.
+
+        Raises:
+            RequestIdReused: The id was used for another request.
+        """
+        ...
+
+    async def get_version(
+        self, scope: Scope, ref: MemoryRef, version: int, now_us: int
+    ) -> MemoryRecord:
+        """Return one version of a live memory, the current one or a kept one.
+
+        Raises:
+            NotFound: There is no such namespace, memory or version.
+        """
+        ...
+
+    async def versions(
+        self, scope: Scope, ref: MemoryRef, now_us: int, *, before: int, limit: int
+    ) -> list[MemoryVersion]:
+        """Return up to `limit` versions below `before` of a live memory, the newest first.
+
+        Raises:
+            NotFound: There is no such namespace or memory.
+        """
+        ...
+
+    async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+        """Return every version that was current, and not expired, at a moment, as far as it is kept.
+
+        Raises:
+            NotFound: There is no such namespace.
+        """
+        ...
+
+    async def changes(self, scope: Scope, after: tuple[int, int], limit: int) -> list[LoggedChange]:
+        """Return up to `limit` changes after (commit, position), in the order of the commits.
+
+        Raises:
+            NotFound: There is no such namespace.
+            HistoryLost: What happened since then is no longer kept.
+        """
+        ...
+
+    async def namespace(self, scope: Scope) -> NamespaceInfo:
+        """Describe a namespace.
+
+        Raises:
+            NotFound: There is no such namespace.
+        """
+        ...
+
+    async def policies(self) -> list[tuple[Scope, NamespacePolicy]]:
+        """Return the policy of every namespace of every tenant."""
+        ...
+
+    def snapshot(self, scope: Scope) -> AbstractAsyncContextManager[Snapshot]:
+        """Hold a namespace as it is now, to be read at leisure.
+
+        Raises:
+            NotFound: There is no such namespace.
+        """
+        ...
+
+    async def count_subject(
+        self, tenant: Tenant, namespace: str, key: str, value: MetadataValue
+    ) -> int:
+        """Count the memories that an `EraseWrite` of the same arguments would erase."""
+        ...
+
+    async def scrub(self) -> None:
+        """Force what was deleted out of logs and free pages."""
         ...
 
     async def namespaces(self, tenant: Tenant, after: str, limit: int) -> list[str]:

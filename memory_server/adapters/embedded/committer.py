@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from memory_server.adapters.embedded.database import Database, sqlite_error
-from memory_server.adapters.embedded.writes import WriteExecutor
+from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
 from memory_server.ports import Change, Clock, Write
 from soma_common.errors import Overloaded, SomaError, Unavailable
@@ -109,6 +109,7 @@ class Committer:
         self._idle.set()
         self._housekeeping: asyncio.TimerHandle | None = None
         self._has_dirty_wal = False
+        self._scrubbing: list[asyncio.Future[None]] = []
         self._commit_seq = self._read_commit_seq()
         self.last_commit_seq = self._commit_seq
         """The last commit that was delivered."""
@@ -133,6 +134,17 @@ class Committer:
         self._schedule()
         return await future
 
+    async def scrub(self) -> None:
+        """Empty the write-ahead log now, so that what was deleted is in no file of the store.
+
+        Raises:
+            Unavailable: A reader holds the log for too long.
+        """
+        scrubbed: asyncio.Future[None] = self._loop.create_future()
+        self._scrubbing.append(scrubbed)
+        self._schedule()
+        await scrubbed
+
     async def close(self) -> None:
         """Finish what was accepted, empty the write-ahead log, release the file."""
         if self._is_closed:
@@ -149,6 +161,8 @@ class Committer:
 
     def _schedule(self) -> None:
         """Begin a group in the next turn of the loop, when everybody who is ready now has given their writes."""
+        if self._scrubbing and not self._is_busy:
+            self._begin_housekeeping()
         if not self._is_busy and not self._is_scheduled and self._waiting:
             self._is_scheduled = True
             self._loop.call_soon(self._begin)
@@ -195,7 +209,7 @@ class Committer:
                 results.append(done.receipt)
                 changes += done.changes
             outcomes.append((batch, results))
-        self._executor.touch_namespaces()
+        self._executor.finish_transaction()
         if commit_seq > self._commit_seq or not all(batch.writes for batch in batches):
             # Without any write it is the question whether writing works, which only a write can answer.
             self._connection.execute(
@@ -275,13 +289,24 @@ class Committer:
             self._housekeeping = self._loop.call_later(IDLE_S, self._begin_housekeeping)
 
     def _begin_housekeeping(self) -> None:
-        if self._is_busy or self._waiting or self._is_closed:
+        if self._is_busy or self._is_closed or (self._waiting and not self._scrubbing):
             return
         self._is_busy = True
+        self._has_dirty_wal |= bool(self._scrubbing)
+        scrubbing, self._scrubbing = self._scrubbing, []
         kept = self._loop.run_in_executor(self._thread, self._keep_house)
-        kept.add_done_callback(
-            lambda _done: self._finish(_Group([], [], self._commit_seq), self._loop.time())
-        )
+        kept.add_done_callback(lambda _done: self._finish_housekeeping(scrubbing))
+
+    def _finish_housekeeping(self, scrubbing: Sequence[asyncio.Future[None]]) -> None:
+        for future in scrubbing:
+            if future.done():
+                continue
+            if self._has_dirty_wal:
+                message = "deleted data is still in the log, because a reader holds it"
+                future.set_exception(Unavailable(message))
+            else:
+                future.set_result(None)
+        self._finish(_Group([], [], self._commit_seq), self._loop.time())
 
     def _keep_house(self) -> None:
         """Forget old request ids, and empty the log so that deleted payloads do not linger in it."""
@@ -289,7 +314,7 @@ class Committer:
             return
         try:
             before_us = self._clock.now_us() - self._options.request_id_ttl_s * 1_000_000
-            self._executor.forget_requests(before_us, FORGET_PER_TURN)
+            self._executor.forget_old(before_us, FORGET_PER_TURN)
             row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             self.failure = sqlite_error(error)

@@ -5,15 +5,19 @@ import os
 import secrets
 import shutil
 import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from soma_common.errors import CorruptData, InvalidInput, SomaError, StorageFull, Unavailable
 
-SCHEMA_VERSION = 1
-"""Kept in SQLite's `user_version`. A newer file than the program is refused, never touched."""
+SCHEMA_VERSION = 2
+"""Kept in SQLite's `user_version`. A newer file than the program is refused, never touched; an older one is migrated
+by the scripts `migrate_<from>_to_<to>.sql`, each in one transaction."""
+
+Result = TypeVar("Result")
 
 _BUSY_TIMEOUT_MS = 5000
 _PAGE_CACHE_KIB = 65536
@@ -27,6 +31,7 @@ class Database:
     synchronous: str
     lock: IO[bytes]
     page_key: bytes
+    signing_seed: bytes
 
     def connect(self, *, is_writer: bool = False) -> sqlite3.Connection:
         """Return a new connection; a reader cannot write."""
@@ -64,13 +69,14 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
     try:
         connection = _connect(path, synchronous)
         try:
-            page_key = _prepare(connection, dimensions)
+            facts = _prepare(connection, dimensions)
         finally:
             connection.close()
     except (sqlite3.Error, SomaError) as error:
         lock.close()
         raise sqlite_error(error) if isinstance(error, sqlite3.Error) else error from None
-    return Database(path, synchronous, lock, page_key)
+    page_key, signing_seed = (bytes.fromhex(facts[name]) for name in ("page_key", "signing_seed"))
+    return Database(path, synchronous, lock, page_key, signing_seed)
 
 
 def sqlite_error(error: sqlite3.Error) -> SomaError:
@@ -82,6 +88,19 @@ def sqlite_error(error: sqlite3.Error) -> SomaError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptData("the store file is damaged: restore it from a backup", code=name)
     return Unavailable("the store does not accept this now", code=name)
+
+
+def guarded(read: Callable[[], Result]) -> Result:
+    """Read, with our errors for SQLite's.
+
+    Raises:
+        SomaError: SQLite does not give it.
+    """
+    try:
+        return read()
+    except sqlite3.Error as error:
+        failure = sqlite_error(error)
+        raise failure from error
 
 
 def _lock(folder: Path) -> IO[bytes]:
@@ -113,29 +132,44 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, dimensions: int) -> bytes:
+def _prepare(connection: sqlite3.Connection, dimensions: int) -> dict[str, str]:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         message = "the store was written by a newer server; start that one, or restore a backup"
         raise InvalidInput(message, store_schema=version, server_schema=SCHEMA_VERSION)
     if version == 0:
         _create(connection, dimensions)
+    for old in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+        _run_script(connection, f"migrate_{old}_to_{old + 1}.sql", old + 1)
     facts = dict(connection.execute("SELECT name, value FROM meta"))
     if facts["embedding_dimensions"] != str(dimensions):
         message = "the store has embeddings of another dimension; set embedding_dimensions to it"
         raise InvalidInput(message, store=facts["embedding_dimensions"], settings=dimensions)
-    return bytes.fromhex(facts["page_key"])
+    return facts
 
 
 def _create(connection: sqlite3.Connection, dimensions: int) -> None:
-    schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
     facts = {
         "commit_seq": "0",
         "embedding_dimensions": str(dimensions),
+        "history_floor": "0",
         "page_key": secrets.token_hex(32),
+        "signing_seed": secrets.token_hex(32),
     }
-    # One transaction: a crash leaves a whole store, or none.
-    connection.executescript(f"BEGIN IMMEDIATE; {schema}")
-    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
+    _run_script(connection, "schema.sql", SCHEMA_VERSION, facts)
+
+
+def _run_script(
+    connection: sqlite3.Connection, name: str, version: int, facts: Mapping[str, str] | None = None
+) -> None:
+    """Run one of our scripts in one transaction: a crash leaves the store as it was, or as it is to be."""
+    script = resources.files(__package__).joinpath(name).read_text("utf-8")
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {script}")
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", (facts or {}).items())
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

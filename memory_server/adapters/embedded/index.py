@@ -22,6 +22,9 @@ class EmbeddedIndex:
     def apply(self, changes: Sequence[Change]) -> None:
         """See the port."""
         for change in changes:
+            if change.drops_namespace:
+                self._partitions.pop(change.scope, None)
+                continue
             partition = self._partitions.get(change.scope)
             if partition is None:
                 partition = self._partitions[change.scope] = Partition(self._dimensions)

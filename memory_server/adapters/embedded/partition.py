@@ -165,6 +165,8 @@ class Partition:
             mask &= columns.event_time_us < given.event_time_until_us
         if given.min_importance is not None:
             mask &= columns.importance >= given.min_importance
+        if given.importance_below is not None:
+            mask &= columns.importance < given.importance_below
         for test in given.metadata:
             mask &= self._metadata.passing(test, len(mask))
         return mask

@@ -36,6 +36,8 @@ def conditions(namespace_key: int, given: Filter, now_us: int) -> Sql:
         _and(sql, "event_time_us < ?", given.event_time_until_us)
     if given.min_importance is not None:
         _and(sql, "importance >= ?", given.min_importance)
+    if given.importance_below is not None:
+        _and(sql, "importance < ?", given.importance_below)
     if given.metadata:
         matches = seqs_by_metadata(namespace_key, given)
         _and(sql, f"memory.commit_seq IN ({matches.text})", *matches.parameters)

@@ -1,5 +1,6 @@
 """Records, links and receipts as rows, both ways."""
 
+import dataclasses
 import json
 import struct
 from collections.abc import Iterator
@@ -11,15 +12,21 @@ from memory_server.domain.memory import (
     MemoryKind,
     MemoryLink,
     MemoryRecord,
+    MemoryVersion,
     Metadata,
     MetadataValue,
     Receipt,
 )
+from memory_server.domain.policy import DecayLevel, NamespacePolicy, ScoreDecay
 
 MEMORY_COLUMNS = (
     "memory.commit_seq, id, version, kind, payload_json, text, importance, metadata_json, event_time_us,"
-    " expire_time_us, create_time_us, update_time_us, coordinate, embedding, embedding_model"
+    " expire_time_us, create_time_us, update_time_us, coordinate, embedding, embedding_model, access_count,"
+    " last_access_us"
 )
+VERSION_COLUMNS = MEMORY_COLUMNS.replace("memory.", "", 1)
+"""The same columns of `memory_version`."""
+
 LINK_COLUMNS = "from_id, to_id, type, weight, metadata_json, version"
 
 TEXT, NUMBER, FLAG = 1, 2, 3
@@ -46,6 +53,8 @@ def memory_row(record: MemoryRecord) -> Row:
         coordinate_blob(record.coordinate),
         record.embedding,
         record.embedding_model,
+        record.access_count,
+        record.last_access_us,
     )
 
 
@@ -59,7 +68,7 @@ def memory_record(row: Row) -> MemoryRecord:
         payload_json=row[4],
         text=row[5],
         importance=row[6],
-        metadata=json.loads(row[7]),
+        metadata=metadata_of_json(row[7]),
         event_time_us=row[8],
         expire_time_us=row[9],
         create_time_us=row[10],
@@ -67,6 +76,8 @@ def memory_record(row: Row) -> MemoryRecord:
         coordinate=_coordinate(row[12]),
         embedding=row[13],
         embedding_model=row[14],
+        access_count=row[15],
+        last_access_us=row[16],
     )
 
 
@@ -78,9 +89,20 @@ def memory_link(row: Row) -> MemoryLink:
     )
 
 
+def memory_version(row: Row) -> MemoryVersion:
+    """Return the version of a row of `VERSION_COLUMNS` and the time it was superseded."""
+    return MemoryVersion(memory_record(row[:-1]), row[-1])
+
+
 def metadata_json(metadata: Metadata) -> str:
     """Return metadata as JSON: text, floats and booleans keep their types."""
     return json.dumps(metadata, sort_keys=True) if metadata else "{}"
+
+
+def metadata_of_json(stored_json: str) -> Metadata:
+    """Return the metadata of what `metadata_json` wrote."""
+    metadata: Metadata = json.loads(stored_json)
+    return metadata
 
 
 def typed_values(metadata: Metadata) -> Iterator[tuple[str, int, str | float]]:
@@ -121,3 +143,20 @@ def receipt_json(receipt: Receipt) -> str:
 def replayed_receipt(request_id: str, stored_json: str) -> Receipt:
     """Return the stored receipt, marked as replayed."""
     return Receipt(request_id=request_id, is_replayed=True, **json.loads(stored_json))
+
+
+def policy_json(policy: NamespacePolicy) -> str:
+    """Return a policy as JSON."""
+    return json.dumps(dataclasses.asdict(policy))
+
+
+def policy_of(stored_json: str) -> NamespacePolicy:
+    """Return the policy of what `policy_json` wrote; what an older server did not write has its default."""
+    stored = json.loads(stored_json)
+    stored["decay_levels"] = tuple(
+        DecayLevel(level["age_s"], tuple(level["drop_fields"]))
+        for level in stored.get("decay_levels", ())
+    )
+    if decay := stored.get("score_decay"):
+        stored["score_decay"] = ScoreDecay(decay["threshold"], tuple(decay["keep_fields"]))
+    return NamespacePolicy(**stored)

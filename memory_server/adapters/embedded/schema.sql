@@ -6,12 +6,17 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- A namespace that was dropped has the tenant '' until its rows are swept away.
 CREATE TABLE namespace (
     key INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,
     create_time_us INTEGER NOT NULL,
     commit_seq INTEGER NOT NULL,
+    policy_json TEXT NOT NULL,
+    policy_version INTEGER NOT NULL,
+    memory_count INTEGER NOT NULL,
+    payload_bytes INTEGER NOT NULL,
     UNIQUE (tenant, name)
 ) STRICT;
 
@@ -32,11 +37,14 @@ CREATE TABLE memory (
     coordinate BLOB,          -- little-endian float64
     embedding BLOB NOT NULL,  -- little-endian float32, unit length; empty: none
     embedding_model TEXT NOT NULL,
+    access_count INTEGER NOT NULL,
+    last_access_us INTEGER,
     UNIQUE (namespace_key, id)
 ) STRICT;
 
 CREATE UNIQUE INDEX memory_by_coordinate ON memory (namespace_key, coordinate) WHERE coordinate IS NOT NULL;
 CREATE INDEX memory_by_event_time ON memory (namespace_key, event_time_us DESC, commit_seq DESC);
+CREATE INDEX memory_by_importance ON memory (namespace_key, importance DESC, commit_seq DESC);
 CREATE INDEX memory_by_expiry ON memory (expire_time_us) WHERE expire_time_us IS NOT NULL;
 
 -- The metadata once more, one value a row, to filter by. `type`: 1 text, 2 number, 3 flag.
@@ -51,6 +59,30 @@ CREATE TABLE metadata (
 
 CREATE INDEX metadata_by_commit ON metadata (commit_seq);
 
+-- Versions that were overwritten; columns as in `memory`.
+CREATE TABLE memory_version (
+    commit_seq INTEGER PRIMARY KEY,
+    namespace_key INTEGER NOT NULL REFERENCES namespace (key),
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    payload_json BLOB NOT NULL,
+    text TEXT NOT NULL,
+    importance REAL NOT NULL,
+    metadata_json TEXT NOT NULL,
+    event_time_us INTEGER NOT NULL,
+    expire_time_us INTEGER,
+    create_time_us INTEGER NOT NULL,
+    update_time_us INTEGER NOT NULL,
+    coordinate BLOB,
+    embedding BLOB NOT NULL,
+    embedding_model TEXT NOT NULL,
+    access_count INTEGER NOT NULL,
+    last_access_us INTEGER,
+    supersede_time_us INTEGER NOT NULL,
+    UNIQUE (namespace_key, id, version)
+) STRICT;
+
 -- Links name memories by id, so that they survive an overwrite of either end.
 CREATE TABLE link (
     namespace_key INTEGER NOT NULL REFERENCES namespace (key),
@@ -61,10 +93,26 @@ CREATE TABLE link (
     metadata_json TEXT NOT NULL,
     version INTEGER NOT NULL,
     commit_seq INTEGER NOT NULL,
+    update_time_us INTEGER NOT NULL,
     PRIMARY KEY (namespace_key, from_id, type, to_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX link_by_target ON link (namespace_key, to_id, type);
+CREATE INDEX link_by_commit ON link (commit_seq);
+
+-- What was removed, for watchers: what was written they find in `memory` and `link`. Older rows are dropped, and the
+-- commit up to which is kept in `meta` as `history_floor`.
+CREATE TABLE removal (
+    commit_seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    namespace_key INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    to_id TEXT NOT NULL,     -- of a link; else empty
+    link_type TEXT NOT NULL,
+    time_us INTEGER NOT NULL,
+    PRIMARY KEY (commit_seq, position)
+) STRICT, WITHOUT ROWID;
 
 -- What a repeated request is answered with. It holds digests and numbers only: a deleted payload leaves no trace here.
 CREATE TABLE request (

@@ -5,29 +5,51 @@ long (counting, scanning, filters over metadata) runs in a thread on a connectio
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TypeVar
 
-from memory_server.adapters.embedded import queries, rows
+from memory_server.adapters.embedded import past, queries, rows, snapshot
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
-from memory_server.adapters.embedded.database import Database, sqlite_error
+from memory_server.adapters.embedded.database import Database, guarded
+from memory_server.adapters.embedded.writes.erasure import subject_ids
+from memory_server.adapters.embedded.writes.executor import replayed
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
+    LoggedChange,
     MemoryId,
     MemoryLink,
     MemoryRecord,
     MemoryRef,
+    MemoryVersion,
+    MetadataValue,
     NamespaceStats,
     Receipt,
     Scope,
     Tenant,
 )
-from memory_server.domain.refusals import memory_not_found, namespace_not_found
-from memory_server.ports import Change, Clock, CommitListener, ListPosition, Write
-from soma_common.errors import SomaError, StorageFull
+from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
+from memory_server.domain.refusals import (
+    memory_not_found,
+    namespace_not_found,
+    version_not_found,
+)
+from memory_server.ports import (
+    Change,
+    Clock,
+    CommitListener,
+    EraseWrite,
+    ListOrder,
+    ListPosition,
+    RequestKey,
+    Write,
+)
+from soma_common.errors import StorageFull
 
 SCAN_ROWS = 1000
+
+_ORDER_COLUMNS = {ListOrder.EVENT_TIME: "event_time_us", ListOrder.IMPORTANCE: "importance"}
 
 HEADROOM_BYTES = 4 * 1024 * 1024
 """A disk that was full counts as full until so much is free: an empty commit fits where no payload does."""
@@ -65,6 +87,11 @@ class EmbeddedStore:
     def page_key(self) -> bytes:
         """See the port."""
         return self._database.page_key
+
+    @property
+    def signing_seed(self) -> bytes:
+        """See the port."""
+        return self._database.signing_seed
 
     @property
     def last_commit_seq(self) -> int:
@@ -114,17 +141,105 @@ class EmbeddedStore:
         return {record.id: record for record in self._records(where, [namespace_key, *ids])}
 
     async def list_page(
-        self, scope: Scope, given: Filter, now_us: int, after: ListPosition | None, limit: int
+        self,
+        scope: Scope,
+        given: Filter,
+        now_us: int,
+        after: ListPosition | None,
+        limit: int,
+        order: ListOrder = ListOrder.EVENT_TIME,
     ) -> list[MemoryRecord]:
         """See the port."""
         where = queries.conditions(self._require_namespace(scope), given, now_us)
+        column = _ORDER_COLUMNS[order]
         if after is not None:
-            where.text += " AND (event_time_us, memory.commit_seq) < (?, ?)"
-            where.parameters += [after.event_time_us, after.commit_seq]
-        order = "ORDER BY event_time_us DESC, memory.commit_seq DESC LIMIT ?"
-        statement = f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where.text} {order}"
+            where.text += f" AND ({column}, memory.commit_seq) < (?, ?)"
+            where.parameters += [after.key, after.commit_seq]
+        statement = (
+            f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where.text}"
+            f" ORDER BY {column} DESC, memory.commit_seq DESC LIMIT ?"
+        )
         found = await self._slowly(statement, [*where.parameters, limit])
         return [rows.memory_record(row) for row in found]
+
+    async def replayed(self, tenant: Tenant, request: RequestKey) -> Receipt | None:
+        """See the port."""
+        return guarded(lambda: replayed(self._reader, tenant, request))
+
+    async def get_version(
+        self, scope: Scope, ref: MemoryRef, version: int, now_us: int
+    ) -> MemoryRecord:
+        """See the port."""
+        current = await self.get(scope, ref, now_us)
+        if version == current.version:
+            return current
+        key = self._require_namespace(scope)
+        kept = past.kept_versions(self._read, key, current.id, before=version + 1, limit=1)
+        if not kept or kept[0].record.version != version:
+            raise version_not_found(ref, version)
+        return kept[0].record
+
+    async def versions(
+        self, scope: Scope, ref: MemoryRef, now_us: int, *, before: int, limit: int
+    ) -> list[MemoryVersion]:
+        """See the port."""
+        current = await self.get(scope, ref, now_us)
+        found = [MemoryVersion(current)] if current.version < before else []
+        key = self._require_namespace(scope)
+        more = limit - len(found)
+        return found + past.kept_versions(self._read, key, current.id, before=before, limit=more)
+
+    async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+        """See the port."""
+        key = self._require_namespace(scope)
+
+        def read() -> list[MemoryRecord]:
+            return past.records_at(self._read_slowly, key, moment_us)
+
+        return await self._in_thread(read)
+
+    async def changes(self, scope: Scope, after: tuple[int, int], limit: int) -> list[LoggedChange]:
+        """See the port."""
+        key = self._require_namespace(scope)
+
+        def read() -> list[LoggedChange]:
+            return past.changes(self._read_slowly, key, after, limit)
+
+        return await self._in_thread(read)
+
+    async def namespace(self, scope: Scope) -> NamespaceInfo:
+        """See the port."""
+        row = self._read(
+            "SELECT name, policy_json, policy_version, create_time_us, commit_seq FROM namespace WHERE key = ?",
+            [self._require_namespace(scope)],
+        )[0]
+        return NamespaceInfo(row[0], rows.policy_of(row[1]), *row[2:])
+
+    async def policies(self) -> list[tuple[Scope, NamespacePolicy]]:
+        """See the port."""
+        found = self._read("SELECT tenant, name, policy_json FROM namespace WHERE tenant <> ''", [])
+        return [
+            (Scope(Tenant(tenant), name), rows.policy_of(policy)) for tenant, name, policy in found
+        ]
+
+    def snapshot(self, scope: Scope) -> AbstractAsyncContextManager[snapshot.EmbeddedSnapshot]:
+        """See the port."""
+        return snapshot.hold(self._database, scope)
+
+    async def copy(self, target: Path) -> int:
+        """Write a copy of the whole store to a file; return the last commit in it."""
+        return await asyncio.to_thread(guarded, lambda: snapshot.copy_store(self._database, target))
+
+    async def count_subject(
+        self, tenant: Tenant, namespace: str, key: str, value: MetadataValue
+    ) -> int:
+        """See the port."""
+        subject = EraseWrite(tenant, namespace, key, value, now_us=0)
+        return await self._in_thread(lambda: len(subject_ids(self._slow_reader, subject)))
+
+    async def scrub(self) -> None:
+        """See the port."""
+        await self._committer.scrub()
 
     async def require_namespace(self, scope: Scope) -> None:
         """See the port."""
@@ -180,7 +295,9 @@ class EmbeddedStore:
         """See the port."""
         scopes = {
             key: Scope(Tenant(tenant), name)
-            for key, tenant, name in self._read("SELECT key, tenant, name FROM namespace", [])
+            for key, tenant, name in self._read(
+                "SELECT key, tenant, name FROM namespace WHERE tenant <> ''", []
+            )
         }
         statement = (
             f"SELECT {rows.MEMORY_COLUMNS}, namespace_key FROM memory"
@@ -192,7 +309,11 @@ class EmbeddedStore:
             if not found:
                 return
             last = found[-1][0]
-            yield [(scopes[row[-1]], rows.memory_record(row[:-1])) for row in found]
+            yield [
+                (scopes[row[-1]], rows.memory_record(row[:-1]))
+                for row in found
+                if row[-1] in scopes  # else its namespace was dropped, and it waits to be swept
+            ]
 
     async def check(self) -> None:
         """See the port."""
@@ -215,6 +336,9 @@ class EmbeddedStore:
         self._database.release()
 
     def _tell(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.drops_namespace:
+                self._namespace_keys.pop(change.scope, None)
         self._listener(changes)
 
     def _namespace_key(self, scope: Scope) -> int | None:
@@ -238,20 +362,17 @@ class EmbeddedStore:
         return [rows.memory_record(row) for row in self._read(statement, parameters)]
 
     def _read(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
-        return _guarded(lambda: self._reader.execute(statement, parameters).fetchall())
+        return guarded(lambda: self._reader.execute(statement, parameters).fetchall())
 
     async def _slowly(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
-        def read() -> list[rows.Row]:
-            return self._slow_reader.execute(statement, parameters).fetchall()
+        return await self._in_thread(lambda: self._read_slowly(statement, parameters))
 
+    def _read_slowly(
+        self, statement: str, parameters: Sequence[object] | dict[str, object]
+    ) -> list[rows.Row]:
+        return self._slow_reader.execute(statement, parameters).fetchall()
+
+    async def _in_thread(self, read: Callable[[], Result]) -> Result:
         # One at a time, so that slow reads do not pile up in the threads that others need.
         async with self._slow_lock:
-            return await asyncio.to_thread(_guarded, read)
-
-
-def _guarded(read: Callable[[], Result]) -> Result:
-    try:
-        return read()
-    except sqlite3.Error as error:
-        failure: SomaError = sqlite_error(error)
-        raise failure from error
+            return await asyncio.to_thread(guarded, read)

@@ -28,6 +28,9 @@ class InMemoryIndex:
     def apply(self, changes: Sequence[Change]) -> None:
         """See the port."""
         for change in changes:
+            if change.drops_namespace:
+                self._records.pop(change.scope, None)
+                continue
             records = self._records.setdefault(change.scope, {})
             for seq in change.removed_seqs:
                 del records[seq]

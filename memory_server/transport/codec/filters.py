@@ -13,6 +13,7 @@ def filter_of(message: memory_pb2.Filter) -> Filter:
         event_time_from_us=time_us(message, "event_time_from"),
         event_time_until_us=time_us(message, "event_time_until"),
         min_importance=optional_float(message, "min_importance"),
+        importance_below=optional_float(message, "importance_below"),
     )
 
 

@@ -1,0 +1,96 @@
+"""Reading the past: versions, moments, and changes for watchers."""
+
+from collections.abc import Callable, Sequence
+
+from memory_server.adapters.embedded import rows
+from memory_server.domain.memory import (
+    ChangeType,
+    LoggedChange,
+    MemoryId,
+    MemoryRecord,
+    MemoryVersion,
+)
+from memory_server.domain.refusals import history_lost
+
+Read = Callable[[str, Sequence[object]], list[rows.Row]]
+"""Runs a statement with its parameters."""
+
+
+def kept_versions(
+    read: Read, namespace_key: int, memory_id: MemoryId, *, before: int, limit: int
+) -> list[MemoryVersion]:
+    """Return up to `limit` kept versions of a memory below `before`, the newest first."""
+    statement = (
+        f"SELECT {rows.VERSION_COLUMNS}, supersede_time_us FROM memory_version"
+        " WHERE namespace_key = ? AND id = ? AND version < ? ORDER BY version DESC LIMIT ?"
+    )
+    found = read(statement, [namespace_key, memory_id, before, limit])
+    return [rows.memory_version(row) for row in found]
+
+
+def records_at(read: Read, namespace_key: int, moment_us: int) -> list[MemoryRecord]:
+    """Return the versions that were current at a moment and had not expired."""
+    was_live = "update_time_us <= ? AND (expire_time_us IS NULL OR expire_time_us > ?)"
+    statement = (
+        f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE namespace_key = ? AND {was_live}"
+        f" UNION ALL SELECT {rows.VERSION_COLUMNS} FROM memory_version WHERE namespace_key = ? AND {was_live}"
+        " AND supersede_time_us > ?"
+    )
+    found = read(
+        statement,
+        [namespace_key, moment_us, moment_us, namespace_key, moment_us, moment_us, moment_us],
+    )
+    return [rows.memory_record(row) for row in found]
+
+
+# What was written is found in the tables themselves, by the commits of their rows: an overwritten version, or a link
+# that was written again, is told of once, as it is now. The plus keeps SQLite on the index by commit.
+_CHANGES = f"""
+    SELECT commit_seq, 0, {int(ChangeType.STORED)}, id, version, update_time_us, '', '' FROM memory
+        WHERE commit_seq > :seq AND +namespace_key = :key
+    UNION ALL
+    SELECT commit_seq, 0, {int(ChangeType.LINKED)}, from_id, version, update_time_us, to_id, type FROM link
+        WHERE commit_seq > :seq AND +namespace_key = :key
+    UNION ALL
+    SELECT commit_seq, position + 1, iif(link_type = '', {int(ChangeType.DELETED)}, {int(ChangeType.UNLINKED)}), id,
+        version, time_us, to_id, link_type FROM removal
+        WHERE (commit_seq, position + 1) > (:seq, :position) AND +namespace_key = :key
+    ORDER BY 1, 2 LIMIT :limit
+"""
+
+
+def changes(
+    read: Callable[[str, dict[str, object]], list[rows.Row]],
+    namespace_key: int,
+    after: tuple[int, int],
+    limit: int,
+) -> list[LoggedChange]:
+    """Return up to `limit` changes after (commit, position); what a commit wrote comes before what it removed.
+
+    Raises:
+        HistoryLost: Removals since then are no longer kept.
+    """
+    floor = read("SELECT value FROM meta WHERE name = 'history_floor'", {})[0][0]
+    if after[0] < int(floor):
+        raise history_lost()
+    parameters: dict[str, object] = {
+        "key": namespace_key,
+        "seq": after[0],
+        "position": after[1],
+        "limit": limit,
+    }
+    return [_logged(row) for row in read(_CHANGES, parameters)]
+
+
+def _logged(row: rows.Row) -> LoggedChange:
+    commit_seq, position, kind, memory_id, version, time_us, to_id, link_type = row
+    return LoggedChange(
+        commit_seq,
+        position,
+        ChangeType(kind),
+        MemoryId(memory_id),
+        version,
+        time_us,
+        MemoryId(to_id),
+        link_type,
+    )

@@ -1,0 +1,26 @@
+"""What became of a write."""
+
+from dataclasses import dataclass
+
+from memory_server.domain.memory import MemoryId, Receipt
+from memory_server.ports import Change
+
+NO_MEMORY = MemoryId("")
+"""Id in the receipt of a write that concerns no single memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A write that was carried out: its receipt, and what it changed for the index and for watchers."""
+
+    receipt: Receipt
+    changes: tuple[Change, ...] = ()
+
+
+def counted(commit_seq: int, count: int, changes: tuple[Change, ...] = ()) -> Done:
+    """Return the outcome of a write that changed several things.
+
+    None takes no commit: an idle server does not write.
+    """
+    last_seq = commit_seq if count else commit_seq - 1
+    return Done(Receipt("", NO_MEMORY, last_seq, version=count, is_removed=True), changes)

@@ -1,0 +1,106 @@
+"""Erasing everything about a subject, in one transaction."""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+
+from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.queries import marks
+from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
+from memory_server.adapters.embedded.writes.history import History
+from memory_server.adapters.embedded.writes.memories import Head, MemoryWrites
+from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
+from memory_server.domain.filters import same_value
+from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
+from memory_server.ports import Change, EraseWrite
+
+Subject = EraseWrite
+IDS_PER_STATEMENT = 500
+
+
+def subject_ids(connection: sqlite3.Connection, subject: Subject) -> list[tuple[int, str, str]]:
+    """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids."""
+    spaces = connection.execute(
+        "SELECT key, name FROM namespace WHERE tenant = ? AND (name = ? OR ? = '') ORDER BY name",
+        (subject.tenant, subject.namespace, subject.namespace),
+    ).fetchall()
+    kind, value = rows.typed(subject.value)
+    found: list[tuple[int, str, str]] = []
+    for key, name in spaces:
+        live = connection.execute(
+            "SELECT id FROM metadata JOIN memory USING (commit_seq) WHERE metadata.namespace_key = ?"
+            " AND name = ? AND type = ? AND value = ?",
+            (key, subject.key, kind, value),
+        )
+        ids = {row[0] for row in live}
+        # Versions have no index by metadata: the name of the value narrows them down, its value is compared here.
+        kept = connection.execute(
+            "SELECT id, metadata_json FROM memory_version WHERE namespace_key = ? AND metadata_json <> '{}'",
+            (key,),
+        )
+        ids.update(
+            row[0]
+            for row in kept
+            if same_value(rows.metadata_of_json(row[1]).get(subject.key), subject.value)
+        )
+        found += [(key, name, memory_id) for memory_id in sorted(ids)]
+    return found
+
+
+class Erasure:
+    """Carries out erasures on the writer's connection."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        namespaces: Namespaces,
+        memories: MemoryWrites,
+        history: History,
+    ) -> None:
+        self._connection = connection
+        self._namespaces = namespaces
+        self._memories = memories
+        self._history = history
+
+    def erase(self, write: EraseWrite, commit_seq: int) -> Done:
+        """Carry out an EraseWrite."""
+        changes: list[Change] = []
+        versions = links = 0
+        digest = hashlib.sha256()
+        found = subject_ids(self._connection, write)
+        # The counts of the cache are the transaction's; the rows are looked up again in it.
+        for _key, name, memory_id in found:
+            digest.update(repr((name, memory_id)).encode("utf-8", "surrogatepass"))
+            scope = Scope(write.tenant, name)
+            space = self._namespaces.require(scope)
+            head = self._memories.heads(
+                "namespace_key = ? AND id = ?", (space.key, memory_id), write.now_us
+            )[0]
+            versions += self._version_count(space, head)
+            links += self._memories.remove(space, head, commit_seq, write.now_us)
+            self._namespaces.touch(space, commit_seq)
+            changes.append(Change(scope, commit_seq, removed_seqs=(head.commit_seq,)))
+        if found:
+            self._forget_names(write.tenant, [memory_id for _, _, memory_id in found])
+            self._history.begin_anew(commit_seq)
+        erased = ErasedCounts(len(found), versions, links, digest.digest())
+        last_seq = commit_seq if found else commit_seq - 1
+        receipt = Receipt("", NO_MEMORY, last_seq, len(found), is_removed=True, erased=erased)
+        return Done(receipt, tuple(changes))
+
+    def _version_count(self, space: Space, head: Head) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM memory_version WHERE namespace_key = ? AND id = ?",
+            (space.key, head.id),
+        ).fetchone()
+        return int(row[0])
+
+    def _forget_names(self, tenant: Tenant, ids: Sequence[str]) -> None:
+        """Take the erased ids out of the answers to request ids: a late retry is still told that it was done."""
+        for start in range(0, len(ids), IDS_PER_STATEMENT):
+            some = ids[start : start + IDS_PER_STATEMENT]
+            self._connection.execute(
+                "UPDATE request SET receipt_json = json_set(receipt_json, '$.memory_id', '') WHERE tenant = ?"
+                f" AND receipt_json ->> '$.memory_id' IN ({marks(len(some))})",
+                (tenant, *some),
+            )

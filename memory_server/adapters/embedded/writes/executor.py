@@ -1,0 +1,152 @@
+"""Carries out one write of any kind, and remembers the answers to request ids."""
+
+import sqlite3
+from typing import assert_never
+
+from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.writes.done import Done
+from memory_server.adapters.embedded.writes.erasure import Erasure
+from memory_server.adapters.embedded.writes.history import History
+from memory_server.adapters.embedded.writes.links import LinkWrites
+from memory_server.adapters.embedded.writes.memories import MemoryWrites
+from memory_server.adapters.embedded.writes.namespaces import Namespaces
+from memory_server.domain.memory import Receipt, Tenant
+from memory_server.domain.refusals import request_id_reused
+from memory_server.ports import (
+    AccessWrite,
+    CreateNamespaceWrite,
+    DeleteWrite,
+    DropNamespaceWrite,
+    EraseWrite,
+    ExpireWrite,
+    LinkWrite,
+    PolicyWrite,
+    RequestKey,
+    StoreWrite,
+    SweepWrite,
+    UnlinkWrite,
+    Write,
+)
+
+RequestedWrite = StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
+"""Writes that may carry a request id."""
+
+MAX_REMOVALS = 200_000
+"""Removals that are kept for watchers who come back; some 20 MB."""
+
+
+def replayed(
+    connection: sqlite3.Connection, tenant: Tenant, request: RequestKey | None
+) -> Receipt | None:
+    """Return the receipt of a request that was carried out before; None: it was not.
+
+    Raises:
+        RequestIdReused: The id was used for another request.
+    """
+    if request is None:
+        return None
+    row = connection.execute(
+        "SELECT body_digest, receipt_json FROM request WHERE tenant = ? AND id = ?",
+        (tenant, request.id),
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != request.body_digest:
+        raise request_id_reused(request.id)
+    return rows.replayed_receipt(request.id, row[1])
+
+
+class WriteExecutor:
+    """Carries out writes on the writer's connection, which its caller has to itself meanwhile."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._namespaces = Namespaces(connection)
+        self._history = History(connection)
+        self._memories = MemoryWrites(connection, self._namespaces, self._history)
+        self._links = LinkWrites(connection, self._namespaces, self._memories, self._history)
+        self._erasure = Erasure(connection, self._namespaces, self._memories, self._history)
+
+    def execute(self, write: Write, commit_seq: int) -> Done:
+        """Carry out one write inside the open transaction.
+
+        Raises:
+            NotFound, AlreadyExists, Conflict, RequestIdReused, QuotaExceeded: Nothing was changed.
+            sqlite3.Error: The transaction is to be rolled back.
+        """
+        if not isinstance(write, RequestedWrite):
+            return self._execute_other(write, commit_seq)
+        known = replayed(self._connection, write.scope.tenant, write.request)
+        if known is not None:
+            return Done(known)
+        done = self._execute_requested(write, commit_seq)
+        if write.request is not None:
+            self._remember(write.scope.tenant, write.request, done.receipt, write.now_us)
+        return done
+
+    def finish_transaction(self) -> None:
+        """Note in each namespace what changed; to be called at the end of a transaction."""
+        self._namespaces.flush()
+
+    def forget_caches(self) -> None:
+        """Forget what a transaction that was rolled back had made; to be called after each."""
+        self._namespaces.forget()
+
+    def forget_old(self, before_us: int, limit: int) -> None:
+        """Forget up to `limit` request ids that are older, and removals beyond what is kept."""
+        self._connection.execute(
+            "DELETE FROM request WHERE (tenant, id) IN"
+            " (SELECT tenant, id FROM request WHERE create_time_us < ? LIMIT ?)",
+            (before_us, limit),
+        )
+        self._history.forget(MAX_REMOVALS, limit)
+
+    def _execute_requested(self, write: RequestedWrite, commit_seq: int) -> Done:
+        match write:
+            case StoreWrite():
+                return self._memories.store(write, commit_seq)
+            case DeleteWrite():
+                return self._memories.delete(write, commit_seq)
+            case LinkWrite():
+                return self._links.link(write, commit_seq)
+            case UnlinkWrite():
+                return self._links.unlink(write, commit_seq)
+            case _ as never:
+                assert_never(never)
+
+    def _execute_other(
+        self,
+        write: (
+            ExpireWrite
+            | AccessWrite
+            | SweepWrite
+            | EraseWrite
+            | CreateNamespaceWrite
+            | PolicyWrite
+            | DropNamespaceWrite
+        ),
+        commit_seq: int,
+    ) -> Done:
+        match write:
+            case ExpireWrite():
+                return self._memories.expire(write, commit_seq)
+            case AccessWrite():
+                return self._memories.count_accesses(write, commit_seq)
+            case SweepWrite():
+                return self._memories.sweep(write, commit_seq)
+            case EraseWrite():
+                return self._erasure.erase(write, commit_seq)
+            case CreateNamespaceWrite():
+                return self._namespaces.create(write, commit_seq)
+            case PolicyWrite():
+                return self._namespaces.set_policy(write, commit_seq)
+            case DropNamespaceWrite():
+                return self._namespaces.drop(write, commit_seq)
+            case _ as never:
+                assert_never(never)
+
+    def _remember(self, tenant: Tenant, request: RequestKey, receipt: Receipt, now_us: int) -> None:
+        self._connection.execute(
+            "INSERT INTO request VALUES (?, ?, ?, ?, ?)",
+            (tenant, request.id, request.body_digest, rows.receipt_json(receipt), now_us),
+        )

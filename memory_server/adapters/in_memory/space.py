@@ -1,0 +1,137 @@
+"""One namespace in dictionaries: its memories, versions, links, and what was removed."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from memory_server.domain.memory import (
+    ChangeType,
+    LoggedChange,
+    MemoryId,
+    MemoryLink,
+    MemoryRecord,
+    MemoryRef,
+    MemoryVersion,
+)
+from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
+from memory_server.domain.refusals import memory_not_found
+
+LinkKey = tuple[MemoryId, MemoryId, str]
+
+
+@dataclass(slots=True)
+class Space:
+    """One scope's content."""
+
+    create_time_us: int = 0
+    policy: NamespacePolicy = DEFAULT_POLICY
+    policy_version: int = 1
+    memories: dict[MemoryId, MemoryRecord] = field(default_factory=dict)
+    versions: dict[MemoryId, list[MemoryVersion]] = field(default_factory=dict)
+    links: dict[LinkKey, MemoryLink] = field(default_factory=dict)
+    linked: dict[LinkKey, tuple[int, int]] = field(default_factory=dict)
+    """Commit and time of each link's last write."""
+    removals: list[LoggedChange] = field(default_factory=list)
+    commit_seq: int = 0
+
+    @property
+    def payload_bytes(self) -> int:
+        """Size of all payloads; kept versions are not counted."""
+        return sum(len(record.payload_json) for record in self.memories.values())
+
+    def at(self, ref: MemoryRef) -> MemoryRecord | None:
+        """Return the memory at a reference, expired or not."""
+        if ref.id is not None:
+            return self.memories.get(ref.id)
+        if ref.coordinate is None:
+            return None
+        records = self.memories.values()
+        return next((record for record in records if record.coordinate == ref.coordinate), None)
+
+    def require_live(self, ref: MemoryRef, now_us: int) -> MemoryRecord:
+        """Return the live memory at a reference.
+
+        Raises:
+            NotFound: There is none.
+        """
+        record = self.at(ref)
+        if record is None or record.is_expired(now_us):
+            raise memory_not_found(ref)
+        return record
+
+    def supersede(self, record: MemoryRecord, now_us: int, kept: int) -> None:
+        """Take the current version away, and keep it and the newest others up to a number."""
+        del self.memories[record.id]
+        versions = self.versions.setdefault(record.id, [])
+        versions.append(MemoryVersion(record, max(now_us, record.update_time_us)))
+        del versions[: max(len(versions) - kept, 0)]
+
+    def remove(self, record: MemoryRecord, commit_seq: int, now_us: int) -> int:
+        """Remove a memory with its versions and links; return how many links went."""
+        del self.memories[record.id]
+        self.versions.pop(record.id, None)
+        gone = [key for key in self.links if record.id in key[:2]]
+        for key in gone:
+            del self.links[key], self.linked[key]
+        self.note_removal(commit_seq, record.id, record.version, now_us)
+        return len(gone)
+
+    def note_removal(
+        self,
+        commit_seq: int,
+        memory_id: MemoryId,
+        version: int,
+        now_us: int,
+        link: tuple[MemoryId, str] = (MemoryId(""), ""),
+    ) -> None:
+        """Tell watchers that a memory, or a link to another one of a type, is gone."""
+        last = self.removals[-1] if self.removals else None
+        position = last.position + 1 if last and last.commit_seq == commit_seq else 1
+        kind = ChangeType.UNLINKED if link[1] else ChangeType.DELETED
+        self.removals.append(
+            LoggedChange(commit_seq, position, kind, memory_id, version, now_us, *link)
+        )
+
+    def changes(self, after: tuple[int, int]) -> list[LoggedChange]:
+        """Return the changes after (commit, position), in order."""
+        stored = [
+            LoggedChange(
+                r.commit_seq, 0, ChangeType.STORED, r.id, r.version, r.update_time_us
+            )
+            for r in self.memories.values()
+        ]
+        linked = [
+            LoggedChange(seq, 0, ChangeType.LINKED, key[0], link.version, time_us, key[1], key[2])
+            for key, link in self.links.items()
+            for seq, time_us in [self.linked[key]]
+        ]
+        everything = [*stored, *linked, *self.removals]
+        new = [change for change in everything if (change.commit_seq, change.position) > after]
+        return sorted(new, key=lambda change: (change.commit_seq, change.position))
+
+    def at_moment(self, moment_us: int) -> list[MemoryRecord]:
+        """Return the versions that were current at a moment and had not expired."""
+        kept = [version for versions in self.versions.values() for version in versions]
+        everything = [*kept, *map(MemoryVersion, self.memories.values())]
+        return [
+            version.record
+            for version in everything
+            if version.record.update_time_us <= moment_us
+            and not version.record.is_expired(moment_us)
+            and (version.supersede_time_us is None or version.supersede_time_us > moment_us)
+        ]
+
+    def least_important(self, spared: MemoryId, count: int) -> Sequence[MemoryRecord]:
+        """Return the least important memories, of equals the oldest first."""
+        others = [record for record in self.memories.values() if record.id != spared]
+        return sorted(others, key=lambda record: (record.importance, record.commit_seq))[:count]
+
+    def count_access(self, memory_id: MemoryId, count: int, last_us: int) -> None:
+        """Add to the accesses of a memory; one that is gone is left out."""
+        record = self.memories.get(memory_id)
+        if record is not None:
+            last = max(record.last_access_us or last_us, last_us)
+            total = record.access_count + count
+            self.memories[memory_id] = dataclasses.replace(
+                record, access_count=total, last_access_us=last
+            )

@@ -1,0 +1,345 @@
+"""Carries out writes on dictionaries, one after the other."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import assert_never
+
+from memory_server.adapters.in_memory.space import Space
+from memory_server.domain.filters import same_value
+from memory_server.domain.memory import (
+    ErasedCounts,
+    MemoryId,
+    MemoryLink,
+    MemoryRecord,
+    MemoryRef,
+    MetadataValue,
+    Receipt,
+    Scope,
+    Tenant,
+)
+from memory_server.domain.refusals import (
+    check_quotas,
+    check_version,
+    coordinate_taken,
+    link_not_found,
+    namespace_exists,
+    namespace_not_found,
+    request_id_reused,
+)
+from memory_server.ports import (
+    AccessWrite,
+    Change,
+    CommitListener,
+    CreateNamespaceWrite,
+    DeleteWrite,
+    DropNamespaceWrite,
+    EraseWrite,
+    ExpireWrite,
+    LinkWrite,
+    PolicyWrite,
+    RequestKey,
+    StoreWrite,
+    SweepWrite,
+    UnlinkWrite,
+    Write,
+)
+from soma_common.errors import SomaError
+
+Outcome = Receipt | Exception
+NO_MEMORY = MemoryId("")
+
+
+class Writer:
+    """The only one who changes the dictionaries."""
+
+    def __init__(self) -> None:
+        self.spaces: dict[Scope, Space] = {}
+        self.commit_seq = 0
+        self.history_floor = 0
+        self.listener: CommitListener = lambda _changes: None
+        self._requests: dict[tuple[Tenant, str], tuple[bytes, Receipt]] = {}
+
+    def carry_out(self, write: Write) -> Outcome:
+        """Carry out one write, or say why not."""
+        try:
+            if not isinstance(write, StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite):
+                return self._execute_other(write)
+            known = self.replayed(write.scope.tenant, write.request) if write.request else None
+            if known is not None:
+                return known
+            receipt = self._execute_requested(write)
+        except SomaError as error:
+            return error
+        if write.request is not None:
+            receipt = dataclasses.replace(receipt, request_id=write.request.id)
+            key = (write.scope.tenant, write.request.id)
+            self._requests[key] = (write.request.body_digest, receipt)
+        return receipt
+
+    def replayed(self, tenant: Tenant, request: RequestKey) -> Receipt | None:
+        """Return the receipt of a request that was carried out before; None: it was not."""
+        known = self._requests.get((tenant, request.id))
+        if known is None:
+            return None
+        if known[0] != request.body_digest:
+            raise request_id_reused(request.id)
+        return dataclasses.replace(known[1], is_replayed=True)
+
+    def _execute_requested(
+        self, write: StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
+    ) -> Receipt:
+        match write:
+            case StoreWrite():
+                return self._store(write)
+            case DeleteWrite():
+                return self._delete(write)
+            case LinkWrite():
+                return self._link(write)
+            case UnlinkWrite():
+                return self._unlink(write)
+            case _ as never:
+                assert_never(never)
+
+    def _execute_other(
+        self,
+        write: (
+            ExpireWrite
+            | AccessWrite
+            | SweepWrite
+            | EraseWrite
+            | CreateNamespaceWrite
+            | PolicyWrite
+            | DropNamespaceWrite
+        ),
+    ) -> Receipt:
+        match write:
+            case ExpireWrite():
+                return self._expire(write)
+            case AccessWrite():
+                for (scope, memory_id), access in write.accesses.items():
+                    if scope in self.spaces:
+                        self.spaces[scope].count_access(memory_id, *access)
+                return self._counted(0)
+            case SweepWrite():
+                return self._counted(0)  # a dropped namespace leaves nothing behind
+            case EraseWrite():
+                return self._erase(write)
+            case CreateNamespaceWrite():
+                return self._create(write)
+            case PolicyWrite():
+                return self._set_policy(write)
+            case DropNamespaceWrite():
+                return self._drop(write)
+            case _ as never:
+                assert_never(never)
+
+    def _store(self, write: StoreWrite) -> Receipt:
+        space = self.spaces.get(write.scope, Space(create_time_us=write.now_us))
+        at = space.at(MemoryRef(id=MemoryId(write.id) if write.id else None))
+        at_coordinate = space.at(MemoryRef(coordinate=write.record.coordinate))
+        found = list({record.id: record for record in (at, at_coordinate) if record}.values())
+        live = [record for record in found if not record.is_expired(write.now_us)]
+        for record in live:
+            if write.id and record.id != write.id:
+                raise coordinate_taken(record.id)
+        current = live[0] if live else None
+        check_version(write.expected_version, current.version if current else 0)
+        expired = self._check_room(space, write, found)
+
+        self.spaces[write.scope] = space
+        seq = self._next_seq(space)
+        removed = [*expired, *(record for record in found if record is not current)]
+        gone = list({record.commit_seq: record for record in removed}.values())
+        for record in gone:
+            space.remove(record, seq, write.now_us)
+        if current:
+            kept = space.policy.max_versions if write.keeps_history else 0
+            space.supersede(current, write.now_us, kept)
+        record = _record_of(write, current, space, seq)
+        space.memories[record.id] = record
+        evicted = self._evict(space, record, write.now_us)
+        seqs = [one.commit_seq for one in (*gone, *([current] if current else []), *evicted)]
+        self.listener([Change(write.scope, seq, record, tuple(seqs))])
+        return Receipt(
+            "", record.id, seq, record.version, bool(record.embedding) or not record.text
+        )
+
+    def _check_room(
+        self, space: Space, write: StoreWrite, found: list[MemoryRecord]
+    ) -> list[MemoryRecord]:
+        """Check the quotas; return the expired memories that are to make room."""
+        policy = space.policy
+        staying = [record for record in space.memories.values() if record not in found]
+        is_over = 0 < policy.quota_memories <= len(staying)
+        size = sum(len(record.payload_json) for record in staying) + len(write.record.payload_json)
+        if not (is_over or 0 < policy.quota_payload_bytes < size):
+            return []
+        live = [record for record in staying if not record.is_expired(write.now_us)]
+        size = sum(len(record.payload_json) for record in live) + len(write.record.payload_json)
+        check_quotas(write.scope, policy, memory_count=len(live) + 1, payload_bytes=size)
+        return [r for r in space.memories.values() if r.is_expired(write.now_us)]
+
+    @staticmethod
+    def _evict(space: Space, stored: MemoryRecord, now_us: int) -> list[MemoryRecord]:
+        excess = len(space.memories) - space.policy.max_memories
+        if not space.policy.max_memories or excess <= 0:
+            return []
+        evicted = list(space.least_important(stored.id, excess))
+        for record in evicted:
+            space.remove(record, stored.commit_seq, now_us)
+        return evicted
+
+    def _delete(self, write: DeleteWrite) -> Receipt:
+        space = self._require(write.scope)
+        record = space.require_live(write.ref, write.now_us)
+        check_version(write.expected_version, record.version)
+        seq = self._next_seq(space)
+        space.remove(record, seq, write.now_us)
+        self.listener([Change(write.scope, seq, removed_seqs=(record.commit_seq,))])
+        return Receipt("", record.id, seq, record.version, is_removed=True)
+
+    def _link(self, write: LinkWrite) -> Receipt:
+        space = self._require(write.scope)
+        start = space.require_live(write.from_ref, write.now_us)
+        end = space.require_live(write.to_ref, write.now_us)
+        key = (start.id, end.id, write.type)
+        version = space.links[key].version if key in space.links else 0
+        check_version(write.expected_version, version)
+        seq = self._next_seq(space)
+        space.links[key] = MemoryLink(*key, write.weight, dict(write.metadata), version + 1)
+        space.linked[key] = (seq, write.now_us)
+        self.listener([Change(write.scope, seq)])
+        return Receipt("", start.id, seq, version + 1)
+
+    def _unlink(self, write: UnlinkWrite) -> Receipt:
+        space = self._require(write.scope)
+        start = space.require_live(write.from_ref, write.now_us)
+        end = space.require_live(write.to_ref, write.now_us)
+        gone = sorted(
+            key
+            for key in space.links
+            if key[:2] == (start.id, end.id) and write.type in ("", key[2])
+        )
+        if not gone:
+            raise link_not_found(start.id, end.id, write.type)
+        seq = self._next_seq(space)
+        for key in gone:
+            link = space.links.pop(key)
+            del space.linked[key]
+            space.note_removal(seq, start.id, link.version, write.now_us, (end.id, link.type))
+        self.listener([Change(write.scope, seq)])
+        return Receipt("", start.id, seq, len(gone), is_removed=True)
+
+    def _expire(self, write: ExpireWrite) -> Receipt:
+        expired = [
+            (scope, space, record)
+            for scope, space in self.spaces.items()
+            for record in space.memories.values()
+            if record.is_expired(write.now_us)
+        ][: write.limit]
+        self.commit_seq += bool(expired)
+        for scope, space, record in expired:
+            space.commit_seq = self.commit_seq
+            space.remove(record, self.commit_seq, write.now_us)
+            self.listener([Change(scope, self.commit_seq, removed_seqs=(record.commit_seq,))])
+        return self._counted(len(expired))
+
+    def _erase(self, write: EraseWrite) -> Receipt:
+        found = about_subject(self.spaces, write.tenant, write.namespace, write.key, write.value)
+        digest = hashlib.sha256()
+        versions = links = 0
+        self.commit_seq += bool(found)
+        for scope, memory_id in found:
+            digest.update(repr((scope.namespace, memory_id)).encode("utf-8", "surrogatepass"))
+            space = self.spaces[scope]
+            record = space.memories[memory_id]
+            versions += len(space.versions.get(memory_id, []))
+            links += space.remove(record, self.commit_seq, write.now_us)
+            space.commit_seq = self.commit_seq
+            self.listener([Change(scope, self.commit_seq, removed_seqs=(record.commit_seq,))])
+        if found:
+            self._forget_names(write.tenant, {memory_id for _, memory_id in found})
+        erased = ErasedCounts(len(found), versions, links, digest.digest())
+        return dataclasses.replace(self._counted(len(found)), erased=erased)
+
+    def _forget_names(self, tenant: Tenant, ids: set[MemoryId]) -> None:
+        self.history_floor = self.commit_seq
+        for space in self.spaces.values():
+            space.removals.clear()
+        for key, (digest, receipt) in self._requests.items():
+            if key[0] == tenant and receipt.memory_id in ids:
+                nameless = dataclasses.replace(receipt, memory_id=NO_MEMORY)
+                self._requests[key] = (digest, nameless)
+
+    def _create(self, write: CreateNamespaceWrite) -> Receipt:
+        if write.scope in self.spaces:
+            raise namespace_exists(write.scope)
+        space = self.spaces[write.scope] = Space(write.now_us, write.policy)
+        return Receipt("", NO_MEMORY, self._next_seq(space), version=1)
+
+    def _set_policy(self, write: PolicyWrite) -> Receipt:
+        space = self._require(write.scope)
+        check_version(write.expected_version, space.policy_version)
+        space.policy = write.policy
+        space.policy_version += 1
+        return Receipt("", NO_MEMORY, self._next_seq(space), space.policy_version)
+
+    def _drop(self, write: DropNamespaceWrite) -> Receipt:
+        space = self._require(write.scope)
+        del self.spaces[write.scope]
+        seq = self._next_seq(space)
+        self.listener([Change(write.scope, seq, drops_namespace=True)])
+        return Receipt("", NO_MEMORY, seq, len(space.memories), is_removed=True)
+
+    def _counted(self, count: int) -> Receipt:
+        return Receipt("", NO_MEMORY, self.commit_seq, count, is_removed=True)
+
+    def _next_seq(self, space: Space) -> int:
+        self.commit_seq += 1
+        space.commit_seq = self.commit_seq
+        return self.commit_seq
+
+    def _require(self, scope: Scope) -> Space:
+        space = self.spaces.get(scope)
+        if space is None:
+            raise namespace_not_found(scope)
+        return space
+
+
+def about_subject(
+    spaces: Mapping[Scope, Space], tenant: Tenant, namespace: str, key: str, value: MetadataValue
+) -> list[tuple[Scope, MemoryId]]:
+    """Return every memory of which a version has a metadata value, in the order of namespaces and ids."""
+    found = [
+        (scope, record.id)
+        for scope, space in spaces.items()
+        if scope.tenant == tenant and namespace in ("", scope.namespace)
+        for record in space.memories.values()
+        if any(
+            same_value(one.metadata.get(key), value)
+            for one in (
+                record,
+                *(version.record for version in space.versions.get(record.id, [])),
+            )
+        )
+    ]
+    return sorted(found, key=lambda entry: (entry[0].namespace, entry[1]))
+
+
+def _record_of(
+    write: StoreWrite, current: MemoryRecord | None, space: Space, commit_seq: int
+) -> MemoryRecord:
+    expire_time_us = write.record.expire_time_us
+    if expire_time_us is None and space.policy.default_ttl_s and write.has_default_ttl:
+        expire_time_us = write.now_us + space.policy.default_ttl_s * 1_000_000
+    return dataclasses.replace(
+        write.record,
+        id=current.id if current else MemoryId(write.id) or write.fallback_id,
+        version=current.version + 1 if current else 1,
+        commit_seq=commit_seq,
+        create_time_us=current.create_time_us if current else write.now_us,
+        expire_time_us=expire_time_us,
+        access_count=current.access_count if current else 0,
+        last_access_us=current.last_access_us if current else None,
+    )
