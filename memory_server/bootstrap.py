@@ -23,6 +23,7 @@ from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
 from memory_server.ports import Embedder, MemoryStore, SearchIndex
 from memory_server.transport import predecessor
+from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.auth import SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
 from memory_server.transport.health import Readiness
@@ -32,6 +33,7 @@ from memory_server.transport.server import build_server
 from memory_server.transport.services import methods_by_service
 from memory_server.transport.services.admin import ServerFacts
 from memory_server.transport.tls import server_credentials
+from memory_server.transport.tokens import TokenAuthenticator
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer
 from soma_common import __version__
@@ -52,9 +54,9 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     labels = {"service": settings.service, "instance": settings.instance, "env": settings.env}
     metrics = ServerMetrics({**labels, "version": __version__})
     credentials = server_credentials(settings, metrics)
+    authenticator = _authenticator(settings, metrics)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(_engine(settings, metrics))
-        authenticator = SingleTenant()
         facts = ServerFacts(__version__, authenticator.name)
         services = {
             **methods_by_service(engine, facts),
@@ -63,20 +65,17 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         readiness = Readiness(services)
         await stack.enter_async_context(_http(settings, readiness, metrics))
         await fill_index(engine)
-        options = BoundaryOptions(
-            settings.max_concurrent_rpcs,
-            settings.default_deadline_s,
-            settings.max_concurrent_streams,
-            settings.stream_idle_s,
-        )
-        boundary = Boundary(authenticator, metrics, options)
+        boundary = Boundary(authenticator, metrics, _boundary_options(settings))
         server = build_server(settings, boundary, services, readiness, credentials)
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
         async with asyncio.TaskGroup() as tasks:
             await server.start()
             watching = tasks.create_task(readiness.watch(engine.store))
-            working = tasks.create_task(maintainer.run(engine))
+            working = [
+                tasks.create_task(maintainer.run(engine)),
+                tasks.create_task(authenticator.watch(boundary.end_revoked)),
+            ]
             _announce(settings, engine)
             await stop.wait()
             log.info("stopping")
@@ -85,8 +84,28 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             await asyncio.sleep(settings.drain_delay_s)
             boundary.drain()
             await server.stop(settings.drain_s)
-            working.cancel()
+            for task in working:
+                task.cancel()
     log.info("stopped")
+
+
+def _authenticator(
+    settings: SMFSettings, metrics: ServerMetrics
+) -> SingleTenant | TokenAuthenticator:
+    if settings.auth_tokens_file is None:
+        return SingleTenant()
+    return TokenAuthenticator(settings.auth_tokens_file, SystemClock(), metrics)
+
+
+def _boundary_options(settings: SMFSettings) -> BoundaryOptions:
+    admission = AdmissionOptions(
+        settings.max_concurrent_rpcs,
+        settings.max_concurrent_streams,
+        is_shared=settings.auth_tokens_file is not None,
+        requests_per_s=settings.tenant_requests_per_s,
+        bytes_per_s=settings.tenant_bytes_per_s,
+    )
+    return BoundaryOptions(admission, settings.default_deadline_s, settings.stream_idle_s)
 
 
 @asynccontextmanager
@@ -169,4 +188,7 @@ def _announce(settings: SMFSettings, engine: Engine) -> None:
             "embedding_model": engine.embedder.model,
         },
     )
-    log.warning("nobody is authenticated: every caller is the tenant default")
+    if settings.auth_tokens_file is None:
+        log.warning("nobody is authenticated: every caller is the tenant default")
+    elif settings.tls_cert_file is None:
+        log.warning("tokens travel in plain text: whoever sees the network can use them")

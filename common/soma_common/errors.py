@@ -82,6 +82,12 @@ class PermissionRefused(SomaError):
     reason = "PermissionRefused"
 
 
+class Unauthenticated(SomaError):
+    """The credential is missing or not accepted; why is not said."""
+
+    reason = "Unauthenticated"
+
+
 class Overloaded(SomaError):
     """More was asked than can be done now; nothing was done. Try again after `retry_after_s`."""
 

@@ -75,6 +75,18 @@ class SMFSettings(SomaBaseSettings):
     tls_client_ca_file: Path | None = None
     """Authority that must have signed the certificate of every client, PEM (mTLS). None: clients need none."""
 
+    auth_tokens_file: Path | None = None
+    """File of the callers: hashes of bearer tokens and identities of client certificates, each with its tenant and its
+    scopes (see tokens.md); a changed file is taken over without a restart. None: nobody is authenticated, and everybody
+    is the tenant `default`."""
+
+    tenant_requests_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Rate of one tenant's calls, where the file of tokens says nothing else; messages of streams count as calls, and a
+    second's worth may come at once. None: not limited."""
+
+    tenant_bytes_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Rate of one tenant's requests, bytes, as above. None: not limited."""
+
     store: Literal["embedded", "in_memory"] = "embedded"
     """Where memories are kept. `in_memory` forgets everything when it stops: for tests only."""
 

@@ -1,6 +1,7 @@
 """Who calls. The tenant comes from here and from nowhere else: no request names one."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -25,11 +26,35 @@ ALL_SCOPES = frozenset(AccessScope)
 
 
 @dataclass(frozen=True, slots=True)
+class TenantQuota:
+    """How much a tenant may ask of this server; None: what the settings say."""
+
+    requests_per_s: float | None = None
+    bytes_per_s: float | None = None
+
+
+NO_QUOTA = TenantQuota()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller who has proved who they are."""
+    """A caller who has proved who they are.
+
+    Attributes:
+        tenant: Whose memories.
+        scopes: What they may.
+        name: Name of the credential, for the audit log.
+        expires_at_us: End of the credential, microseconds since the epoch; None: it has none.
+        credential: Tells credentials of the same name apart; no secret.
+        quota: Of the tenant.
+    """
 
     tenant: Tenant
     scopes: frozenset[AccessScope] = ALL_SCOPES
+    name: str = ""
+    expires_at_us: int | None = None
+    credential: str = field(default="", repr=False)
+    quota: TenantQuota = field(default=NO_QUOTA, compare=False)
 
 
 class Authenticator(Protocol):
@@ -44,8 +69,12 @@ class Authenticator(Protocol):
         """Return who calls.
 
         Raises:
-            PermissionRefused: The credential is missing or not accepted.
+            Unauthenticated: The credential is missing or not accepted.
         """
+        ...
+
+    def is_current(self, principal: Principal) -> bool:
+        """Tell whether the credential would still be accepted; a stream outlives the moment of its check."""
         ...
 
 
@@ -56,4 +85,14 @@ class SingleTenant:
 
     def authenticate(self, context: Context) -> Principal:
         """See the protocol."""
-        return Principal(Tenant("default"))
+        return _EVERYBODY
+
+    def is_current(self, principal: Principal) -> bool:
+        """See the protocol."""
+        return True
+
+    async def watch(self, checked: Callable[[], None]) -> None:
+        """There is nothing to watch."""
+
+
+_EVERYBODY = Principal(Tenant("default"), name="everybody")

@@ -1,4 +1,4 @@
-"""The edge of every call: bytes in, bytes out; admission, credential, deadline, errors, metrics.
+"""The edge of every call: bytes in, bytes out; credential, admission, deadline, errors, metrics.
 
 One wrapper instead of a chain of interceptors: each of those costs about 25 µs a call, a tenth of the whole. Requests
 are parsed here rather than by gRPC, because gRPC answers bytes that are no message with INTERNAL.
@@ -7,30 +7,37 @@ are parsed here rather than by gRPC, because gRPC answers bytes that are no mess
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
+from memory_server.domain.memory import Tenant
+from memory_server.transport.admission import Admission, AdmissionOptions
 from memory_server.transport.auth import AccessScope, Authenticator, Context, Principal
+from memory_server.transport.methods import (
+    AnyMethod,
+    BidiStream,
+    ClientStream,
+    Method,
+    ServerStream,
+)
 from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.status_map import internal_status, status_of
 from memory_server.transport.streams import IdleDeadline, Requests, parse
 from soma_common.errors import (
     DeadlineExceeded,
-    Overloaded,
     PermissionRefused,
     SomaError,
+    Unauthenticated,
     Unavailable,
 )
 
 log = logging.getLogger(__name__)
-
-RETRY_AFTER_S = 0.2
 
 Request = TypeVar("Request", bound=Message)
 
@@ -39,71 +46,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Method(Generic[Request]):
-    """A unary RPC: what it is given, what answers it, and what its caller must be allowed.
-
-    `scope` is by default the one that the fewest have, so that a method whose author forgot it is closed, not open.
-    """
-
-    request_type: type[Request]
-    answer: Callable[[Request, Principal], Awaitable[Message]]
-    scope: AccessScope = AccessScope.ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStream(Generic[Request]):
-    """One request, many responses.
-
-    `ends_on_drain`: it would go on for ever, so a server that stops ends it and the client comes back elsewhere. Others
-    are given the drain time to finish.
-    """
-
-    request_type: type[Request]
-    answer: Callable[[Request, Principal], AsyncGenerator[Message, None]]
-    scope: AccessScope = AccessScope.ADMIN
-    ends_on_drain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ClientStream(Generic[Request]):
-    """Many requests, one response."""
-
-    request_type: type[Request]
-    answer: Callable[[AsyncIterator[Request], Principal], Awaitable[Message]]
-    scope: AccessScope = AccessScope.ADMIN
-
-
-@dataclass(frozen=True, slots=True)
-class BidiStream(Generic[Request]):
-    """Many requests, many responses; `streams.pipelined` answers requests side by side."""
-
-    request_type: type[Request]
-    answer: Callable[[AsyncIterator[Request], Principal], AsyncGenerator[Message, None]]
-    scope: AccessScope = AccessScope.ADMIN
-
-
-AnyMethod = Method[Any] | ServerStream[Any] | ClientStream[Any] | BidiStream[Any]
-
-
-@dataclass(frozen=True, slots=True)
 class BoundaryOptions:
     """What the settings decide about calls.
 
     Attributes:
-        max_concurrent_rpcs: Unary calls worked on at once.
+        admission: How many, and how fast.
         default_deadline_s: Deadline of a unary call whose client gave none, seconds.
-        max_concurrent_streams: Streaming calls open at once.
         stream_idle_s: How long a stream may be open without a message in either direction, seconds.
     """
 
-    max_concurrent_rpcs: int
+    admission: AdmissionOptions
     default_deadline_s: float
-    max_concurrent_streams: int
     stream_idle_s: float
 
 
 class Boundary:
-    """Wraps methods into gRPC handlers."""
+    """Wraps methods into gRPC handlers; to be made inside the running loop."""
 
     def __init__(
         self, authenticator: Authenticator, metrics: ServerMetrics, options: BoundaryOptions
@@ -111,11 +69,10 @@ class Boundary:
         self._authenticator = authenticator
         self._metrics = metrics
         self._options = options
-        self._in_progress = 0
+        now = asyncio.get_running_loop().time
+        self._admission = Admission(options.admission, metrics, now)
         self._streams: set[_Stream] = set()
         self._is_draining = False
-        metrics.rpcs_in_progress.set_function(lambda: self._in_progress)
-        metrics.streams_open.set_function(lambda: len(self._streams))
 
     def service(self, name: str, methods: Mapping[str, AnyMethod]) -> grpc.GenericRpcHandler:
         """Return the handler of a service's methods."""
@@ -130,6 +87,12 @@ class Boundary:
         self._is_draining = True
         for stream in self._streams:
             stream.drain()
+
+    def end_revoked(self) -> None:
+        """End the streams whose credential is no longer accepted."""
+        for stream in self._streams:
+            if not self._authenticator.is_current(stream.principal):
+                stream.end(Unauthenticated("the credential is no longer accepted"))
 
     def _handler(self, full_name: str, method: AnyMethod) -> "_Handler":
         match method:
@@ -146,24 +109,24 @@ class Boundary:
         async def handle(raw: bytes, context: Context) -> bytes:
             started = time.perf_counter()
             code = "CANCELLED"
-            self._in_progress += 1
             try:
                 answer = await self._guarded(self._answer(method, raw, context))
                 code = _code_name(answer)
             finally:
-                self._in_progress -= 1
                 self._metrics.rpc_time(full_name, code).observe(time.perf_counter() - started)
             return await _answered(answer, context)
 
         return handle
 
     async def _answer(self, method: Method[Any], raw: bytes, context: Context) -> bytes:
-        if self._in_progress > self._options.max_concurrent_rpcs:
-            raise self._shed("too many calls are worked on")
-        principal = self._admitted(method.scope, context)
-        request = parse(method.request_type, raw)
-        response: Message = await self._in_time(method.answer(request, principal), context)
-        return response.SerializeToString()
+        principal = self._caller(method.scope, context)
+        self._admission.enter_call(principal, len(raw))
+        try:
+            request = parse(method.request_type, raw)
+            response: Message = await self._in_time(method.answer(request, principal), context)
+            return response.SerializeToString()
+        finally:
+            self._admission.leave_call(principal)
 
     async def _in_time(self, answer: Awaitable[Message], context: Context) -> Message:
         """Wait for an answer; gRPC itself cancels a call whose client gave a deadline."""
@@ -175,10 +138,10 @@ class Boundary:
 
     def _server_stream(self, full_name: str, method: ServerStream[Any]) -> Any:
         async def handle(raw: bytes, context: Context) -> None:
-            async def run(stream: _Stream, principal: Principal) -> bytes:
+            async def run(stream: _Stream) -> bytes:
                 stream.ends_on_drain = method.ends_on_drain
                 request = parse(method.request_type, raw)
-                return await stream.send(method.answer(request, principal))
+                return await stream.send(method.answer(request, stream.principal))
 
             await self._streamed(full_name, method, context, run)
 
@@ -186,9 +149,9 @@ class Boundary:
 
     def _client_stream(self, full_name: str, method: ClientStream[Any]) -> Any:
         async def handle(_requests: object, context: Context) -> bytes:
-            async def run(stream: _Stream, principal: Principal) -> bytes:
-                requests = stream.requests(method.request_type)
-                response = await method.answer(requests, principal)
+            async def run(stream: _Stream) -> bytes:
+                requests = stream.requests(method.request_type, self._admission)
+                response = await method.answer(requests, stream.principal)
                 stream.sent += 1
                 return response.SerializeToString()
 
@@ -198,9 +161,9 @@ class Boundary:
 
     def _bidi_stream(self, full_name: str, method: BidiStream[Any]) -> Any:
         async def handle(_requests: object, context: Context) -> None:
-            async def run(stream: _Stream, principal: Principal) -> bytes:
-                requests = stream.requests(method.request_type)
-                return await stream.send(method.answer(requests, principal))
+            async def run(stream: _Stream) -> bytes:
+                requests = stream.requests(method.request_type, self._admission)
+                return await stream.send(method.answer(requests, stream.principal))
 
             await self._streamed(full_name, method, context, run)
 
@@ -211,58 +174,44 @@ class Boundary:
         full_name: str,
         method: AnyMethod,
         context: Context,
-        run: Callable[["_Stream", Principal], Awaitable[bytes]],
+        run: Callable[["_Stream"], Awaitable[bytes]],
     ) -> bytes:
         """Run one streaming call under everything that holds for all of them; return its last message, if any."""
         started = time.perf_counter()
         code = "CANCELLED"
-        stream = _Stream(context)
+        stream = _Stream(context, self._options.stream_idle_s)
         try:
             answer = await self._guarded(self._in_stream(method.scope, stream, run))
             code = _code_name(answer)
         finally:
-            self._streams.discard(stream)
-            self._metrics.observe_stream(
-                full_name, code, time.perf_counter() - started, stream.received, stream.sent
-            )
+            seconds = time.perf_counter() - started
+            self._metrics.observe_stream(full_name, code, seconds, stream.received, stream.sent)
         return await _answered(answer, context)
 
     async def _in_stream(
         self,
         scope: AccessScope,
         stream: "_Stream",
-        run: Callable[["_Stream", Principal], Awaitable[bytes]],
+        run: Callable[["_Stream"], Awaitable[bytes]],
     ) -> bytes:
         if self._is_draining:
-            raise Unavailable(_STOPPING)
-        if len(self._streams) >= self._options.max_concurrent_streams:
-            raise self._shed("too many streams are open")
+            raise _stopping()
+        stream.principal = self._caller(scope, stream.context)
+        self._admission.enter_stream(stream.principal)
         self._streams.add(stream)
-        principal = self._admitted(scope, stream.context)
-        idle = asyncio.timeout(None)
         try:
-            async with idle:
-                stream.idle = IdleDeadline(idle, self._options.stream_idle_s)
-                answer = await run(stream, principal)
-        except TimeoutError as error:
-            if not idle.expired():
-                raise
-            message = "nothing moved on the stream for too long; open it again when there is more"
-            raise DeadlineExceeded(message, idle_s=self._options.stream_idle_s) from error
-        if stream.is_cut:
-            raise Unavailable(_STOPPING)
-        return answer
+            return await stream.run(run)
+        finally:
+            self._streams.discard(stream)
+            self._admission.leave_stream(stream.principal)
 
-    def _admitted(self, scope: AccessScope, context: Context) -> Principal:
+    def _caller(self, scope: AccessScope, context: Context) -> Principal:
         """Return who calls, when they may."""
         principal = self._authenticator.authenticate(context)
         if scope not in principal.scopes:
+            self._metrics.auth_failures.labels("scope").inc()
             raise PermissionRefused("the credential does not allow this", scope=scope)
         return principal
-
-    def _shed(self, message: str) -> Overloaded:
-        self._metrics.shed.inc()
-        return Overloaded(message, retry_after_s=RETRY_AFTER_S)
 
     async def _guarded(self, answer: Awaitable[bytes]) -> bytes | status_pb2.Status:
         """Return what was answered, or the status of what went wrong."""
@@ -282,56 +231,81 @@ class Boundary:
 class _Stream:
     """One streaming call that is open."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, idle_s: float) -> None:
         self.context = context
+        self.principal = _NOBODY
         self.ends_on_drain = False
-        self.is_cut = False
-        """The server ended it before its client or its method did."""
         self.received = 0
         self.sent = 0
-        self.idle: IdleDeadline | None = None
+        self._idle_s = idle_s
+        self._whole = asyncio.timeout(None)
+        self._idle: IdleDeadline | None = None
         self._requests: Requests[Any] | None = None
-        self._sending: asyncio.Timeout | None = None
+        self._reason: SomaError | None = None
 
-    def requests(self, request_type: type[Request]) -> Requests[Request]:
+    async def run(self, answer: Callable[["_Stream"], Awaitable[bytes]]) -> bytes:
+        """Run the method until it, the client, the idle deadline or the server ends it."""
+        try:
+            async with self._whole:
+                self._idle = IdleDeadline(self._whole, self._idle_s)
+                last = await answer(self)
+        except TimeoutError as error:
+            if not self._whole.expired():
+                raise
+            message = "nothing moved on the stream for too long; open it again when there is more"
+            idle = DeadlineExceeded(message, idle_s=self._idle_s)
+            raise (self._reason or idle) from error
+        if self._reason is not None:
+            raise self._reason
+        return last
+
+    def requests(self, request_type: type[Request], admission: Admission) -> Requests[Request]:
         """Return the requests, to be read once."""
-        self._requests = requests = Requests(request_type, self.context, self._received)
+
+        async def arrived(size: int) -> None:
+            self.received += 1
+            self._touch()
+            await admission.pace(self.principal, size)
+
+        self._requests = requests = Requests(request_type, self.context, arrived)
         return requests
 
     async def send(self, responses: AsyncGenerator[Message, None]) -> bytes:
         """Write all responses; each is made when gRPC has room for it."""
-        try:
-            async with aclosing(responses), asyncio.timeout(None) as self._sending:
-                async for response in responses:
-                    await self.context.write(response.SerializeToString())
-                    self.sent += 1
-                    self._touch()
-        except TimeoutError:
-            if not self.is_cut:
-                raise
-        finally:
-            self._sending = None
+        async with aclosing(responses):
+            async for response in responses:
+                await self.context.write(response.SerializeToString())
+                self.sent += 1
+                self._touch()
         return b""
 
     def drain(self) -> None:
         """End the requests, or the whole stream where it has none and would go on for ever."""
         if self._requests is not None:
-            self.is_cut = not self._requests.is_ended
-            self._requests.end()
-        elif self.ends_on_drain and self._sending is not None:
-            self.is_cut = True
-            self._sending.reschedule(0)
+            if not self._requests.is_ended:
+                self._reason = _stopping()
+                self._requests.end()
+        elif self.ends_on_drain:
+            self.end(_stopping())
 
-    def _received(self) -> None:
-        self.received += 1
-        self._touch()
+    def end(self, reason: SomaError) -> None:
+        """End the stream now, whatever it does."""
+        self._reason = reason
+        if self._idle is not None:
+            self._idle.strike()
 
     def _touch(self) -> None:
-        if self.idle is not None:
-            self.idle.touch()
+        if self._idle is not None:
+            self._idle.touch()
 
 
-_STOPPING = "the server is stopping; call again, to another one"
+_NOBODY = Principal(Tenant(""), frozenset())
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("the server is stopping; call again, to another one")
+
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CODE_NAMES = {number: code.name for number, code in _CODES.items()}
 

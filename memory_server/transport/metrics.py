@@ -1,10 +1,24 @@
 """Metrics of the memory server, all declared here. Label values come from closed sets."""
 
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _STREAM_SECONDS = (0.01, 0.1, 1, 10, 60, 600, 3600)
 _GROUP_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+
+MAX_TENANT_LABELS = 100
+"""Tenants with series of their own: each costs three."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCalls:
+    """What became of one tenant's calls."""
+
+    admitted: Counter
+    shed: Counter
+    limited: Counter
 
 
 class ServerMetrics:
@@ -51,6 +65,13 @@ class ServerMetrics:
         self.streams_open = Gauge(
             "soma_server_streams_open", "Streaming calls that are open.", registry=self.registry
         )
+        self._tenant_rpcs = Counter(
+            "soma_server_tenant_rpcs_total",
+            "Calls and streams by tenant: admitted, shed for want of a slot, limited by the tenant's rate.",
+            ["tenant", "outcome"],
+            registry=self.registry,
+        )
+        self._tenants_named = 0
         self.shed = Counter(
             "soma_server_rpcs_shed_total",
             "Calls refused because too many were worked on or open.",
@@ -60,6 +81,17 @@ class ServerMetrics:
             "soma_server_tls_reloads_total",
             "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
             ["outcome"],
+            registry=self.registry,
+        )
+        self.tokens_current = Gauge(
+            "soma_server_tokens_current",
+            "1: the file of tokens is in force; 0: its newest version is broken, and the one before is in force.",
+            registry=self.registry,
+        )
+        self.auth_failures = Counter(
+            "soma_server_auth_failures_total",
+            "Calls refused for their credential: missing, unknown, expired, or without the scope.",
+            ["reason"],
             registry=self.registry,
         )
         self.commit_seconds = Histogram(
@@ -81,6 +113,14 @@ class ServerMetrics:
         )
         self.commit_seq = Gauge(
             "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
+        )
+
+    def tenant_calls(self, tenant: str) -> "TenantCalls":
+        """Return a tenant's counters, to be asked for once a tenant; late tenants share those of `other`."""
+        self._tenants_named += 1
+        label = tenant if self._tenants_named <= MAX_TENANT_LABELS else "other"
+        return TenantCalls(
+            *(self._tenant_rpcs.labels(label, what) for what in ("admitted", "shed", "limited"))
         )
 
     def rpc_time(self, method: str, code: str) -> Histogram:

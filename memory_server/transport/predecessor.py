@@ -11,8 +11,8 @@ from google.protobuf import empty_pb2
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryKind, MemoryRef, Scope
 from memory_server.transport.auth import AccessScope, Principal
-from memory_server.transport.boundary import Method
 from memory_server.transport.codec.values import coordinate
+from memory_server.transport.methods import Method
 from memory_server.usecases import delete, recall, store
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput, NotFound, Violation

@@ -6,8 +6,9 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from memory_server.transport.boundary import AnyMethod, Boundary
+from memory_server.transport.boundary import Boundary
 from memory_server.transport.health import Readiness
+from memory_server.transport.methods import AnyMethod
 from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
 

@@ -21,6 +21,7 @@ from soma_common.errors import (
     QuotaExceeded,
     SomaError,
     StorageFull,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -34,6 +35,7 @@ _CODES: dict[type[SomaError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     Conflict: grpc.StatusCode.ABORTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionRefused: grpc.StatusCode.PERMISSION_DENIED,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,

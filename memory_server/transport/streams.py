@@ -55,6 +55,11 @@ class IdleDeadline:
         self._rearm_at = 0.0
         self.touch()
 
+    def strike(self) -> None:
+        """End it now."""
+        if not self._scope.expired():
+            self._scope.reschedule(0)
+
     def touch(self) -> None:
         """Say that something has moved."""
         now = self._loop.time()
@@ -64,14 +69,23 @@ class IdleDeadline:
 
 
 class Requests(Generic[Request]):
-    """The requests of one streaming call, each parsed when it is asked for; to be read by one task at a time."""
+    """The requests of one streaming call, each parsed when it is asked for; to be read by one task at a time.
+
+    Args:
+        request_type: What they are.
+        context: The call.
+        arrived: Told the size of each, bytes; may hold it back.
+    """
 
     def __init__(
-        self, request_type: type[Request], context: Context, moved: Callable[[], None]
+        self,
+        request_type: type[Request],
+        context: Context,
+        arrived: Callable[[int], Awaitable[None]],
     ) -> None:
         self._request_type = request_type
         self._context = context
-        self._moved = moved
+        self._arrived = arrived
         self._reading: asyncio.Timeout | None = None
         self.is_ended = False
 
@@ -89,7 +103,7 @@ class Requests(Generic[Request]):
         if raw is None:
             self.is_ended = True
             raise StopAsyncIteration
-        self._moved()
+        await self._arrived(len(raw))
         return parse(self._request_type, raw)
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 
 from memory_server.transport.metrics import ServerMetrics
-from soma_common.errors import InvalidInput, SomaError
+from soma_common.errors import Fact, InvalidInput, SomaError
 from soma_common.settings import SMFSettings
 from soma_common.watched_files import Signature, WatchedFiles
 
@@ -61,7 +61,7 @@ class Certificates:
         self._seen = self._files.signature()
         return grpc.dynamic_ssl_server_credentials(
             self._load(),
-            self._changed,
+            self._changed,  # type: ignore[arg-type] # None means unchanged, which its stub forgets
             require_client_authentication=self._authority is not None,
         )
 
@@ -115,8 +115,8 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _unusable(message: str, path: Path, error: Exception, **facts: str) -> InvalidInput:
+def _unusable(message: str, path: Path, error: Exception, **facts: Fact) -> InvalidInput:
     cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
     if isinstance(error, ssl.SSLError):
         cause = error.reason or "no certificate in the file"
-    return InvalidInput(message, file=str(path), cause=cause, **facts)
+    return InvalidInput(message, violations=(), file=str(path), cause=cause, **facts)

@@ -8,14 +8,15 @@ from typing import Any
 
 import grpc
 
+from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.auth import Authenticator, SingleTenant
-from memory_server.transport.boundary import AnyMethod, Boundary, BoundaryOptions
+from memory_server.transport.boundary import Boundary, BoundaryOptions
+from memory_server.transport.methods import AnyMethod
 from memory_server.transport.metrics import ServerMetrics
 
 SERVICE = "test.EdgeService"
-OPTIONS = BoundaryOptions(
-    max_concurrent_rpcs=16, default_deadline_s=10.0, max_concurrent_streams=16, stream_idle_s=60.0
-)
+ADMISSION = AdmissionOptions(max_concurrent_rpcs=16, max_concurrent_streams=16)
+OPTIONS = BoundaryOptions(ADMISSION, default_deadline_s=10.0, stream_idle_s=60.0)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from typing import Any
 
 from memory_server.transport.auth import AccessScope
-from memory_server.transport.boundary import Method
+from memory_server.transport.methods import Method
 from memory_server.transport.services.admin import AdminServicer, ServerFacts
 from memory_server.transport.services.links import LinkServicer
 from memory_server.transport.services.memories import MemoryServicer

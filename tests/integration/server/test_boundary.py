@@ -11,7 +11,7 @@ from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
 from memory_server.domain.memory import Tenant
 from memory_server.transport.auth import AccessScope, Context, Principal
-from memory_server.transport.boundary import (
+from memory_server.transport.methods import (
     AnyMethod,
     BidiStream,
     ClientStream,
@@ -20,7 +20,7 @@ from memory_server.transport.boundary import (
 )
 from memory_server.transport.streams import pipelined
 from soma_common.errors import Conflict
-from tests.support.edge import OPTIONS, SERVICE, Edge, an_edge, until
+from tests.support.edge import ADMISSION, OPTIONS, SERVICE, Edge, an_edge, until
 from tests.support.wire import details, rich_status
 
 MALFORMED = b"\xff\xff\xff"
@@ -140,6 +140,9 @@ class OnlyMay:
 
     def authenticate(self, context: Context) -> Principal:
         return Principal(Tenant("default"), self.scopes)
+
+    def is_current(self, principal: Principal) -> bool:
+        return True
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -301,9 +304,41 @@ async def test_a_draining_server_answers_what_it_has_and_sends_streams_away() ->
     assert all("RetryInfo" in details(error) for error in errors)
 
 
+@dataclass
+class Revocable:
+    """Lets everybody in until it is told otherwise."""
+
+    is_open: bool = True
+    name: str = "test"
+
+    def authenticate(self, context: Context) -> Principal:
+        return Principal(Tenant("default"))
+
+    def is_current(self, principal: Principal) -> bool:
+        return self.is_open
+
+
+async def test_a_stream_ends_with_its_credential() -> None:
+    """Whatever it was doing; as long as the credential holds, the look at it changes nothing."""
+    doorman = Revocable()
+    async with an_edge(STREAMS, authenticator=doorman) as edge:
+        asking, waiting = edge.bidi_stream("Silent")(), edge.server_stream("Wait")(raw(1))
+        await asking.write(raw(5))
+        assert (read(await asking.read()), read(await waiting.read())) == (5, 1)
+        edge.boundary.end_revoked()
+        await asking.write(raw(6))
+        assert read(await asking.read()) == 6
+        doorman.is_open = False
+        edge.boundary.end_revoked()
+        errors = [await failure(stream.read()) for stream in (asking, waiting)]
+
+    assert {error.code() for error in errors} == {grpc.StatusCode.UNAUTHENTICATED}
+
+
 async def test_more_streams_than_allowed_are_refused() -> None:
     """At once and with a time to retry; unary calls have slots of their own."""
-    options = replace(OPTIONS, max_concurrent_streams=2)
+    admission = replace(ADMISSION, max_concurrent_streams=2)
+    options = replace(OPTIONS, admission=admission)
     async with an_edge({**STREAMS, **METHODS}, options=options) as edge:
         opened = [edge.server_stream("Wait")(raw(1)) for _ in range(2)]
         for stream in opened:

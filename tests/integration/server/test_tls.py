@@ -5,13 +5,14 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import Int64Value
 
 from memory_server.transport.auth import AccessScope, Principal
-from memory_server.transport.boundary import Method
+from memory_server.transport.methods import Method
 from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.tls import Certificates
 from soma_common.errors import InvalidInput
@@ -86,7 +87,8 @@ async def call(address: str, credentials: grpc.ChannelCredentials | None) -> byt
         else grpc.aio.insecure_channel(address, options)
     )
     async with channel:
-        answer: bytes = await channel.unary_unary(f"/{SERVICE}/Echo")(b"\x08\x01", timeout=20)
+        echo_call: Any = channel.unary_unary(f"/{SERVICE}/Echo")
+        answer: bytes = await echo_call(b"\x08\x01", timeout=20)
         return answer
 
 

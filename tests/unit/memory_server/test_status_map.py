@@ -16,6 +16,7 @@ ERRORS: list[SomaError] = [
     errors.RequestIdReused("reused", request_id="x"),
     errors.Conflict("changed", expected_version=1, current_version=2),
     errors.PermissionRefused("no"),
+    errors.Unauthenticated("who?"),
     errors.Overloaded("busy", retry_after_s=0.25),
     errors.QuotaExceeded("no more", subject="namespace:a", retry_after_s=1.0),
     errors.HistoryLost("too old"),
