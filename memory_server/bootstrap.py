@@ -18,6 +18,8 @@ from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.embedder import NoEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.adapters.in_memory.store import InMemoryStore
+from memory_server.adapters.openai.api import ApiOptions
+from memory_server.adapters.openai.embedder import EmbedderOptions, OpenAIEmbedder
 from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
@@ -73,7 +75,11 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             await server.start()
             watching = tasks.create_task(readiness.watch(engine.store))
             working = [
-                tasks.create_task(maintainer.run(engine)),
+                tasks.create_task(maintainer.run(
+                        engine,
+                        decay_every_s=settings.decay_every_s,
+                        observe=metrics.observe_upkeep,
+                    )),
                 tasks.create_task(authenticator.watch(boundary.end_revoked)),
             ]
             _announce(settings, engine)
@@ -128,7 +134,8 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
         store = EmbeddedStore(database, clock, options, metrics.observe_commit)
         index = EmbeddedIndex(dimensions)
     try:
-        yield Engine(store, index, _embedder(settings), clock, os.urandom, limits)
+        async with _embedder(settings, metrics) as embedder:
+            yield Engine(store, index, embedder, clock, os.urandom, limits)
     finally:
         await store.close()
 
@@ -154,10 +161,39 @@ async def _database(settings: SMFSettings) -> Database:
         await asyncio.sleep(LOCK_RETRY_S)
 
 
-def _embedder(settings: SMFSettings) -> Embedder:
+@asynccontextmanager
+async def _embedder(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterator[Embedder]:
     if settings.embedder == "none":
-        return NoEmbedder(settings.embedding_dimensions)
-    return WordLlamaEmbedder(settings.embedding_dimensions)
+        yield NoEmbedder(settings.embedding_dimensions)
+    elif settings.embedder == "wordllama":
+        yield WordLlamaEmbedder(settings.embedding_dimensions)
+    else:
+        made = OpenAIEmbedder(*_embedder_options(settings), metrics.observe_embedder)
+        metrics.embedder_open.set_function(lambda: made.is_open)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+
+def _embedder_options(settings: SMFSettings) -> tuple[ApiOptions, EmbedderOptions]:
+    api = ApiOptions(
+        settings.embedder_url or "",
+        settings.embedder_model or "",
+        settings.embedding_dimensions,
+        asks_for_dimensions=settings.embedder_request_dimensions,
+        api_key_file=settings.embedder_api_key_file,
+        timeout_s=settings.embedder_timeout_s,
+    )
+    options = EmbedderOptions(
+        batch_texts=settings.embedder_batch_texts,
+        batch_bytes=settings.embedder_batch_bytes,
+        text_bytes=settings.embedder_text_bytes,
+        cache_size=settings.embedder_cache_size,
+        document_prefix=settings.embedder_document_prefix,
+        query_prefix=settings.embedder_query_prefix,
+    )
+    return api, options
 
 
 @asynccontextmanager

@@ -100,8 +100,42 @@ class SMFSettings(SomaBaseSettings):
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     """SQLite's durability. FULL: an acknowledged write survives the loss of power. NORMAL: only of the process."""
 
-    embedder: Literal["wordllama", "none"] = "wordllama"
-    """What makes embeddings. `none`: recall by keywords, and by the caller's own vectors."""
+    embedder: Literal["wordllama", "openai", "none"] = "wordllama"
+    """What makes embeddings. `wordllama`: static word vectors, offline. `openai`: an HTTP API in OpenAI's form (also
+    vLLM, TEI, Ollama). `none`: recall by keywords, and by the caller's own vectors."""
+
+    embedder_url: str | None = None
+    """Base of the embedder's API, such as `https://api.openai.com/v1`; `/embeddings` is added."""
+
+    embedder_model: str | None = None
+    """Model as the API names it. Another model, dimension or prefix means that everything is embedded again."""
+
+    embedder_api_key_file: Path | None = None
+    """File with the API's key; read for each request. None: the API wants none."""
+
+    embedder_timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
+    """Of one request to the API, seconds. A write waits for it at most, and is then stored without an embedding."""
+
+    embedder_batch_texts: Annotated[int, Field(ge=1, le=2048)] = 128
+    """Texts in one request to the API."""
+
+    embedder_batch_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 400_000
+    """Bytes of text in one request to the API."""
+
+    embedder_text_bytes: Annotated[int, Field(ge=64, le=1024 * 1024)] = 24_000
+    """Bytes of one text that are sent; the rest is cut off and counted in a metric. About 8,000 tokens of English."""
+
+    embedder_cache_size: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    """Embeddings from the API that are kept in memory; each takes 4 bytes a dimension and some 200 more."""
+
+    embedder_request_dimensions: bool = False
+    """Ask the API for `embedding_dimensions`: for models whose vectors may be cut. Many APIs do not know this."""
+
+    embedder_document_prefix: str = ""
+    """Set before every text that is stored, for models that want it, such as `search_document: `."""
+
+    embedder_query_prefix: str = ""
+    """Set before every text that is asked, such as `search_query: `."""
 
     embedding_dimensions: Annotated[int, Field(ge=2, le=4096)] = 256
     """Dimension of every embedding in the store; fixed when the store is made. wordllama gives 64, 128 or 256."""
@@ -169,7 +203,9 @@ class SMFSettings(SomaBaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _dimensions_fit_the_embedder(self) -> Self:
+    def _embedder_is_whole(self) -> Self:
+        if self.embedder == "openai" and not (self.embedder_url and self.embedder_model):
+            raise ValueError("the embedder openai needs embedder_url and embedder_model")
         if self.embedder == "wordllama" and self.embedding_dimensions not in (64, 128, 256):
             raise ValueError(
                 "embedding_dimensions must be 64, 128 or 256 with the embedder wordllama"

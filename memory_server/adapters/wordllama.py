@@ -41,7 +41,7 @@ class WordLlamaEmbedder:
         self.model = f"wordllama-{dimensions}"
         self._waiting: list[tuple[Sequence[str], asyncio.Future[Vectors]]] = []
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """See the port. Short texts of concurrent callers are embedded together."""
         if sum(map(len, texts)) > INLINE_CHARACTERS:
             return await asyncio.to_thread(self._embed, texts)

@@ -26,8 +26,12 @@ class Embedder(Protocol):
         """Length of its vectors."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """Return one row per text, in their order.
+
+        Args:
+            texts: What to embed.
+            for_query: They are what is asked, not what is stored; some models tell the two apart.
 
         Raises:
             Unavailable: The model does not answer. A store goes on without; recall says that it is degraded.

@@ -77,6 +77,24 @@ class ServerMetrics:
             "Calls refused because too many were worked on or open.",
             registry=self.registry,
         )
+        self._embedder_texts = Counter(
+            "soma_server_embedder_texts_total",
+            "Texts for the embedder: ok, failed or refused by it, cached, and cut because they were too long.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._embedder_seconds = Histogram(
+            "soma_server_embedder_request_duration_seconds",
+            "Time of one request to the embedder.",
+            ["outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.embedder_open = Gauge(
+            "soma_server_embedder_breaker_open",
+            "1: the embedder failed and is left alone, so that writes go on without embeddings.",
+            registry=self.registry,
+        )
         self.tls_reloads = Counter(
             "soma_server_tls_reloads_total",
             "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
@@ -111,6 +129,12 @@ class ServerMetrics:
             "Memories whose words are scanned exactly because the index does not have them yet.",
             registry=self.registry,
         )
+        self._upkeep = Counter(
+            "soma_server_upkeep_memories_total",
+            "Memories that were expired, decayed, swept with their namespace, or had their accesses counted.",
+            ["action"],
+            registry=self.registry,
+        )
         self.commit_seq = Gauge(
             "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
         )
@@ -138,6 +162,16 @@ class ServerMetrics:
         self.stream_seconds.labels(method, code).observe(seconds)
         self.stream_messages.labels(method, "received").inc(received)
         self.stream_messages.labels(method, "sent").inc(sent)
+
+    def observe_embedder(self, outcome: str, texts: int, seconds: float | None) -> None:
+        """Count what became of texts; with the seconds of their request, if there was one."""
+        self._embedder_texts.labels(outcome).inc(texts)
+        if seconds is not None:
+            self._embedder_seconds.labels(outcome).observe(seconds)
+
+    def observe_upkeep(self, action: str, memories: int) -> None:
+        """Count what the upkeep did."""
+        self._upkeep.labels(action).inc(memories)
 
     def observe_commit(self, writes: int, seconds: float) -> None:
         """Count one group commit."""

@@ -16,7 +16,7 @@ class NoEmbedder:
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """Return rows of zeros, which stand for no embedding."""
         return np.zeros((len(texts), self.dimensions), np.float32)
 
@@ -29,7 +29,7 @@ class HashEmbedder:
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """See the port."""
         rows = np.zeros((len(texts), self.dimensions), np.float32)
         for place, text in enumerate(texts):

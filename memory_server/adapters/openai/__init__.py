@@ -1,0 +1,1 @@
+"""Embeddings by HTTP, in the form of OpenAI that vLLM, TEI, Ollama, LiteLLM and others speak too."""
