@@ -1,5 +1,6 @@
 """The Python client of SomaMemory: long-term memory for AI agents."""
 
+from somamemory.access import Access
 from somamemory.aio import AsyncMemoryClient
 from somamemory.client import MemoryClient
 from somamemory.errors import (
@@ -47,6 +48,7 @@ from somamemory.model import (
 )
 
 __all__ = [
+    "Access",
     "AlreadyExists",
     "AnyOf",
     "AsyncMemoryClient",

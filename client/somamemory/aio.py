@@ -5,12 +5,14 @@ import copy
 import itertools
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
 from somamemory import calls, channel
+from somamemory.access import Access, Token
 from somamemory.calls import Call, Method
 from somamemory.model import Page
 from somamemory.status import error_of_call
@@ -45,7 +47,11 @@ class AsyncMemoryClient:
     Args:
         address: `HOST:PORT`. None: a server on this machine.
         timeout_s: How long an ordinary call may take with all its retries; a batch may take six times as long.
-        credentials: For TLS. None: plain text.
+        access: TLS and the caller's token. None: plain text, nobody.
+        token: Short for an `access` with this token.
+        ca_file: Short for an `access` that trusts this authority.
+        cert_file: Short for an `access` with this certificate.
+        key_file: Its key.
     """
 
     def __init__(
@@ -53,11 +59,19 @@ class AsyncMemoryClient:
         address: str | None = None,
         *,
         timeout_s: float = channel.DEFAULT_TIMEOUT_S,
-        credentials: grpc.ChannelCredentials | None = None,
+        access: Access | None = None,
+        token: Token | None = None,
+        ca_file: Path | str | None = None,
+        cert_file: Path | str | None = None,
+        key_file: Path | str | None = None,
     ) -> None:
         self.address = channel.checked_address(address or channel.default_address())
         self._timeout_s = timeout_s
         self._callables: dict[str, Any] = {}
+        self._access = access or Access(
+            token=token, ca_file=ca_file, cert_file=cert_file, key_file=key_file
+        )
+        credentials = self._access.credentials()
         options = channel.CHANNEL_OPTIONS
         self._channel = (
             grpc.aio.secure_channel(self.address, credentials, options)
@@ -104,10 +118,15 @@ class AsyncMemoryClient:
         call = call.identified(channel.new_request_id)
         now = asyncio.get_running_loop().time
         until = now() + self._timeout_s * call.method.patience
+        metadata = self._access.metadata()
         for tries in itertools.count(1):
             left_s = until - now()
             try:
-                return call.read(await self._callable(call.method)(call.request, timeout=left_s))
+                return call.read(
+                    await self._callable(call.method)(
+                        call.request, timeout=left_s, metadata=metadata
+                    )
+                )
             except grpc.aio.AioRpcError as failure:
                 trailing = list(failure.trailing_metadata() or ())
                 error = error_of_call(failure.code(), failure.details() or "", trailing)

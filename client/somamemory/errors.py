@@ -31,7 +31,7 @@ class Details:
     """What the server told about an error."""
 
     reason: str = ""
-    """Stable word for the cause, such as `VersionConflict`."""
+    """Stable word for the cause, such as `VERSION_CONFLICT`."""
 
     domain: str = ""
     """Who speaks: the server's name."""
@@ -160,5 +160,5 @@ def invalid(field_path: str, description: str) -> InvalidArgument:
     """Return the error for one bad field that is found before the call."""
     violations = (Violation(field_path, description),)
     return InvalidArgument(
-        "the request is not valid", Details(reason="InvalidInput", violations=violations)
+        "the request is not valid", Details(reason="INVALID_INPUT", violations=violations)
     )

@@ -29,8 +29,8 @@ _BY_CODE: dict[int, type[SomaMemoryError]] = {
 }
 
 _BY_REASON: dict[str, type[SomaMemoryError]] = {
-    "RequestIdReused": errors.RequestIdReused,
-    "StorageFull": errors.StorageFull,
+    "REQUEST_ID_REUSED": errors.RequestIdReused,
+    "STORAGE_FULL": errors.StorageFull,
 }
 """Reasons that share a code with another error and need something else to be done."""
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -142,6 +143,8 @@ class ServerProcess:
             return probe.connect_ex((HOST, self.grpc_port)) == 0
 
     def _serves(self) -> bool:
+        if "tls_cert_file" in self._settings:
+            return self._is_ready_by_http()  # the HTTP port is always plain
         with grpc.insecure_channel(self.address) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)  # its stubs hide the methods
             try:
@@ -149,6 +152,13 @@ class ServerProcess:
             except grpc.RpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _is_ready_by_http(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.http_address}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None, "the server does not run"

@@ -98,7 +98,7 @@ def bad_request(*violations: tuple[str, str]) -> Refusal:
     return Refusal(
         code_pb2.INVALID_ARGUMENT,
         "the request is not valid",
-        error_details_pb2.ErrorInfo(reason="InvalidInput", domain=DOMAIN),
+        error_details_pb2.ErrorInfo(reason="INVALID_INPUT", domain=DOMAIN),
         error_details_pb2.BadRequest(field_violations=fields),
     )
 
@@ -107,7 +107,7 @@ def overloaded(retry_after_s: float) -> Refusal:
     """Return the refusal of a server that sheds load."""
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.FromNanoseconds(round(retry_after_s * 1e9))
-    info = error_details_pb2.ErrorInfo(reason="Overloaded", domain=DOMAIN)
+    info = error_details_pb2.ErrorInfo(reason="OVERLOADED", domain=DOMAIN)
     return Refusal(code_pb2.RESOURCE_EXHAUSTED, "too many calls at once", info, retry)
 
 
@@ -250,7 +250,7 @@ class _Servicer:
         raise Refusal(
             code_pb2.NOT_FOUND,
             "there is no such memory",
-            error_details_pb2.ErrorInfo(reason="NotFound", domain=DOMAIN),
+            error_details_pb2.ErrorInfo(reason="NOT_FOUND", domain=DOMAIN),
             error_details_pb2.ResourceInfo(resource_type="memory", resource_name=name),
         )
 
@@ -274,7 +274,7 @@ class _Servicer:
     def _replay(self, request_id: str, body: bytes) -> memory_service_pb2.StoreResponse:
         known, answer = self._state.answers[request_id]
         if known != body:
-            info = error_details_pb2.ErrorInfo(reason="RequestIdReused", domain=DOMAIN)
+            info = error_details_pb2.ErrorInfo(reason="REQUEST_ID_REUSED", domain=DOMAIN)
             raise Refusal(code_pb2.ALREADY_EXISTS, "the request id was used before", info)
         again = memory_service_pb2.StoreResponse()
         again.CopyFrom(answer)
@@ -283,7 +283,7 @@ class _Servicer:
 
     def _conflict(self, version: int) -> NoReturn:
         info = error_details_pb2.ErrorInfo(
-            reason="VersionConflict", domain=DOMAIN, metadata={"current_version": str(version)}
+            reason="VERSION_CONFLICT", domain=DOMAIN, metadata={"current_version": str(version)}
         )
         raise Refusal(code_pb2.ABORTED, "the memory changed since it was read", info)
 

@@ -1,14 +1,28 @@
 """The `soma` command line."""
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from somamemory.access import Access
 from somamemory.cli import facts, failures, links, memories, serve, transfer
 from somamemory.cli.output import Output
-from somamemory.cli.session import AddressOption, Globals, JsonOption, TimeoutOption, remote
+from somamemory.cli.session import (
+    AddressOption,
+    CaFileOption,
+    CertFileOption,
+    Globals,
+    JsonOption,
+    KeyFileOption,
+    TimeoutOption,
+    TlsOption,
+    TokenFileOption,
+    remote,
+)
+from somamemory.errors import SomaMemoryError
 
 _EXIT_CODES = "; ".join(f"{code}: {meaning}" for code, meaning in failures.MEANINGS.items())
 
@@ -30,16 +44,35 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     ctx: typer.Context,
+    *,
     address: AddressOption = None,
     as_json: JsonOption = False,
     timeout_s: TimeoutOption = None,
+    token_file: TokenFileOption = None,
+    tls: TlsOption = False,
+    ca_file: CaFileOption = None,
+    cert_file: CertFileOption = None,
+    key_file: KeyFileOption = None,
     show_version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Keep the options that every command has."""
-    ctx.obj = Globals().with_options(address, as_json, timeout_s)
+    try:
+        access = Access(
+            # On the command line everybody on the machine would see it.
+            token=os.environ.get("SOMA_TOKEN") if token_file is None else None,
+            token_file=token_file,
+            tls=tls,
+            ca_file=ca_file,
+            cert_file=cert_file,
+            key_file=key_file,
+        )
+    except SomaMemoryError as error:
+        Output(json=False).note(failures.report(error, address or ""))
+        raise typer.Exit(failures.exit_code(error)) from error
+    ctx.obj = Globals(access=access).with_options(address, as_json, timeout_s)
 
 
 options.__doc__ = None  # the help of the program is typer.Typer's own

@@ -49,6 +49,8 @@ _MENDS: list[tuple[type[errors.SomaMemoryError], str]] = [
     (errors.RequestIdReused, "use another --request-id for another write"),
     (errors.StorageFull, "give the server's volume more room, or delete memories"),
     (errors.Unsupported, "is it a SomaMemory server? `soma info` tells its version"),
+    (errors.Unauthenticated, "give a token that holds: SOMA_TOKEN or --token-file"),
+    (errors.PermissionRefused, "ask for a token with that scope"),
     (errors.ServerError, "the server's log says more"),
 ]
 

@@ -60,10 +60,9 @@ def serve(
         SOMA_LOG_FORMAT=log_format,
     )
     where = f"{environment['SOMA_GRPC_HOST']}:{environment['SOMA_GRPC_PORT']}"
-    output.note(
-        f"memory server: memories in {data}, gRPC on {where}; Ctrl-C stops it\n"
-        f"nobody is authenticated: whoever reaches {where} reads and writes everything"
-    )
+    output.note(f"memory server: memories in {data}, gRPC on {where}; Ctrl-C stops it")
+    if not environment.get("SOMA_AUTH_TOKENS_FILE"):
+        output.note(f"nobody is authenticated: whoever reaches {where} reads and writes everything")
     sys.stderr.flush()
     # The same process becomes the server, so that signals and the exit code are the server's own.
     command = [sys.executable, "-m", _SERVER]

@@ -4,10 +4,12 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
+from somamemory.access import Access
 from somamemory.channel import DEFAULT_TIMEOUT_S, default_address
 from somamemory.cli import failures
 from somamemory.cli.output import Output
@@ -41,6 +43,32 @@ TimeoutOption = Annotated[
 ]
 
 
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="SOMA_TOKEN_FILE",
+        help="File with the caller's token. The variable SOMA_TOKEN may hold the token itself.",
+    ),
+]
+TlsOption = Annotated[
+    bool,
+    typer.Option("--tls", envvar="SOMA_TLS", help="Speak TLS; trust the public authorities."),
+]
+CaFileOption = Annotated[
+    Path | None,
+    typer.Option("--ca-file", envvar="SOMA_CA_FILE", help="Speak TLS; trust this authority (PEM)."),
+]
+CertFileOption = Annotated[
+    Path | None,
+    typer.Option("--cert-file", envvar="SOMA_CERT_FILE", help="The caller's certificate (PEM)."),
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", envvar="SOMA_KEY_FILE", help="Key of that certificate (PEM)."),
+]
+
+
 @dataclass(frozen=True)
 class Globals:
     """The options before the command; each may also be given after it."""
@@ -48,6 +76,7 @@ class Globals:
     address: str = field(default_factory=default_address)
     json: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
+    access: Access = field(default_factory=Access)
 
     def with_options(self, address: str | None, json: bool, timeout_s: float | None) -> "Globals":
         """Return these options with what was given again over them."""
@@ -87,7 +116,9 @@ def remote(command: Callable[Concatenate[Session, P], None]) -> Callable[..., No
         chosen = given.with_options(address, as_json, timeout_s)
         output = Output(json=chosen.json)
         try:
-            with MemoryClient(chosen.address, timeout_s=chosen.timeout_s) as client:
+            with MemoryClient(
+                chosen.address, timeout_s=chosen.timeout_s, access=chosen.access
+            ) as client:
                 command(Session(client, output), *args, **kwargs)
         except SomaMemoryError as error:
             output.note(failures.report(error, chosen.address))

@@ -30,7 +30,7 @@ def test_details_are_attributes() -> None:
     refusal = Refusal(
         code_pb2.RESOURCE_EXHAUSTED,
         "no",
-        error_details_pb2.ErrorInfo(reason="Overloaded", domain="d", metadata={"limit": "3"}),
+        error_details_pb2.ErrorInfo(reason="OVERLOADED", domain="d", metadata={"limit": "3"}),
         error_details_pb2.RetryInfo(retry_delay={"seconds": 1, "nanos": 500_000_000}),
         error_details_pb2.ResourceInfo(resource_type="namespace", resource_name="n"),
         quota,
@@ -40,7 +40,7 @@ def test_details_are_attributes() -> None:
 
     assert isinstance(error, errors.Overloaded)
     assert (error.reason, error.details.domain, error.details.facts) == (
-        "Overloaded",
+        "OVERLOADED",
         "d",
         {"limit": "3"},
     )
@@ -52,11 +52,11 @@ def test_details_are_attributes() -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "kind"),
     [
-        (code_pb2.NOT_FOUND, "NotFound", errors.NotFound),
+        (code_pb2.NOT_FOUND, "NOT_FOUND", errors.NotFound),
         (code_pb2.ALREADY_EXISTS, "AlreadyExists", errors.AlreadyExists),
-        (code_pb2.ALREADY_EXISTS, "RequestIdReused", errors.RequestIdReused),
-        (code_pb2.ABORTED, "VersionConflict", errors.VersionConflict),
-        (code_pb2.RESOURCE_EXHAUSTED, "StorageFull", errors.StorageFull),
+        (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED", errors.RequestIdReused),
+        (code_pb2.ABORTED, "VERSION_CONFLICT", errors.VersionConflict),
+        (code_pb2.RESOURCE_EXHAUSTED, "STORAGE_FULL", errors.StorageFull),
         (code_pb2.UNIMPLEMENTED, "", errors.Unsupported),
         (code_pb2.CANCELLED, "", errors.Unavailable),
         (code_pb2.DATA_LOSS, "", errors.ServerError),
