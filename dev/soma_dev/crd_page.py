@@ -28,7 +28,7 @@ def crd_page() -> str:
     lines = [
         f"# SomaMemory (`{api}`)",
         "",
-        "Generated from `operator/soma_operator/api/v1alpha1.py` by `make crds`.",
+        "Generated from `operator/soma_operator/api/v1alpha1` by `make crds`.",
         f"Short name: `{crd['names']['shortNames'][0]}`. An empty spec is a complete wish.",
         *_section("Spec", schema["properties"]["spec"], "spec"),
         "",

@@ -100,7 +100,7 @@ class Kubernetes:
         Args:
             namespace: Of the SomaMemory.
             name: Its name.
-            image: What it must run; where the operator's default just changed, the wish alone does not tell.
+            image: What it must run; an update to it that waits for approval is approved.
             timeout_s: How long to wait.
             say: Told what the operator says meanwhile.
 
@@ -121,6 +121,8 @@ class Kubernetes:
             if ready["message"] != told:
                 told = ready["message"]
                 say(told)
+            if image is not None and "UpdatePending" in conditions:
+                self._approve_update(memory)
             return None
 
         try:
@@ -130,6 +132,13 @@ class Kubernetes:
         except Problem as problem:
             said = f"{problem.what}\n{told}\n{self.pods_say(namespace)}"
             raise Problem(said, mend="read what the conditions and the pods say, above") from None
+
+    def _approve_update(self, memory: dict[str, Any]) -> None:
+        metadata, revision = memory["metadata"], memory["status"]["updateRevision"]
+        self.kubectl(
+            "annotate", "somamemory", metadata["name"], "-n", metadata["namespace"], "--overwrite",
+            f"memory.soma.sh/approved-revision={revision}",
+        )  # fmt: skip
 
     def pods_say(self, namespace: str) -> str:
         """Return the state of pods, their last log lines and events, for a person who looks for a cause."""

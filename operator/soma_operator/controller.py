@@ -19,8 +19,10 @@ from soma_operator.core.events import Event, Reporter, event_manifest
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     CONFIG_MAP,
+    CONTROLLER_REVISION,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    POD_MONITOR,
     SOMA_MEMORY,
     STORAGE_CLASS,
     Kind,
@@ -50,6 +52,14 @@ class Run:
 
     result: Result
     requeue_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Optional:
+    """Live children of optional kinds, and the kinds that the cluster does not know."""
+
+    children: tuple[Manifest, ...]
+    unserved: frozenset[Kind]
 
 
 class Controller:
@@ -94,7 +104,7 @@ class Controller:
         if decision.opening is not None:
             observed = await self._publish(observed, decision.opening)
         applied = await self._carry_out(decision, observed)
-        outcome = conclude(observed, decision.memory, applied)
+        outcome = conclude(observed, decision, applied)
         await self._publish(observed, outcome)
         return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
 
@@ -118,12 +128,19 @@ class Controller:
         reads = [
             self._cluster.read(kind, key.namespace, _child_name(kind, names))
             for kind in CHILD_KINDS
+            if kind != CONTROLLER_REVISION
         ]
-        pods, *children = await asyncio.gather(
-            self._cluster.find(POD, key.namespace, selector_of(key.name)), *reads
+        labels = selector_of(key.name)
+        pods, revisions, optional, *children = await asyncio.gather(
+            self._cluster.find(POD, key.namespace, labels),
+            self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
+            self._optional(resource, key),
+            *reads,
         )
         assert isinstance(pods, list)
-        live = tuple(child for child in children if isinstance(child, dict))
+        assert isinstance(revisions, list)
+        assert isinstance(optional, _Optional)
+        live = (*(one for one in children if isinstance(one, dict)), *revisions, *optional.children)
         return Observed(
             resource=resource,
             children=live,
@@ -131,7 +148,19 @@ class Controller:
             storage_classes=await self._storage_classes(live),
             now=self._now(),
             defaults=self._defaults,
+            unserved=optional.unserved,
         )
+
+    async def _optional(self, resource: Manifest, key: ObjectKey) -> "_Optional":
+        """Look at children of kinds that the cluster may not know, where they are or were wished for."""
+        told = [one["type"] for one in resource.get("status", {}).get("conditions", [])]
+        wish = resource.get("spec", {}).get("monitoring", {}).get("podMonitor", {})
+        if not wish.get("enabled") and "Monitored" not in told:
+            return _Optional((), frozenset())
+        if not await self._cluster.serves(POD_MONITOR):
+            return _Optional((), frozenset({POD_MONITOR}))
+        live = await self._cluster.read(POD_MONITOR, key.namespace, key.name)
+        return _Optional((live,) if live else (), frozenset())
 
     async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
         claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]

@@ -34,6 +34,10 @@ class Cluster(Protocol):
         """Return the objects that carry these labels; of all namespaces when none is named."""
         ...
 
+    async def serves(self, kind: Kind) -> bool:
+        """Return whether the cluster knows the kind."""
+        ...
+
     async def apply(self, manifest: Manifest) -> Manifest:
         """Make an object as the manifest says, by server-side apply; return it as it is then.
 

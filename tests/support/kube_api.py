@@ -92,7 +92,7 @@ class KubeApi:
         finally:
             connection.close()
         if response.status >= 300:
-            raise Refused(response.status, str(json.loads(answer).get("message")))
+            raise Refused(response.status, _message(answer))
         return answer
 
     def create(self, manifest: Manifest) -> Manifest:
@@ -138,6 +138,13 @@ class KubeApi:
     def delete(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete an object."""
         self.request("DELETE", path_of(kind, namespace, name), {"propagationPolicy": "Background"})
+
+
+def _message(answer: str) -> str:
+    try:
+        return str(json.loads(answer).get("message"))
+    except ValueError:
+        return answer  # A path that is not served yet is answered in plain text.
 
 
 def path_of(kind: Kind, namespace: str | None, name: str | None = None) -> str:

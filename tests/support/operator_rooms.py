@@ -6,7 +6,16 @@ from pathlib import Path
 
 from soma_dev.control_plane import ControlPlane
 from soma_dev.paths import tool
-from tests.support.kube_api import NAMESPACE, KubeApi, Room, path_of
+from soma_operator.core.kinds import POD_MONITOR, Kind
+from tests.support.kube_api import (
+    APPLY,
+    NAMESPACE,
+    KubeApi,
+    Refused,
+    Room,
+    eventually,
+    path_of,
+)
 from tests.support.operator_process import ROOT, OperatorProcess
 
 SYSTEM = "soma-system"
@@ -43,6 +52,43 @@ def kubeconfig_of_the_operator(api: KubeApi, path: Path) -> Path:
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     where = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/soma-operator/token"
     return api.plane.kubeconfig_with(api.request("POST", where, request)["status"]["token"], path)
+
+
+def serve_pod_monitors(api: KubeApi) -> None:
+    """Let the API server know the kind PodMonitor, as the Prometheus operator does; may be repeated."""
+    name = f"{POD_MONITOR.plural}.{POD_MONITOR.group}"
+    open_schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {
+        "name": POD_MONITOR.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": open_schema},
+    }
+    names = {"kind": POD_MONITOR.name, "plural": POD_MONITOR.plural}
+    spec = {
+        "group": POD_MONITOR.group,
+        "names": names,
+        "scope": "Namespaced",
+        "versions": [version],
+    }
+    manifest = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=test"
+    api.request("PATCH", path, manifest, APPLY)
+    eventually(lambda: served(api, POD_MONITOR) or None)
+
+
+def served(api: KubeApi, kind: Kind) -> bool:
+    """Return whether the API server knows the kind."""
+    try:
+        found = api.request("GET", f"/apis/{kind.group}/{kind.version}")["resources"]
+    except Refused:
+        return False
+    return kind.plural in [one["name"] for one in found]
 
 
 def a_room(api: KubeApi) -> Room:

@@ -18,7 +18,9 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.plan import Applied
 from soma_operator.core.render import render
+from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import resolve
+from soma_operator.core.revision import Choice, choose
 from soma_operator.core.status import format_time
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -80,7 +82,8 @@ def observed_of(
 def rendered(resource: Manifest | None = None) -> tuple[Manifest, ...]:
     """Return the children that are wished for, as if just applied: no controller has looked at them."""
     observed = observed_of(resource)
-    manifests = deepcopy(render(resolve(observed)).manifests)
+    memory = resolve(observed)
+    manifests = deepcopy(render(memory, choice_of(observed)).manifests)
     for manifest in manifests:
         manifest["metadata"] |= {"uid": f"uid-of-{manifest['kind']}", "generation": 1}
     return manifests
@@ -114,7 +117,13 @@ def situation_of(observed: Observed, *, is_complete: bool = True, **applied: Any
     """Return the situation after a plan was carried out; the children are those observed."""
     facts = {"obstacles": (), "refusals": (), **applied}
     done = Applied(observed.children, is_complete=is_complete, **facts)
-    return Situation(resolve(observed), observed, done)
+    return Situation(resolve(observed), observed, done, choice_of(observed))
+
+
+def choice_of(observed: Observed) -> Choice:
+    """Return which revision runs."""
+    memory = resolve(observed)
+    return choose(newest_revision(memory), memory, observed)
 
 
 def conditions_of(status: Manifest) -> dict[str, tuple[str, str]]:
@@ -124,7 +133,7 @@ def conditions_of(status: Manifest) -> dict[str, tuple[str, str]]:
 
 def _with_status(child: Manifest) -> Manifest:
     if kind_of(child) == DEPLOYMENT:
-        count = child["spec"]["replicas"]
+        count = child["spec"].get("replicas", 1)
         counters = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
         return {**child, "status": {"observedGeneration": 1, **counters}}
     if kind_of(child) == PERSISTENT_VOLUME_CLAIM:
@@ -143,7 +152,21 @@ def specs() -> st.SearchStrategy[Manifest]:
         optional={
             "image": _image(),
             "paused": st.booleans(),
+            "hibernated": st.booleans(),
             "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
+            "podTemplate": _pod_template(),
+            "autoscaling": st.fixed_dictionaries(
+                {"type": st.sampled_from(["None", "HPA"])},
+                optional={"maxReplicas": st.integers(1, 5)},
+            ),
+            "networkPolicy": st.fixed_dictionaries(
+                {},
+                optional={
+                    "enabled": st.booleans(),
+                    "allowFrom": st.just([{"podSelector": {"matchLabels": {"role": "agent"}}}]),
+                    "egress": st.just([{"ports": [{"port": 4317, "protocol": "TCP"}]}]),
+                },
+            ),
             "storage": st.fixed_dictionaries(
                 {"type": st.just("Embedded")},
                 optional={
@@ -185,10 +208,15 @@ def specs() -> st.SearchStrategy[Manifest]:
                 {}, optional={"enabled": st.booleans(), "maxUnavailable": st.integers(0, 3)}
             ),
             "updateStrategy": st.fixed_dictionaries(
-                {"progressDeadlineSeconds": st.integers(10, 1000)}
+                {"progressDeadlineSeconds": st.integers(10, 1000)},
+                optional={
+                    "type": st.sampled_from(["Automatic", "Supervised"]),
+                    "rollback": st.fixed_dictionaries({"enabled": st.booleans()}),
+                },
             ),
             "monitoring": st.fixed_dictionaries(
-                {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])}
+                {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])},
+                optional={"podMonitor": st.fixed_dictionaries({"enabled": st.booleans()})},
             ),
             "limits": st.fixed_dictionaries(
                 {},
@@ -211,5 +239,25 @@ def _image() -> st.SearchStrategy[Manifest]:
             "digest": st.just("sha256:" + "0" * 64),
             "pullPolicy": st.sampled_from(["Always", "IfNotPresent", "Never"]),
             "pullSecrets": st.just([{"name": "registry"}]),
+        },
+    )
+
+
+def _pod_template() -> st.SearchStrategy[Manifest]:
+    spread = {
+        "topologyKey": "zone",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "maxSkew": 1,
+    }
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "labels": st.just({"team": "a"}),
+            "annotations": st.just({"mesh.test/inject": "true"}),
+            "nodeSelector": st.just({"disk": "ssd"}),
+            "tolerations": st.just([{"operator": "Exists"}]),
+            "affinity": st.just({"nodeAffinity": {}}),
+            "topologySpreadConstraints": st.just([spread]),
+            "priorityClassName": st.just("high"),
         },
     )

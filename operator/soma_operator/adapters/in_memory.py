@@ -51,11 +51,13 @@ class InMemoryCluster:
 
     Attributes:
         version: Resource version of the last write; it stands still when nothing is written.
+        unserved: Kinds that this cluster does not know.
         before: Called before each request with its verb and kind; a test raises an error from it.
     """
 
     def __init__(self, namespaces: frozenset[str] = frozenset({"default"})) -> None:
         self.version = 0
+        self.unserved: set[Kind] = set()
         self.before: Callable[[str, Kind], None] = lambda _verb, _kind: None
         self._namespaces = namespaces
         self._objects: dict[Address, _Stored] = {}
@@ -82,6 +84,11 @@ class InMemoryCluster:
         return [
             one for one in candidates if wished <= set(one["metadata"].get("labels", {}).items())
         ]
+
+    async def serves(self, kind: Kind) -> bool:
+        """Return whether the kind is known."""
+        self.before("discover", kind)
+        return kind not in self.unserved
 
     async def apply(self, manifest: Manifest) -> Manifest:
         """Make an object as the manifest says."""

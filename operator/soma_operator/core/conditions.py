@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from soma_common.errors import InvalidInput
+from soma_operator.api.v1alpha1 import APPROVE_ANNOTATION, RESTART_ANNOTATION
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
+    POD_MONITOR,
     Manifest,
+    kind_of,
     name_of,
 )
 from soma_operator.core.observed import Observed, find
@@ -20,6 +23,7 @@ from soma_operator.core.plan import Applied
 from soma_operator.core.pods import Finding, diagnose
 from soma_operator.core.quantity import same_quantity
 from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.revision import Choice
 
 _DEFAULT_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
 
@@ -31,6 +35,7 @@ class Situation:
     memory: ResolvedMemory
     observed: Observed
     applied: Applied
+    choice: Choice
 
     @property
     def deployment(self) -> Manifest | None:
@@ -66,14 +71,8 @@ def invalid_spec(error: InvalidInput) -> Finding:
 
 def aspects(situation: Situation) -> tuple[Aspect, ...]:
     """Return the domain conditions, apart from Ready, Reconciling and Stalled."""
-    found = [_available(situation), _storage_ready(situation)]
-    growing = _growing(situation)
-    if growing is not None:
-        found.append(Aspect("ResizePending", "True", "VolumeGrowing", growing))
-    if situation.memory.is_paused:
-        text = "the operator changes nothing until spec.paused and the annotation that pauses are removed"
-        found.append(Aspect("Paused", "True", "Paused", text))
-    return tuple(found)
+    found = (check(situation) for check in _ASPECTS)
+    return tuple(aspect for aspect in found if aspect is not None)
 
 
 def _name_is_taken(situation: Situation) -> Finding | None:
@@ -92,6 +91,12 @@ def _name_is_taken(situation: Situation) -> Finding | None:
 def _write_was_refused(situation: Situation) -> Finding | None:
     for refusal in situation.applied.refusals:
         what = f"{refusal.manifest['kind']} {name_of(refusal.manifest)}"
+        if kind_of(refusal.manifest) == PERSISTENT_VOLUME_CLAIM and situation.claim is not None:
+            text = (
+                f"the volume cannot be given storage.embedded.size: {refusal.message}; allow its storage class to "
+                "expand volumes, or export the memories and import them into a new SomaMemory"
+            )
+            return Finding("ResizeRefused", text)
         if refusal.is_forbidden:
             return Finding("Forbidden", f"the {what} may not be written: {refusal.message}")
         return Finding(
@@ -102,7 +107,7 @@ def _write_was_refused(situation: Situation) -> Finding | None:
 
 def _volume_is_impossible(situation: Situation) -> Finding | None:
     claim = situation.claim
-    if claim is None or _phase(claim) == "Bound" or situation.memory.spec.replicas == 0:
+    if claim is None or _phase(claim) == "Bound" or situation.memory.replicas.wished == 0:
         return None
     if _phase(claim) == "Lost":
         text = "its volume is gone: bring the PersistentVolume back, or delete the claim and restore the memories"
@@ -153,7 +158,7 @@ def _roll_out_is_under_way(situation: Situation) -> Finding | None:
     status = deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return Finding("Progressing", ROLLING, is_known=False)
-    wished = situation.memory.spec.replicas
+    wished = situation.memory.replicas.wished
     updated, ready, present = (
         status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas")
     )
@@ -166,7 +171,7 @@ def _roll_out_is_under_way(situation: Situation) -> Finding | None:
 
 def _volume_is_pending(situation: Situation) -> Finding | None:
     claim = situation.claim
-    if claim is None or _phase(claim) == "Bound" or situation.memory.spec.replicas == 0:
+    if claim is None or _phase(claim) == "Bound" or situation.memory.replicas.wished == 0:
         return None
     return Finding("Progressing", f"claim {name_of(claim)} waits for its volume")
 
@@ -185,7 +190,9 @@ _CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
 
 
 def _available(situation: Situation) -> Aspect:
-    if situation.memory.spec.replicas == 0:
+    if situation.memory.is_hibernated:
+        return Aspect("Available", "False", "Hibernated", "asleep as wished: the data is kept")
+    if situation.memory.replicas.wished == 0:
         return Aspect("Available", "False", "ScaledToZero", "spec.replicas is 0: the data is kept")
     ready = (situation.deployment or {}).get("status", {}).get("readyReplicas", 0)
     if ready:
@@ -196,6 +203,13 @@ def _available(situation: Situation) -> Aspect:
 def _storage_ready(situation: Situation) -> Aspect:
     claim = situation.claim
     if claim is not None and _phase(claim) == "Bound":
+        wished, asked = situation.memory.spec.storage.embedded.size, situation.memory.claim_size
+        if not same_quantity(wished, asked):
+            text = (
+                f"claim {name_of(claim)} has {asked}, more than the {wished} of storage.embedded.size: "
+                "a volume cannot shrink"
+            )
+            return Aspect("StorageReady", "True", "LargerThanWished", text)
         return Aspect("StorageReady", "True", "Bound", f"claim {name_of(claim)} has its volume")
     problem = _volume_is_impossible(situation)
     if problem is not None:
@@ -203,7 +217,7 @@ def _storage_ready(situation: Situation) -> Aspect:
     return Aspect("StorageReady", "False", "WaitingForVolume", "the claim has no volume yet")
 
 
-def _growing(situation: Situation) -> str | None:
+def _growing(situation: Situation) -> Aspect | None:
     claim = situation.claim
     if claim is None or _phase(claim) != "Bound":
         return None
@@ -213,7 +227,8 @@ def _growing(situation: Situation) -> str | None:
     is_growing = any(one["type"] in _RESIZE_CONDITIONS for one in conditions)
     if present is None or not is_growing or same_quantity(wished, present):
         return None
-    return f"the volume grows from {present} to {wished}"
+    text = f"the volume grows from {present} to {wished}"
+    return Aspect("ResizePending", "True", "VolumeGrowing", text)
 
 
 _RESIZE_CONDITIONS = frozenset({"Resizing", "FileSystemResizePending"})
@@ -228,3 +243,70 @@ def capacity_of(claim: Manifest) -> str | None:
 def _phase(claim: Manifest) -> str:
     phase: str = claim.get("status", {}).get("phase", "Pending")
     return phase
+
+
+def _paused(situation: Situation) -> Aspect | None:
+    if not situation.memory.is_paused:
+        return None
+    text = (
+        "the operator changes nothing until spec.paused and the annotation that pauses are removed"
+    )
+    return Aspect("Paused", "True", "Paused", text)
+
+
+def _hibernated(situation: Situation) -> Aspect | None:
+    if not situation.memory.is_hibernated:
+        return None
+    text = "no server runs until spec.hibernated and the annotation that hibernates are removed"
+    return Aspect("Hibernated", "True", "Hibernated", text)
+
+
+def _update_pending(situation: Situation) -> Aspect | None:
+    choice = situation.choice
+    if choice.pending is None:
+        return None
+    newest = choice.newest
+    cause = "the new operator release" if choice.pending == "NewRelease" else "the change"
+    image = "" if newest.image == choice.running.image else f" with the image {newest.image}"
+    text = f"{cause} would make new pods{image}: to let it, set the annotation {APPROVE_ANNOTATION} to {newest.name}"
+    return Aspect("UpdatePending", "True", choice.pending, text)
+
+
+def _rolled_back(situation: Situation) -> Aspect | None:
+    failed = situation.choice.failed
+    if failed is None:
+        return None
+    told = situation.observed.condition("RolledBack")
+    stalled = situation.observed.condition("Stalled")
+    if told is not None and not situation.observed.is_new_generation:
+        return Aspect("RolledBack", "True", "RolledBack", str(told["message"]))
+    cause = stalled["message"] if stalled else "it did not succeed"
+    text = (
+        f"revision {failed.name} was taken back, the pods run {situation.choice.running.name}: {cause}; "
+        f"correct the spec, or set the annotation {RESTART_ANNOTATION} to try it again"
+    )
+    return Aspect("RolledBack", "True", "RolledBack", text)
+
+
+def _monitored(situation: Situation) -> Aspect | None:
+    if not situation.memory.spec.monitoring.pod_monitor.enabled:
+        return None
+    if POD_MONITOR in situation.observed.unserved:
+        text = (
+            "the cluster does not know the kind PodMonitor: install the Prometheus operator, or disable "
+            "spec.monitoring.podMonitor"
+        )
+        return Aspect("Monitored", "False", "KindNotServed", text)
+    return Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
+
+
+_ASPECTS: tuple[Callable[[Situation], Aspect | None], ...] = (
+    _available,
+    _storage_ready,
+    _monitored,
+    _growing,
+    _paused,
+    _hibernated,
+    _update_pending,
+    _rolled_back,
+)

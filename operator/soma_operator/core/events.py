@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from soma_operator.core.content import content_hash
 from soma_operator.core.kinds import EVENT, SOMA_MEMORY, Manifest
 from soma_operator.core.observed import Observed
-from soma_operator.core.render.metadata import content_hash
 from soma_operator.core.status import Status, condition, format_time
 
 _CALM = frozenset(

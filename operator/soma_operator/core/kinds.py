@@ -27,7 +27,12 @@ class Kind:
 SOMA_MEMORY = Kind("memory.soma.sh", "v1alpha1", "SomaMemory", "somamemories")
 
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+HORIZONTAL_POD_AUTOSCALER = Kind(
+    "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
+)
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 PERSISTENT_VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 SERVICE = Kind("", "v1", "Service", "services")
@@ -36,21 +41,29 @@ SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POD = Kind("", "v1", "Pod", "pods")
+POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
 
 CHILD_KINDS = (
     SERVICE_ACCOUNT,
+    NETWORK_POLICY,
+    CONTROLLER_REVISION,
     CONFIG_MAP,
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
     POD_DISRUPTION_BUDGET,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
 )
-"""Kinds rendered for a SomaMemory, in the order of applying: what a pod mounts or names exists before the pod."""
+"""Kinds rendered for a SomaMemory, in the order of applying: what a pod mounts, names or is guarded by exists before
+the pod; what takes a pod back is stored before the pod is made."""
+
+OPTIONAL_KINDS = (POD_MONITOR,)
+"""Kinds of children that a cluster may not know: not watched, and looked for only where they are wished for."""
 
 _KINDS = {
     (kind.api_version, kind.name): kind
-    for kind in (SOMA_MEMORY, *CHILD_KINDS, EVENT, LEASE, POD, STORAGE_CLASS)
+    for kind in (SOMA_MEMORY, *CHILD_KINDS, *OPTIONAL_KINDS, EVENT, LEASE, POD, STORAGE_CLASS)
 }
 
 

@@ -38,6 +38,7 @@ class Observed:
         pods: Pods that carry the labels of this SomaMemory.
         storage_classes: All storage classes. None: not read, because nothing waits for a volume or because
             the operator may not read them.
+        unserved: Kinds of wished children that this cluster does not know.
         now: When the picture was taken.
         defaults: What the release decides.
     """
@@ -48,6 +49,7 @@ class Observed:
     storage_classes: tuple[Manifest, ...] | None
     now: datetime
     defaults: Defaults
+    unserved: frozenset[Kind] = frozenset()
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -65,6 +67,16 @@ class Observed:
         """The status as published last."""
         status: Mapping[str, Any] = self.resource.get("status") or {}
         return status
+
+    def condition(self, kind: str) -> Mapping[str, Any] | None:
+        """Return a condition of the status as published last."""
+        conditions: list[Mapping[str, Any]] = self.status.get("conditions", [])
+        return next((one for one in conditions if one["type"] == kind), None)
+
+    @property
+    def is_new_generation(self) -> bool:
+        """Whether the published status speaks of an earlier spec."""
+        return bool(self.status.get("observedGeneration") != self.metadata["generation"])
 
     def child(self, kind: Kind, name: str) -> Manifest | None:
         """Return the live object of this kind and name."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from soma_operator.core.kinds import (
     CHILD_KINDS,
+    OPTIONAL_KINDS,
     PERSISTENT_VOLUME_CLAIM,
     Manifest,
     controller_of,
@@ -30,6 +31,7 @@ MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
     "imagePullSecrets": ("name",),
     "ownerReferences": ("uid",),
     "ports": ("containerPort", "port", "protocol"),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "volumeMounts": ("mountPath",),
     "volumes": ("name",),
 }
@@ -40,6 +42,10 @@ An empty tuple, and every list not named here: the list belongs to one writer as
 
 ATOMIC_MAPS = frozenset({"selector", "matchLabels"})
 """Maps that belong to one writer as a whole: one more label in a selector is another selector."""
+
+
+OURS_ALONE = frozenset({"ingress", "egress"})
+"""Fields in which every list belongs to one writer: nobody may add a port to a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,30 +188,45 @@ def _unwished(prepared: Prepared, observed: Observed) -> list[Manifest]:
         and not is_deleting(live)
         and (controller_of(live) or {}).get("uid") == observed.metadata["uid"]
     ]
-    return sorted(unwished, key=lambda live: (CHILD_KINDS.index(kind_of(live)), name_of(live)))
+    return sorted(unwished, key=lambda live: (_ORDER.index(kind_of(live)), name_of(live)))
 
 
-def covers(live: Any, wished: Any, field: str = "") -> bool:
-    """Return whether a live value holds everything that is wished for in it."""
+_ORDER = (*CHILD_KINDS, *OPTIONAL_KINDS)
+
+
+def covers(live: Any, wished: Any, field: str = "", *, is_ours: bool = False) -> bool:
+    """Return whether a live value holds everything that is wished for in it.
+
+    Args:
+        live: What is there.
+        wished: What is to be there.
+        field: Name of the field that holds the values.
+        is_ours: Whether no other writer has a part in lists below.
+    """
+    is_ours = is_ours or field in OURS_ALONE
     if isinstance(wished, dict):
-        return isinstance(live, dict) and _covers_map(live, wished, field)
+        return isinstance(live, dict) and _covers_map(live, wished, field, is_ours=is_ours)
     if isinstance(wished, list):
-        return isinstance(live, list) and _covers_list(live, wished, field)
+        return isinstance(live, list) and _covers_list(live, wished, field, is_ours=is_ours)
     return bool(live == wished)
 
 
-def _covers_map(live: Manifest, wished: Manifest, field: str) -> bool:
+def _covers_map(live: Manifest, wished: Manifest, field: str, *, is_ours: bool) -> bool:
     if field in ATOMIC_MAPS and not (set(wished) >= set(live)):
         return False
     if field in ("requests", "limits"):
         return all(name in live and same_quantity(live[name], wished[name]) for name in wished)
-    return all(name in live and covers(live[name], wished[name], name) for name in wished)
+    return all(
+        name in live and covers(live[name], wished[name], name, is_ours=is_ours) for name in wished
+    )
 
 
-def _covers_list(live: list[Any], wished: list[Any], field: str) -> bool:
-    keys = MERGE_KEYS.get(field, ())
+def _covers_list(live: list[Any], wished: list[Any], field: str, *, is_ours: bool) -> bool:
+    keys = () if is_ours else MERGE_KEYS.get(field, ())
     if not keys:
-        return len(live) == len(wished) and all(map(covers, live, wished))
+        return len(live) == len(wished) and all(
+            covers(one, other, is_ours=is_ours) for one, other in zip(live, wished, strict=True)
+        )
     by_key = {merge_key(item, keys): item for item in live}
     return all(covers(by_key.get(merge_key(item, keys)), item) for item in wished)
 

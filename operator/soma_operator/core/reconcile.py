@@ -9,7 +9,9 @@ from soma_operator.core.kinds import is_deleting
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Plan, plan
 from soma_operator.core.render import render
+from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import ResolvedMemory, resolve
+from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose
 from soma_operator.core.status import (
     Status,
     condition,
@@ -43,12 +45,14 @@ class Decision:
 
     Attributes:
         memory: The resolved resource.
+        choice: Which revision runs.
         opening: A status to publish before the writes, when the generation is new to us.
         plan: The writes; empty while paused.
         is_complete: Whether nothing is left unwritten once the plan is carried out.
     """
 
     memory: ResolvedMemory
+    choice: Choice
     opening: Outcome | None
     plan: Plan
     is_complete: bool
@@ -62,27 +66,32 @@ def decide(observed: Observed) -> Decision | Outcome:
         memory = resolve(observed)
     except InvalidInput as error:
         return _outcome(invalid_status(invalid_spec(error), observed), observed)
-    wished = plan(render(memory), observed)
+    choice = choose(newest_revision(memory), memory, observed)
+    wished = plan(render(memory, choice, observed.unserved), observed)
     if memory.is_paused:
-        return Decision(memory, None, Plan((), ()), is_complete=wished.is_empty)
-    is_slow = bool(wished.actions) and _is_new(observed)
-    opening = _outcome(opening_status(memory, observed), observed) if is_slow else None
-    return Decision(memory, opening, wished, is_complete=not wished.obstacles)
+        return Decision(memory, choice, None, Plan((), ()), is_complete=wished.is_empty)
+    is_slow = bool(wished.actions) and observed.is_new_generation
+    opening = _outcome(opening_status(memory, choice, observed), observed) if is_slow else None
+    return Decision(memory, choice, opening, wished, is_complete=not wished.obstacles)
 
 
-def conclude(observed: Observed, memory: ResolvedMemory, applied: Applied) -> Outcome:
+def conclude(observed: Observed, decision: Decision, applied: Applied) -> Outcome:
     """Return what to publish after the writes."""
-    status = status_of(Situation(memory, observed, applied))
+    memory, choice = decision.memory, decision.choice
+    status = status_of(Situation(memory, observed, applied, choice))
     outcome = _outcome(status, observed)
-    deadline = deadline_of(status, memory.spec.update_strategy)
+    return Outcome(outcome.status, outcome.events, _wait_s(status, decision, observed))
+
+
+def _wait_s(status: Status, decision: Decision, observed: Observed) -> float | None:
+    """Return when time alone changes what was decided."""
+    strategy, stalled = decision.memory.spec.update_strategy, condition(status, "Stalled")
+    if stalled and stalled["reason"] in CAUSED_BY_PODS and decision.choice.failed is None:
+        return 0.0 if decision.choice.last_good and strategy.rollback.enabled else None
+    deadline = deadline_of(status, strategy)
     if deadline is None or condition(status, "Reconciling") is None:
-        return outcome
-    wait_s = (deadline - observed.now).total_seconds()
-    return Outcome(outcome.status, outcome.events, requeue_after_s=wait_s)
-
-
-def _is_new(observed: Observed) -> bool:
-    return bool(observed.status.get("observedGeneration") != observed.metadata["generation"])
+        return None
+    return (deadline - observed.now).total_seconds()
 
 
 def _outcome(status: Status, observed: Observed) -> Outcome:

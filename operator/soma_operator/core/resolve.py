@@ -7,13 +7,15 @@ from pydantic import ValidationError
 
 from soma_common.errors import InvalidInput, Violation
 from soma_operator.api.v1alpha1 import (
+    APPROVE_ANNOTATION,
+    HIBERNATE_ANNOTATION,
     PAUSE_ANNOTATION,
     RESTART_ANNOTATION,
     Image,
     SomaMemory,
     SomaMemorySpec,
 )
-from soma_operator.core.kinds import PERSISTENT_VOLUME_CLAIM
+from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.quantity import parse_quantity
 
@@ -38,9 +40,7 @@ class ImageReference:
     @property
     def version(self) -> str:
         """A short name for people and labels."""
-        if self.digest:
-            return self.digest.removeprefix("sha256:")[:12]
-        return self.tag or "latest"
+        return version_of(self.tag, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,30 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicas:
+    """How many servers there are to be.
+
+    Attributes:
+        wished: The number.
+        is_ours: Whether we write it; else an autoscaler does, and a write of ours would undo its own.
+    """
+
+    wished: int
+    is_ours: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedMemory:
     """One SomaMemory with nothing left open; renderers read nothing else.
 
     Attributes:
         spec: The spec with the operator's defaults filled in.
         claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
+        replicas: How many servers there are to be.
         is_paused: Whether nothing may be changed, by the spec or by the annotation.
+        is_hibernated: Whether no server may run, by the spec or by the annotation.
         restarted_at: Value of the annotation that restarts pods; None: never asked.
+        approved_revision: Value of the annotation that lets a waiting revision run.
     """
 
     namespace: str
@@ -78,8 +94,11 @@ class ResolvedMemory:
     spec: SomaMemorySpec
     image: ImageReference
     claim_size: str
+    replicas: Replicas
     is_paused: bool
+    is_hibernated: bool
     restarted_at: str | None
+    approved_revision: str | None
 
     @property
     def names(self) -> Names:
@@ -101,6 +120,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
     metadata = observed.metadata
     spec = _parsed(observed.resource)
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    is_hibernated = spec.hibernated or annotations.get(HIBERNATE_ANNOTATION) == "true"
     return ResolvedMemory(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -109,8 +129,11 @@ def resolve(observed: Observed) -> ResolvedMemory:
         spec=spec,
         image=_image(spec.image, observed.defaults),
         claim_size=_claim_size(spec.storage.embedded.size, observed),
+        replicas=_replicas(spec, observed, is_hibernated=is_hibernated),
         is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
+        is_hibernated=is_hibernated,
         restarted_at=annotations.get(RESTART_ANNOTATION),
+        approved_revision=annotations.get(APPROVE_ANNOTATION),
     )
 
 
@@ -150,6 +173,33 @@ def split_image(image: str) -> tuple[str, str | None, str | None]:
     # A colon before the last slash belongs to the registry's port.
     last, _, tag = last.partition(":")
     return f"{head}{slash}{last}", tag or None, digest or None
+
+
+def version_of(tag: str | None, digest: str | None) -> str:
+    """Return a short name of an image for people and labels."""
+    return digest.removeprefix("sha256:")[:12] if digest else tag or "latest"
+
+
+def _replicas(spec: SomaMemorySpec, observed: Observed, *, is_hibernated: bool) -> Replicas:
+    if is_hibernated:
+        return Replicas(0)
+    if spec.autoscaling.type == "None":
+        return Replicas(spec.replicas)
+    deployment = observed.child(DEPLOYMENT, observed.key.name)
+    present = 0 if deployment is None else deployment["spec"].get("replicas", 1)
+    # An autoscaler leaves a target of 0 alone: after hibernation somebody has to wake it.
+    if deployment is None or present == 0:
+        return Replicas(spec.autoscaling.min_replicas)
+    # What nobody else owns would fall back to 1 if we let go of it: it is held until the autoscaler writes its own.
+    return Replicas(present, is_ours=not _is_scaled_by_others(deployment))
+
+
+def _is_scaled_by_others(deployment: Manifest) -> bool:
+    return any(
+        entry.get("subresource") == "scale"
+        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in deployment["metadata"].get("managedFields", [])
+    )
 
 
 def _claim_size(wished: str, observed: Observed) -> str:

@@ -24,6 +24,7 @@ from soma_operator.core.observed import Observed
 from soma_operator.core.pods import Finding
 from soma_operator.core.render.metadata import selector_of
 from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.revision import Choice
 
 Status = dict[str, Any]
 
@@ -33,32 +34,56 @@ CONDITION_TYPES = (
     "Stalled",
     "Available",
     "StorageReady",
+    "Monitored",
     "ResizePending",
+    "UpdatePending",
+    "RolledBack",
+    "Hibernated",
     "Paused",
 )
 """Every condition that may be published, in the order of publishing."""
 
 
-def opening_status(memory: ResolvedMemory, observed: Observed) -> Status:
+def opening_status(memory: ResolvedMemory, choice: Choice, observed: Observed) -> Status:
     """Return the first status of a new generation, from before anything was done for it."""
     finding = Finding("Progressing", ROLLING, is_known=False)
-    kept = [aspect for aspect in _published(observed) if aspect.type not in ("Ready", *_ABNORMAL)]
-    fields = {**_kept_fields(observed), **_wished_fields(memory, observed)}
+    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    fields = {**_kept_fields(observed), **_wished_fields(memory, choice)}
     return _document(observed, [*_verdict(finding, memory, observed), *kept], fields, "Progressing")
 
 
 def status_of(situation: Situation) -> Status:
     """Return the status of a resource whose plan was carried out."""
-    memory, observed = situation.memory, situation.observed
+    memory = situation.memory
     problem = find_problem(situation)
+    told = aspects(situation)
+    verdict, phase = _judged(situation, problem, told)
+    fields = {
+        **_wished_fields(memory, situation.choice),
+        **_revisions(situation, is_good=problem is None),
+        **_counters(situation),
+    }
+    return _document(situation.observed, [*verdict, *told], fields, phase)
+
+
+def _judged(
+    situation: Situation, problem: Finding | None, told: tuple[Aspect, ...]
+) -> tuple[list[Aspect], str]:
+    """Return what Ready, Reconciling and Stalled say, and the phase."""
+    memory, choice = situation.memory, situation.choice
     if memory.is_paused:
-        verdict = [_paused_verdict(situation, problem)]
-        phase = "Paused"
-    else:
-        verdict = _verdict(problem, memory, observed)
-        phase = _phase(verdict, memory)
-    fields = {**_wished_fields(memory, observed), **_counters(situation)}
-    return _document(observed, [*verdict, *aspects(situation)], fields, phase)
+        return [
+            _held(situation, problem, "Paused", "paused before the wish was fulfilled")
+        ], "Paused"
+    taken_back = next((one.message for one in told if one.type == "RolledBack"), None)
+    if taken_back is not None:
+        finding = Finding("RolledBack", taken_back, is_final=True)
+        return _verdict(finding, memory, situation.observed), "RolledBack"
+    if choice.pending == "ApprovalNeeded" and choice.newest.wish != choice.running.wish:
+        text = "a change of the spec waits for approval"
+        return [Aspect("Ready", "Unknown", "UpdatePending", text)], "UpdatePending"
+    verdict = _verdict(problem, memory, situation.observed)
+    return verdict, _phase(verdict, memory)
 
 
 def invalid_status(finding: Finding, observed: Observed) -> Status:
@@ -67,7 +92,7 @@ def invalid_status(finding: Finding, observed: Observed) -> Status:
         Aspect("Ready", "False", finding.reason, finding.message),
         Aspect("Stalled", "True", finding.reason, finding.message),
     ]
-    kept = [aspect for aspect in _published(observed) if aspect.type not in ("Ready", *_ABNORMAL)]
+    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
     return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
 
 
@@ -135,6 +160,9 @@ def format_time(moment: datetime) -> str:
 
 _ABNORMAL = ("Reconciling", "Stalled")
 
+_OF_A_GENERATION = ("Ready", *_ABNORMAL, "UpdatePending", "RolledBack")
+"""Conditions that say nothing about the next generation."""
+
 
 def _verdict(problem: Finding | None, memory: ResolvedMemory, observed: Observed) -> list[Aspect]:
     if problem is None:
@@ -165,15 +193,17 @@ def _overdue(problem: Finding, memory: ResolvedMemory) -> Finding:
 
 
 def _ready(memory: ResolvedMemory) -> Aspect:
-    if memory.spec.replicas == 0:
+    if memory.is_hibernated:
+        return Aspect("Ready", "True", "Hibernated", "asleep as wished; the data is kept")
+    if memory.replicas.wished == 0:
         return Aspect("Ready", "True", "ScaledToZero", "stopped as wished; the data is kept")
     return Aspect("Ready", "True", "Ready", f"serving on {_address(memory)}")
 
 
-def _paused_verdict(situation: Situation, problem: Finding | None) -> Aspect:
+def _held(situation: Situation, problem: Finding | None, reason: str, message: str) -> Aspect:
     if problem is None and situation.applied.is_complete:
         return _ready(situation.memory)
-    return Aspect("Ready", "Unknown", "Paused", "paused before the wish was fulfilled")
+    return Aspect("Ready", "Unknown", reason, message)
 
 
 def _phase(verdict: list[Aspect], memory: ResolvedMemory) -> str:
@@ -182,15 +212,18 @@ def _phase(verdict: list[Aspect], memory: ResolvedMemory) -> str:
         return "Stalled"
     if "Reconciling" in types:
         return "Progressing"
-    return "Stopped" if memory.spec.replicas == 0 else "Ready"
+    if memory.is_hibernated:
+        return "Hibernated"
+    return "Stopped" if memory.replicas.wished == 0 else "Ready"
 
 
 def _progress_started_at(observed: Observed) -> str:
     """Return since when the resource is on its way: a new generation starts anew, so does leaving Ready."""
     status = observed.status
-    is_new = status.get("observedGeneration") != observed.metadata["generation"]
     started: str | None = status.get("progressStartedAt")
-    return format_time(observed.now) if is_new or started is None else started
+    if observed.is_new_generation or started is None:
+        return format_time(observed.now)
+    return started
 
 
 def _document(
@@ -205,7 +238,7 @@ def _document(
         "operatorVersion": observed.defaults.operator_version,
     }
     types = {aspect.type: aspect.status for aspect in found}
-    if phase in ("Progressing", "Stalled") and types["Ready"] != "True":
+    if phase in ("Progressing", "Stalled", "RolledBack") and types["Ready"] != "True":
         status["progressStartedAt"] = _progress_started_at(observed)
     return status
 
@@ -234,7 +267,7 @@ def _published(observed: Observed) -> list[Aspect]:
 
 
 _COUNTERS = ("replicas", "readyReplicas", "updatedReplicas", "storage")
-_WISHED = ("selector", "image", "version", "endpoints")
+_WISHED = ("selector", "image", "version", "endpoints", "currentRevision", "lastGoodRevision")
 
 
 def _kept_fields(observed: Observed) -> Status:
@@ -243,13 +276,23 @@ def _kept_fields(observed: Observed) -> Status:
     }
 
 
-def _wished_fields(memory: ResolvedMemory, observed: Observed) -> Status:
+def _revisions(situation: Situation, *, is_good: bool) -> Status:
+    choice = situation.choice
+    has_served = is_good and situation.applied.is_complete and situation.memory.replicas.wished > 0
+    last_good = choice.running if has_served else choice.last_good
+    revisions = {"lastGoodRevision": last_good, "failedRevision": choice.failed}
+    return {name: revision.name for name, revision in revisions.items() if revision is not None}
+
+
+def _wished_fields(memory: ResolvedMemory, choice: Choice) -> Status:
     host = f"{memory.name}.{memory.namespace}.svc"
-    labels = selector_of(observed.key.name)
+    labels = selector_of(memory.name)
     return {
         "selector": ",".join(f"{name}={value}" for name, value in sorted(labels.items())),
-        "image": memory.image.full,
-        "version": memory.image.version,
+        "currentRevision": choice.running.name,
+        "updateRevision": choice.newest.name,
+        "image": choice.running.image,
+        "version": choice.running.version,
         "endpoints": {"grpc": _address(memory), "http": f"{host}:{HTTP_PORT}"},
     }
 

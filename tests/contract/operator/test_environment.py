@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from soma_common.settings import SMFSettings, load_settings
 from soma_operator.api.v1alpha1 import DEFAULT_DIMENSIONS, GRPC_PORT, HTTP_PORT, SPEC_RULES
 from soma_operator.core.kinds import Manifest
-from soma_operator.core.render.config_map import (
+from soma_operator.core.render.environment import (
     DRAIN_DELAY_S,
     DRAIN_S,
     GRACE_PERIOD_S,

@@ -17,7 +17,59 @@ def embedded(**fields: str) -> Manifest:
     return {"storage": {"type": "Embedded", "embedded": fields}}
 
 
+def a_spread(key: str) -> Manifest:
+    return {"topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1}
+
+
+HPA = {"type": "HPA"}
+CPU = {"resources": {"requests": {"cpu": "1"}}}
+
 CREATIONS = [
+    (
+        {"autoscaling": {"maxReplicas": 1}},
+        {"autoscaling": {"maxReplicas": 2}},
+        "autoscaling.maxReplicas must be 1 with storage.type Embedded: one volume is held by one server",
+    ),
+    (
+        {"autoscaling": {"minReplicas": 1}},
+        {"autoscaling": {"minReplicas": 2}},
+        "autoscaling.minReplicas must not be above autoscaling.maxReplicas (default 1)",
+    ),
+    (
+        {"autoscaling": HPA, **CPU},
+        {"autoscaling": HPA, "resources": {"requests": {"memory": "1Gi"}}},
+        "autoscaling.type HPA compares with resources.requests.cpu: name one",
+    ),
+    (
+        {"podTemplate": {"labels": {"team": "a"}}},
+        {"podTemplate": {"labels": {"app.kubernetes.io/name": "b"}}},
+        "podTemplate.labels must not begin with 'app.kubernetes.io/': these are the operator's",
+    ),
+    (
+        {"podTemplate": {"annotations": {"team": "a"}}},
+        {"podTemplate": {"annotations": {"memory.soma.sh/restartedAt": "b"}}},
+        "podTemplate.annotations must not begin with 'memory.soma.sh/': these are the operator's",
+    ),
+    (
+        {"podTemplate": {"tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b"}]}},
+        {"podTemplate": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        "a toleration with the operator Exists has no value: remove one of them",
+    ),
+    (
+        {"podTemplate": {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}},
+        {"podTemplate": {"tolerations": [{"effect": "NoExecute"}]}},
+        "a toleration without a key tolerates every taint, which takes the operator Exists",
+    ),
+    (
+        {"podTemplate": {"topologySpreadConstraints": [a_spread("zone"), a_spread("host")]}},
+        {"podTemplate": {"topologySpreadConstraints": [a_spread("zone"), a_spread("zone")]}},
+        "Duplicate value",
+    ),
+    (
+        {"monitoring": {"podMonitor": {"interval": "30s"}}},
+        {"monitoring": {"podMonitor": {"interval": "soon"}}},
+        "monitoring.podMonitor.interval must be a number and 's', 'm' or 'h', such as '30s'",
+    ),
     (
         {"replicas": 1},
         {"replicas": 2},

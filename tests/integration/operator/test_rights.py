@@ -3,11 +3,19 @@
 import pytest
 import yaml
 
-from soma_operator.core.kinds import POD_DISRUPTION_BUDGET, SOMA_MEMORY
+from soma_operator.core.kinds import (
+    HORIZONTAL_POD_AUTOSCALER,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    POD_MONITOR,
+    SOMA_MEMORY,
+    Kind,
+    Manifest,
+)
 from tests.support.audit import Trail
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess
-from tests.support.operator_rooms import ACCOUNT, chart
+from tests.support.operator_rooms import ACCOUNT, chart, serve_pod_monitors
 
 Right = tuple[str, str, str]
 """API group, resource, verb."""
@@ -17,10 +25,18 @@ Right = tuple[str, str, str]
 def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> None:
     """A story that needs all of them uses exactly the rights of the chart, and nothing is denied."""
     trail = Trail(api.plane.audit_log, ACCOUNT)
-    room.make()
+    serve_pod_monitors(api)
+    room.make(spec=EVERYTHING)
     room.run()
-    room.edit({"spec": {"podDisruptionBudget": {"enabled": False}}})
-    eventually(lambda: api.read(POD_DISRUPTION_BUDGET, room.namespace, "mem") is None or None)
+    monitoring = {"logLevel": "Debug", "podMonitor": {"interval": "15s"}}
+    room.edit(
+        {"spec": {"monitoring": monitoring, "autoscaling": {"targetCPUUtilizationPercentage": 70}}}
+    )
+    room.wait_for("Reconciling", "True")
+    room.run()
+    room.edit({"spec": NOTHING})
+    for kind in (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, POD_MONITOR):
+        wait_until_gone(room, kind)
     for storage_class in ("gold", "silver"):
         room.make("other", {"storage": {"embedded": {"storageClassName": storage_class}}})
         room.wait_for("Ready", "False", name="other")
@@ -32,6 +48,26 @@ def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> No
     assert used == granted()
     denied = [entry for entry in trail.entries() if entry["responseStatus"]["code"] in (401, 403)]
     assert denied == []
+
+
+EVERYTHING: Manifest = {
+    "resources": {"requests": {"cpu": "1"}},
+    "autoscaling": {"type": "HPA"},
+    "monitoring": {"podMonitor": {"enabled": True}},
+}
+"""A wish for all kinds of children."""
+
+NOTHING: Manifest = {
+    "autoscaling": None,
+    "monitoring": None,
+    "networkPolicy": {"enabled": False},
+    "podDisruptionBudget": {"enabled": False},
+}
+"""A change that takes back all that may be missing."""
+
+
+def wait_until_gone(room: Room, kind: Kind) -> None:
+    eventually(lambda: room.api.read(kind, room.namespace, "mem") is None or None)
 
 
 def granted() -> set[Right]:

@@ -5,8 +5,10 @@ import operator
 import re
 import sysconfig
 from pathlib import Path
+from typing import get_args
 
 from soma_operator.core.reasons import REASONS
+from soma_operator.core.revision import Pending
 from soma_operator.core.status import CONDITION_TYPES
 from soma_operator.settings import OperatorSettings
 
@@ -42,6 +44,8 @@ def test_every_reason_is_explained() -> None:
         for node in call.args[:3]
         if isinstance(node, ast.Constant) and re.fullmatch("[A-Z][A-Za-z]+", str(node.value))
     }
+
+    used |= set(get_args(Pending))
 
     assert used - set(CONDITION_TYPES) - {"True", "False", "Unknown"} <= set(REASONS)
     assert set(REASONS) - {"Ready", "Paused"} <= used

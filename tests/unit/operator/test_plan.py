@@ -21,11 +21,18 @@ from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Apply, Delete, Plan, covers, plan
 from soma_operator.core.render import render
 from soma_operator.core.resolve import resolve
-from tests.support.somamemories import a_somamemory, observed_of, rendered, settled, specs
+from tests.support.somamemories import (
+    a_somamemory,
+    choice_of,
+    observed_of,
+    rendered,
+    settled,
+    specs,
+)
 
 
 def plan_of(observed: Observed) -> Plan:
-    return plan(render(resolve(observed)), observed)
+    return plan(render(resolve(observed), choice_of(observed)), observed)
 
 
 def verbs(found: Plan) -> list[str]:

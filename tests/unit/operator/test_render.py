@@ -8,8 +8,12 @@ import yaml
 from hypothesis import given
 
 from soma_operator.core.kinds import (
+    CHILD_KINDS,
     CONFIG_MAP,
     DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    NETWORK_POLICY,
+    OPTIONAL_KINDS,
     PERSISTENT_VOLUME_CLAIM,
     Kind,
     Manifest,
@@ -20,7 +24,7 @@ from soma_operator.core.kinds import (
 from soma_operator.core.render import render
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, MANAGED_BY_LABEL
 from soma_operator.core.resolve import resolve
-from tests.support.somamemories import UID, a_somamemory, observed_of, specs
+from tests.support.somamemories import UID, a_somamemory, choice_of, observed_of, specs
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -38,16 +42,53 @@ FULL: Manifest = {
     "embeddings": {"provider": "None", "dimensions": 384},
     "service": {"type": "LoadBalancer", "port": 443, "annotations": {"cloud.test/internal": "1"}},
     "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}},
+    "podTemplate": {
+        "labels": {"team": "a"},
+        "annotations": {"mesh.test/inject": "true"},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "memory", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [
+                        {
+                            "matchExpressions": [
+                                {"key": "arch", "operator": "In", "values": ["amd64"]}
+                            ]
+                        }
+                    ]
+                }
+            }
+        },
+        "topologySpreadConstraints": [
+            {
+                "topologyKey": "zone",
+                "whenUnsatisfiable": "DoNotSchedule",
+                "maxSkew": 1,
+                "minDomains": 2,
+            }
+        ],
+        "priorityClassName": "high",
+    },
+    "autoscaling": {"type": "HPA", "minReplicas": 2, "maxReplicas": 5},
+    "networkPolicy": {
+        "allowFrom": [{"podSelector": {"matchLabels": {"role": "agent"}}}],
+        "egress": [{"ports": [{"port": 4317, "protocol": "TCP"}]}],
+    },
     "podDisruptionBudget": {"enabled": True, "maxUnavailable": 0},
-    "updateStrategy": {"progressDeadlineSeconds": 120},
-    "monitoring": {"logLevel": "Debug"},
+    "updateStrategy": {"type": "Supervised", "progressDeadlineSeconds": 120},
+    "monitoring": {
+        "logLevel": "Debug",
+        "podMonitor": {"enabled": True, "interval": "15s", "labels": {"prometheus": "main"}},
+    },
     "limits": {"maxMessageBytes": 1048576, "maxPayloadBytes": 65536, "maxConcurrentCalls": 64},
     "deletionPolicy": "Delete",
 }
 
 
 def manifests_of(resource: Manifest) -> tuple[Manifest, ...]:
-    return render(resolve(observed_of(resource))).manifests
+    observed = observed_of(resource)
+    return render(resolve(observed), choice_of(observed)).manifests
 
 
 def one_of(
@@ -89,11 +130,14 @@ def test_every_child_belongs_to_its_resource(spec: Manifest) -> None:
 
 
 @given(specs())
-def test_the_deployment_comes_last(spec: Manifest) -> None:
-    """What a pod mounts or names is applied before the pod's template."""
-    manifests = manifests_of(a_somamemory(spec=spec))
+def test_children_come_in_order(spec: Manifest) -> None:
+    """What a pod mounts, names or is guarded by is applied before the pod's template."""
+    order = [
+        (*CHILD_KINDS, *OPTIONAL_KINDS).index(kind_of(one))
+        for one in manifests_of(a_somamemory(spec=spec))
+    ]
 
-    assert [kind_of(one) for one in manifests].index(DEPLOYMENT) == len(manifests) - 1
+    assert order == sorted(order)
 
 
 @given(specs())
@@ -171,9 +215,95 @@ def test_names_are_made_of_the_resource() -> None:
 
     assert names == {
         "ServiceAccount": "notes",
+        "NetworkPolicy": "notes",
+        "ControllerRevision": f"notes-{choice_of(observed_of(a_somamemory('notes'))).running.name}",
         "ConfigMap": "notes-config",
         "PersistentVolumeClaim": "notes-data",
         "Service": "notes",
         "PodDisruptionBudget": "notes",
         "Deployment": "notes",
     }
+
+
+def test_labels_of_the_user_never_replace_those_that_pods_are_found_by() -> None:
+    """A label that the operator rules keeps its value, also where the API server's rule was not asked."""
+    spec = {"podTemplate": {"labels": {"app.kubernetes.io/name": "mine", "team": "a"}}}
+
+    labels = one_of(DEPLOYMENT, spec)["spec"]["template"]["metadata"]["labels"]
+
+    assert labels["app.kubernetes.io/name"] == "somamemory"
+    assert labels["team"] == "a"
+
+
+def test_the_policy_lets_in_what_is_needed_and_name_service_out() -> None:
+    """gRPC from those who are named, health from everybody, DNS and the named back ends out; nothing else."""
+    spec = {
+        "networkPolicy": {
+            "allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+            "egress": [{"ports": [{"port": 5432, "protocol": "TCP"}]}],
+        }
+    }
+
+    policy = one_of(NETWORK_POLICY, spec)["spec"]
+
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert [(rule.get("from"), rule["ports"][0]["port"]) for rule in policy["ingress"]] == [
+        ([{"ipBlock": {"cidr": "10.0.0.0/8"}}], 50053),
+        (None, 8080),
+    ]
+    assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [
+        [53, 53],
+        [5432],
+    ]
+
+
+def test_hibernation_stops_the_servers_and_changes_no_pod_template() -> None:
+    """Asleep by the spec or by the annotation: no replicas, and what the pods are made of stays."""
+    awake = one_of(DEPLOYMENT)["spec"]
+    by_spec = one_of(DEPLOYMENT, {"hibernated": True})["spec"]
+    by_annotation = one_of(DEPLOYMENT, annotations={"memory.soma.sh/hibernated": "true"})["spec"]
+
+    assert by_spec == by_annotation == {**awake, "replicas": 0}
+
+
+SCALED_BY_OTHERS = {
+    "manager": "kube-controller-manager",
+    "operation": "Update",
+    "subresource": "scale",
+    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("present", "managers", "expected"),
+    [
+        (None, [], 2),
+        (4, [], 4),
+        (4, [SCALED_BY_OTHERS], None),
+        (0, [SCALED_BY_OTHERS], 2),
+    ],
+    ids=["first", "before the autoscaler wrote", "after it wrote", "after hibernation"],
+)
+def test_the_number_of_replicas_is_left_to_the_autoscaler(
+    present: int | None, managers: list[Manifest], expected: int | None
+) -> None:
+    """Once an autoscaler has written a number we write none; until then the present one is held."""
+    resource = a_somamemory(
+        spec={"autoscaling": {"type": "HPA", "minReplicas": 2, "maxReplicas": 5}}
+    )
+    live = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "mem", "managedFields": managers},
+            "spec": {"replicas": present},
+        }
+    ]
+    observed = observed_of(resource, children=live if present is not None else [])
+
+    manifests = render(resolve(observed), choice_of(observed)).manifests
+
+    deployment = next(one for one in manifests if kind_of(one) == DEPLOYMENT)
+    assert deployment["spec"].get("replicas") == expected
+    scaler = next(one for one in manifests if kind_of(one) == HORIZONTAL_POD_AUTOSCALER)
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)

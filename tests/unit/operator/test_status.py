@@ -334,7 +334,7 @@ def test_the_opening_status_is_a_status_of_progress() -> None:
     decision = decide(observed)
     assert isinstance(decision, Decision)
 
-    status: Status = opening_status(decision.memory, observed)
+    status: Status = opening_status(decision.memory, decision.choice, observed)
 
     assert status["phase"] == "Progressing"
     assert status["endpoints"]["grpc"] == "mem.default.svc:50053"

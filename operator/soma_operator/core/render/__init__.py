@@ -1,16 +1,22 @@
 """From resolved values to manifests: one kind per file, one function per kind."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soma_operator.core.kinds import Manifest
+from soma_operator.core.kinds import POD_MONITOR, Kind, Manifest
 from soma_operator.core.render.config_map import config_map
+from soma_operator.core.render.controller_revision import controller_revision
 from soma_operator.core.render.deployment import deployment
+from soma_operator.core.render.horizontal_pod_autoscaler import horizontal_pod_autoscaler
 from soma_operator.core.render.metadata import with_applied_hash
+from soma_operator.core.render.network_policy import network_policy
 from soma_operator.core.render.persistent_volume_claim import persistent_volume_claim
 from soma_operator.core.render.pod_disruption_budget import pod_disruption_budget
+from soma_operator.core.render.pod_monitor import pod_monitor
 from soma_operator.core.render.service import service
 from soma_operator.core.render.service_account import service_account
 from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.revision import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +26,30 @@ class Prepared:
     manifests: tuple[Manifest, ...]
 
 
-def render(memory: ResolvedMemory) -> Prepared:
-    """Return every child; the Deployment comes last, for its pods mount and name the others."""
-    manifests = [
-        service_account(memory),
-        config_map(memory),
-        persistent_volume_claim(memory),
-        service(memory),
-    ]
-    if memory.spec.pod_disruption_budget.enabled:
-        manifests.append(pod_disruption_budget(memory))
-    manifests.append(deployment(memory))
+def render(
+    memory: ResolvedMemory, choice: Choice, unserved: frozenset[Kind] = frozenset()
+) -> Prepared:
+    """Return every child that this cluster can hold, in the order of `CHILD_KINDS`."""
+    manifests = _manifests(memory, choice, unserved)
     return Prepared(tuple(with_applied_hash(manifest) for manifest in manifests))
+
+
+def _manifests(
+    memory: ResolvedMemory, choice: Choice, unserved: frozenset[Kind]
+) -> Iterator[Manifest]:
+    spec = memory.spec
+    yield service_account(memory)
+    if spec.network_policy.enabled:
+        yield network_policy(memory)
+    for revision in choice.kept:
+        yield controller_revision(memory, revision)
+    yield config_map(memory, choice.running)
+    yield persistent_volume_claim(memory)
+    yield service(memory)
+    if spec.pod_disruption_budget.enabled:
+        yield pod_disruption_budget(memory)
+    yield deployment(memory, choice.running)
+    if spec.autoscaling.type == "HPA":
+        yield horizontal_pod_autoscaler(memory)
+    if spec.monitoring.pod_monitor.enabled and POD_MONITOR not in unserved:
+        yield pod_monitor(memory)

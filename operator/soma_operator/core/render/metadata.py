@@ -1,10 +1,9 @@
 """What all children have in common: labels, owner, hashes."""
 
-import hashlib
-import json
 import re
 from typing import Any
 
+from soma_operator.core.content import content_hash
 from soma_operator.core.kinds import SOMA_MEMORY, Kind, Manifest
 from soma_operator.core.resolve import ResolvedMemory
 
@@ -37,9 +36,9 @@ def labels_of(memory: ResolvedMemory) -> dict[str, str]:
     }
 
 
-def version_label(memory: ResolvedMemory) -> dict[str, str]:
-    """Return the version as a label, in the form that labels allow."""
-    text = re.sub(r"[^A-Za-z0-9]+$", "", memory.image.version[:63])
+def version_label(version: str) -> dict[str, str]:
+    """Return a version as a label, in the form that labels allow."""
+    text = re.sub(r"[^A-Za-z0-9]+$", "", version[:63])
     return {"app.kubernetes.io/version": text} if text else {}
 
 
@@ -63,7 +62,7 @@ def child(kind: Kind, name: str, memory: ResolvedMemory, **content: Any) -> Mani
         "metadata": {
             "name": name,
             "namespace": memory.namespace,
-            "labels": {**labels_of(memory), **version_label(memory)},
+            "labels": labels_of(memory),
             "ownerReferences": [owner_reference(memory)],
         },
         **content,
@@ -78,9 +77,3 @@ def with_applied_hash(manifest: Manifest) -> Manifest:
         APPLIED_HASH_ANNOTATION: content_hash(manifest),
     }
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
-
-
-def content_hash(content: object) -> str:
-    """Return a short hash that does not depend on the order of keys."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,62 @@
+"""SomaMemory, version v1alpha1: the types, and the only source of the CRD.
+
+Rules:
+    - A default here is the operator's; only `SCHEMA_DEFAULTED` fields get it from the API server as well, so that
+      what a user left open stays visible as open, and a later class of defaults can fill it.
+    - A rule over several fields is CEL, in `rules(...)`, with a sentence that names the mend.
+    - No default inside a list item; a list of objects has a key, or is atomic where the API that it is copied from
+      gives it none: else GitOps tools see differences.
+"""
+
+from pydantic import ConfigDict
+
+from soma_operator.api.v1alpha1.base import (
+    APPROVE_ANNOTATION,
+    DEFAULT_DIMENSIONS,
+    GRPC_PORT,
+    HIBERNATE_ANNOTATION,
+    HTTP_PORT,
+    NEVER_OBSERVED,
+    PAUSE_ANNOTATION,
+    QUANTITY_PATTERN,
+    RESTART_ANNOTATION,
+    ApiModel,
+)
+from soma_operator.api.v1alpha1.network import Limits
+from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
+from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
+from soma_operator.api.v1alpha1.status import SomaMemoryStatus
+from soma_operator.api.v1alpha1.workload import Image, UpdateStrategy
+
+__all__ = [
+    "APPROVE_ANNOTATION",
+    "DEFAULT_DIMENSIONS",
+    "GRPC_PORT",
+    "HIBERNATE_ANNOTATION",
+    "HTTP_PORT",
+    "NEVER_OBSERVED",
+    "PAUSE_ANNOTATION",
+    "QUANTITY_PATTERN",
+    "RESOURCE_RULES",
+    "RESTART_ANNOTATION",
+    "SCHEMA_DEFAULTED",
+    "SPEC_RULES",
+    "Image",
+    "Limits",
+    "SomaMemory",
+    "SomaMemorySpec",
+    "SomaMemoryStatus",
+    "UpdateStrategy",
+]
+
+
+class SomaMemory(ApiModel):
+    """A long-term memory for agents: a gRPC server and its durable store."""
+
+    model_config = ConfigDict(json_schema_extra=RESOURCE_RULES)
+
+    spec: SomaMemorySpec = SomaMemorySpec()
+    """What is wished for."""
+
+    status: SomaMemoryStatus | None = None
+    """What is observed."""

@@ -1,0 +1,84 @@
+"""The rules over several fields, as CEL that the API server checks."""
+
+from soma_operator.api.v1alpha1.base import DEFAULT_DIMENSIONS, rules
+
+
+def _value(path: str, default: str, of: str = "self") -> str:
+    """Return CEL for an optional field or its default.
+
+    Asked step by step with `has`: the shorter `.?` forgets the types, and with them the bounds that the API server
+    estimates the cost of a rule by.
+    """
+    parts = path.split(".")
+    steps = [".".join([of, *parts[: end + 1]]) for end in range(len(parts))]
+    there = " && ".join(f"has({step})" for step in steps)
+    return f"({there} ? {steps[-1]} : {default})"
+
+
+def _kept(path: str, default: str) -> str:
+    """Return the rule that an update does not change a value."""
+    return f"{_value(path, default)} == {_value(path, default, of='oldSelf')}"
+
+
+_MOVE = "export the memories and import them into a new SomaMemory"
+_EMBEDDED = "'Embedded'"
+_NONE = "'None'"
+_WORDLLAMA = "'Wordllama'"
+_SIZE = ("storage.embedded.size", "'10Gi'")
+_IS_NOT_LESS = (
+    f"quantity({_value(*_SIZE)}).compareTo(quantity({_value(*_SIZE, of='oldSelf')})) >= 0"
+)
+_DIMENSIONS = ("embeddings.dimensions", str(DEFAULT_DIMENSIONS))
+
+_HPA = f"{_value('autoscaling.type', _NONE)} != 'HPA'"
+_MOST = _value("autoscaling.maxReplicas", "1")
+
+SPEC_RULES = rules(
+    (
+        f"{_value('storage.type', _EMBEDDED)} != 'Embedded' || {_value('replicas', '1')} <= 1",
+        "storage.type Embedded keeps all memories on one volume, which one server holds: replicas must be 0 or 1",
+    ),
+    (
+        f"{_value('storage.type', _EMBEDDED)} != 'Embedded' || {_MOST} <= 1",
+        "autoscaling.maxReplicas must be 1 with storage.type Embedded: one volume is held by one server",
+    ),
+    (
+        f"{_value('autoscaling.minReplicas', '1')} <= {_MOST}",
+        "autoscaling.minReplicas must not be above autoscaling.maxReplicas (default 1)",
+    ),
+    (
+        f"{_HPA} || {_value('resources.requests', '{}')}.exists(name, name == 'cpu')",
+        "autoscaling.type HPA compares with resources.requests.cpu: name one",
+    ),
+    (
+        f"{_value('embeddings.provider', _WORDLLAMA)} != 'Wordllama' || {_value(*_DIMENSIONS)} in [64, 128, 256]",
+        "embeddings.dimensions must be 64, 128 or 256 with the provider Wordllama",
+    ),
+    (
+        f"{_value('limits.maxMessageBytes', '8388608')} > {_value('limits.maxPayloadBytes', '0')}",
+        "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
+    ),
+    (
+        _kept("storage.type", _EMBEDDED),
+        f"storage.type cannot be changed: {_MOVE}",
+    ),
+    (
+        _kept("storage.embedded.storageClassName", "''"),
+        f"storage.embedded.storageClassName cannot be changed: {_MOVE}",
+    ),
+    (
+        f"!isQuantity({_value(*_SIZE)}) || {_IS_NOT_LESS}",
+        f"storage.embedded.size cannot shrink: {_MOVE}",
+    ),
+    (
+        _kept(*_DIMENSIONS),
+        f"embeddings.dimensions cannot be changed: {_MOVE}",
+    ),
+)
+
+RESOURCE_RULES = rules(
+    (
+        "self.metadata.name.size() <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must be at most 52 characters of a-z, 0-9 and '-', first a letter, last not '-'",
+    ),
+)

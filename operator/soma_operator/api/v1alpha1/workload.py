@@ -1,0 +1,237 @@
+"""How the servers run: image, resources, placement, number, change."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from soma_operator.api.v1alpha1.base import (
+    ATOMIC,
+    KEYED_BY_NAME,
+    ApiModel,
+    LocalObjectReference,
+    Quantity,
+    rules,
+)
+
+Labels = dict[str, Annotated[str, Field(max_length=63)]]
+Annotations = dict[str, Annotated[str, Field(max_length=4096)]]
+
+
+class Image(ApiModel):
+    """Image of the memory server. What is left out is taken from the operator's own default."""
+
+    repository: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """Image without tag and digest, such as `registry.example.com/soma-memory-server`."""
+
+    tag: (
+        Annotated[
+            str,
+            Field(
+                max_length=128,
+                json_schema_extra=rules(
+                    (
+                        r"self.matches('^[A-Za-z0-9_][A-Za-z0-9._-]*$')",
+                        "image.tag must be letters, digits, '_', '.', '-', and start with a letter, digit or '_'",
+                    )
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """Tag of the image."""
+
+    digest: (
+        Annotated[
+            str,
+            Field(
+                max_length=71,
+                json_schema_extra=rules(
+                    (
+                        "self.matches('^sha256:[0-9a-f]{64}$')",
+                        "image.digest must be 'sha256:' and 64 hexadecimal digits",
+                    )
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    """Digest of the image; wins over the tag."""
+
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """When the node asks the registry."""
+
+    pull_secrets: Annotated[
+        list[LocalObjectReference],
+        Field(
+            max_length=16,
+            json_schema_extra=KEYED_BY_NAME,
+        ),
+    ] = []
+    """Secrets with the registry's credentials."""
+
+
+class Resources(ApiModel):
+    """Compute resources of the server's container."""
+
+    requests: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
+    """What the scheduler sets aside."""
+
+    limits: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
+    """What the container may not exceed."""
+
+
+class Toleration(ApiModel):
+    """A taint that pods may live with."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
+                "a toleration with the operator Exists has no value: remove one of them",
+            ),
+            (
+                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
+                "a toleration without a key tolerates every taint, which takes the operator Exists",
+            ),
+        )
+    )
+
+    key: Annotated[str, Field(max_length=317)] | None = None
+    """Key of the taint; absent: every key, with the operator Exists."""
+
+    operator: Literal["Equal", "Exists"] | None = None
+    """How value and taint are compared. Default: Equal."""
+
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """Value of the taint."""
+
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; absent: every effect."""
+
+    toleration_seconds: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    """How long a taint of effect NoExecute is lived with; absent: for ever."""
+
+
+class TopologySpreadConstraint(ApiModel):
+    """How pods are spread; they are counted by the memory's own labels."""
+
+    topology_key: Annotated[str, Field(min_length=1, max_length=317)]
+    """Label of nodes that makes up a domain, such as `topology.kubernetes.io/zone`."""
+
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
+    """What happens to a pod that cannot be placed so."""
+
+    max_skew: Annotated[int, Field(ge=1, le=1000)]
+    """Largest difference in pods between two domains."""
+
+    min_domains: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Fewest domains to count; only with DoNotSchedule."""
+
+
+class PodTemplate(ApiModel):
+    """What the pods get beside what the operator gives them."""
+
+    labels: Annotated[
+        Labels,
+        Field(
+            max_length=32,
+            json_schema_extra=rules(
+                (
+                    "self.all(key, !key.startsWith('app.kubernetes.io/'))",
+                    "podTemplate.labels must not begin with 'app.kubernetes.io/': these are the operator's",
+                )
+            ),
+        ),
+    ] = {}
+    """More labels of the pods."""
+
+    annotations: Annotated[
+        Annotations,
+        Field(
+            max_length=32,
+            json_schema_extra=rules(
+                (
+                    "self.all(key, !key.startsWith('memory.soma.sh/'))",
+                    "podTemplate.annotations must not begin with 'memory.soma.sh/': these are the operator's",
+                )
+            ),
+        ),
+    ] = {}
+    """More annotations of the pods."""
+
+    node_selector: Annotated[Labels, Field(max_length=32)] = {}
+    """Labels that a node must have."""
+
+    tolerations: Annotated[list[Toleration], Field(max_length=32, json_schema_extra=ATOMIC)] = []
+    """Taints that the pods may live with."""
+
+    affinity: Annotated[
+        dict[str, Any],
+        Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}),
+    ] = {}
+    """Affinity as in a pod's spec; the API server judges it when the Deployment is written."""
+
+    topology_spread_constraints: Annotated[
+        list[TopologySpreadConstraint],
+        Field(
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"],
+            },
+        ),
+    ] = []
+    """How the pods are spread over domains of nodes."""
+
+    priority_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """PriorityClass of the pods."""
+
+
+class Autoscaling(ApiModel):
+    """Who decides on the number of servers."""
+
+    type: Literal["None", "HPA"] = "None"
+    """None: `spec.replicas`. HPA: a HorizontalPodAutoscaler, and `spec.replicas` is not looked at. Default: None."""
+
+    min_replicas: Annotated[int, Field(ge=1, le=100)] = 1
+    """Fewest servers. Default: 1."""
+
+    max_replicas: Annotated[int, Field(ge=1, le=100)] = 1
+    """Most servers. Default: 1."""
+
+    target_cpu_utilization_percentage: Annotated[
+        int, Field(ge=1, le=1000, alias="targetCPUUtilizationPercentage")
+    ] = 80
+    """CPU that is aimed at, in percent of `resources.requests.cpu`. Default: 80."""
+
+
+class PodDisruptionBudgetSpec(ApiModel):
+    """What a drain of nodes may take away."""
+
+    enabled: bool = True
+    """Whether a PodDisruptionBudget is made. Default: true."""
+
+    max_unavailable: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Pods that may be away at once; 0 forbids every drain. Default: 1."""
+
+
+class Rollback(ApiModel):
+    """What happens to a change that does not succeed."""
+
+    enabled: bool = True
+    """Whether pods go back to the last good revision at the progress deadline; the spec stays. Default: true."""
+
+
+class UpdateStrategy(ApiModel):
+    """How a change reaches the pods."""
+
+    type: Literal["Automatic", "Supervised"] = "Automatic"
+    """Automatic: a change of the spec rolls out at once; what only a new operator release changes waits for approval
+    or for the next change that makes new pods anyway. Supervised: every change of the pods waits for approval.
+    Default: Automatic."""
+
+    progress_deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    """How long a change may take before it counts as failed. Default: 600."""
+
+    rollback: Rollback = Rollback()
+    """What happens to a change that does not succeed."""

@@ -1,0 +1,50 @@
+"""Settings of the server, as environment variables that SMFSettings reads."""
+
+from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, Limits
+from soma_operator.core.resolve import ResolvedMemory
+
+DATA_DIR = "/data"
+
+GRACE_PERIOD_S = 30
+"""From SIGTERM to SIGKILL of a pod; longer than delay and drain together."""
+
+DRAIN_DELAY_S = 3
+"""Endpoints forget a pod within about a second or two: until then it goes on serving."""
+
+DRAIN_S = 15
+
+
+LOCK_WAIT_S = GRACE_PERIOD_S + 10
+"""A pod that was deleted is replaced at once, while it still finishes its calls and holds the store."""
+
+
+def environment(memory: ResolvedMemory) -> dict[str, str]:
+    """Return the settings of the server."""
+    spec = memory.spec
+    return {
+        "SOMA_SERVICE": "somamemory",
+        "SOMA_INSTANCE": memory.name,
+        "SOMA_ENV": memory.namespace,
+        "SOMA_LOG_LEVEL": spec.monitoring.log_level.upper(),
+        "SOMA_LOG_FORMAT": "json",
+        "SOMA_GRPC_PORT": str(GRPC_PORT),
+        "SOMA_HTTP_PORT": str(HTTP_PORT),
+        "SOMA_STORE": spec.storage.type.lower(),
+        "SOMA_DATA_DIR": DATA_DIR,
+        "SOMA_LOCK_WAIT_S": str(LOCK_WAIT_S),
+        "SOMA_SYNCHRONOUS": spec.storage.embedded.synchronous.upper(),
+        "SOMA_EMBEDDER": spec.embeddings.provider.lower(),
+        "SOMA_EMBEDDING_DIMENSIONS": str(spec.embeddings.dimensions),
+        "SOMA_DRAIN_DELAY_S": str(DRAIN_DELAY_S),
+        "SOMA_DRAIN_S": str(DRAIN_S),
+        **_limits(spec.limits),
+    }
+
+
+def _limits(limits: Limits) -> dict[str, str]:
+    given = {
+        "SOMA_MAX_MESSAGE_BYTES": limits.max_message_bytes,
+        "SOMA_MAX_PAYLOAD_BYTES": limits.max_payload_bytes,
+        "SOMA_MAX_CONCURRENT_RPCS": limits.max_concurrent_calls,
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}

@@ -1,0 +1,121 @@
+"""The pods: template and settings, which together are a revision."""
+
+from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, RESTART_ANNOTATION
+from soma_operator.core.content import content_hash
+from soma_operator.core.kinds import Manifest
+from soma_operator.core.render.environment import DATA_DIR, GRACE_PERIOD_S, environment
+from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, labels_of, selector_of
+from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.revision import Revision, wish_of
+
+USER_ID = 10001
+"""User and group of the image; also the group that the volume is given to."""
+
+CONTAINER = "memory-server"
+
+TMP_DIR = "/tmp"  # noqa: S108 - a path in the pod, backed by an emptyDir: all else is read-only
+
+
+def newest_revision(memory: ResolvedMemory) -> Revision:
+    """Return what pods are made of by the newest wish and this release."""
+    return Revision(wish_of(memory), environment(memory), _pod_template(memory))
+
+
+def _pod_template(memory: ResolvedMemory) -> Manifest:
+    given = memory.spec.pod_template
+    annotations = {**given.annotations, CONFIG_HASH_ANNOTATION: content_hash(environment(memory))}
+    if memory.restarted_at is not None:
+        annotations[RESTART_ANNOTATION] = memory.restarted_at
+    return {
+        "metadata": {"labels": {**given.labels, **labels_of(memory)}, "annotations": annotations},
+        "spec": _pod_spec(memory),
+    }
+
+
+def _pod_spec(memory: ResolvedMemory) -> Manifest:
+    spec: Manifest = {
+        "serviceAccountName": memory.name,
+        "automountServiceAccountToken": False,
+        # Kubernetes would set variables such as MEMORY_PORT for each Service; one of them may look like a setting.
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_PERIOD_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            # Walking over every file of a large store at each start is needed once only.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(memory)],
+        "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": memory.names.claim}},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+    if memory.image.pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in memory.image.pull_secrets]
+    return {**spec, **_placement(memory)}
+
+
+def _placement(memory: ResolvedMemory) -> Manifest:
+    wish = memory.spec.pod_template
+    given = wish.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        include={"node_selector", "tolerations", "affinity", "priority_class_name"},
+    )
+    spread = [
+        {
+            **one.model_dump(by_alias=True, exclude_none=True),
+            "labelSelector": {"matchLabels": selector_of(memory.name)},
+        }
+        for one in wish.topology_spread_constraints
+    ]
+    return {
+        name: value
+        for name, value in {**given, "topologySpreadConstraints": spread}.items()
+        if value
+    }
+
+
+def _container(memory: ResolvedMemory) -> Manifest:
+    container: Manifest = {
+        "name": CONTAINER,
+        "image": memory.image.full,
+        "imagePullPolicy": memory.image.pull_policy,
+        "envFrom": [{"configMapRef": {"name": memory.names.config_map}}],
+        "ports": [
+            {"name": "grpc", "containerPort": GRPC_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": _probe("/healthz", period_s=1, failures=120),
+        "livenessProbe": _probe("/healthz", period_s=10, failures=3),
+        "readinessProbe": _probe("/readyz", period_s=2, failures=2),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        # The last lines of the log then tell in the status why the server stopped.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "data", "mountPath": DATA_DIR},
+            {"name": "tmp", "mountPath": TMP_DIR},
+        ],
+    }
+    resources = memory.spec.resources.model_dump(exclude_defaults=True)
+    if resources:
+        container["resources"] = resources
+    return container
+
+
+def _probe(path: str, *, period_s: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period_s,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }

@@ -1,0 +1,194 @@
+"""Revisions: what pods are made of, which one runs, and why it may not be the newest.
+
+Rule 1: a revision is the settings and the pod template together; both change at once, and both go back at once.
+Rule 2: what only a new release of the operator changes waits: an upgrade of the operator restarts no pod.
+Rule 3: a revision that served is the last good one; one that stalled gives way to it, and stays away until the
+        generation or the revision is another one. The spec is never touched.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from soma_operator.api.v1alpha1 import RESTART_ANNOTATION
+from soma_operator.core.content import content_hash
+from soma_operator.core.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    SOMA_MEMORY,
+    Manifest,
+    controller_of,
+    kind_of,
+)
+from soma_operator.core.observed import Observed
+from soma_operator.core.resolve import ResolvedMemory, split_image, version_of
+
+Pending = Literal["ApprovalNeeded", "NewRelease"]
+"""Why the newest revision waits, as a reason of UpdatePending."""
+
+NAME_LENGTH = 10
+
+REVISION_ANNOTATION = f"{SOMA_MEMORY.group}/revision"
+"""On the Deployment: name of the revision that its template is of."""
+
+CAUSED_BY_PODS = frozenset(
+    {
+        "ProgressDeadlineExceeded",
+        "ImageNotAvailable",
+        "ContainerNotStarted",
+        "CrashLooping",
+        "OutOfMemory",
+        "PodUnschedulable",
+        "PodsRefused",
+        "Refused",
+    }
+)
+"""Reasons of Stalled that an earlier revision may not have; a lost volume or a taken name it would have as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Something that pods are made of.
+
+    Attributes:
+        wish: Hash of the part of the spec that speaks of pods.
+        environment: Settings of the server.
+        template: Template of the pods.
+    """
+
+    wish: str
+    environment: Mapping[str, str]
+    template: Manifest
+
+    @property
+    def name(self) -> str:
+        """A short name: the same content has the same name."""
+        return content_hash([self.wish, self.pods])[:NAME_LENGTH]
+
+    @property
+    def pods(self) -> str:
+        """Hash of all that reaches a pod: a change of it makes new pods."""
+        return content_hash([self.environment, self.template])
+
+    @property
+    def image(self) -> str:
+        """Image of the server."""
+        image: str = self.template["spec"]["containers"][0]["image"]
+        return image
+
+    @property
+    def version(self) -> str:
+        """Short name of the image for people."""
+        _, tag, digest = split_image(self.image)
+        return version_of(tag, digest)
+
+    @property
+    def restarted_at(self) -> str | None:
+        """Value of the annotation that asked for a restart last."""
+        annotations: Mapping[str, str] = self.template["metadata"]["annotations"]
+        return annotations.get(RESTART_ANNOTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which revision runs.
+
+    Attributes:
+        newest: What the spec and this operator make.
+        running: What the pods are to run.
+        last_good: What served last, where it is known.
+        pending: Why the newest one waits; None: it does not.
+        failed: Revision of this generation that was taken back.
+    """
+
+    newest: Revision
+    running: Revision
+    last_good: Revision | None = None
+    pending: Pending | None = None
+    failed: Revision | None = None
+
+    @property
+    def kept(self) -> tuple[Revision, ...]:
+        """Revisions that are to be stored: the running one first."""
+        named = {one.name: one for one in (self.running, self.last_good, self.failed) if one}
+        return tuple(named.values())
+
+
+_OF_PODS: dict[str, Any] = {
+    "image": True,
+    "storage": {"type": True, "embedded": {"synchronous"}},
+    "embeddings": True,
+    "resources": True,
+    "pod_template": True,
+    "monitoring": {"log_level"},
+    "limits": True,
+}
+"""Fields of the spec that reach pods."""
+
+
+def wish_of(memory: ResolvedMemory) -> str:
+    """Return the hash of what the user, not the release, says about pods."""
+    said = memory.spec.model_dump(mode="json", include=_OF_PODS, exclude_defaults=True)
+    return content_hash([said, memory.restarted_at])
+
+
+def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choice:
+    """Decide which revision runs."""
+    stored = _stored(observed)
+    last_good = stored.get(str(observed.status.get("lastGoodRevision")))
+    current = stored.get(_current_name(observed))
+    failed = _failed(newest, stored, memory, observed) if last_good else None
+    if last_good and failed:
+        return Choice(newest, last_good, last_good, failed=failed)
+    pending = _pending(newest, current, memory) if current else None
+    if current and pending:
+        return Choice(newest, current, last_good, pending=pending)
+    return Choice(newest, newest, last_good)
+
+
+def _pending(newest: Revision, current: Revision, memory: ResolvedMemory) -> Pending | None:
+    if newest.pods == current.pods or newest.name == memory.approved_revision:
+        return None
+    if memory.restarted_at != current.restarted_at:
+        return None  # Pods are restarted anyway, because somebody asked for it.
+    if memory.spec.update_strategy.type == "Supervised":
+        return "ApprovalNeeded"
+    return "NewRelease" if newest.wish == current.wish else None
+
+
+def _failed(
+    newest: Revision, stored: Mapping[str, Revision], memory: ResolvedMemory, observed: Observed
+) -> Revision | None:
+    """Return the revision of this generation that gives way to the last good one."""
+    status = observed.status
+    if observed.is_new_generation or not memory.spec.update_strategy.rollback.enabled:
+        return None
+    failed = stored.get(str(status.get("failedRevision")))
+    if failed is not None:
+        # The same wish made by another release is not another try, unless somebody asks for it.
+        is_same = newest.wish == failed.wish and memory.approved_revision != newest.name
+        return failed if is_same or newest.name == failed.name else None
+    stalled = observed.condition("Stalled")
+    is_running = status.get("currentRevision") == newest.name
+    was_good = status.get("lastGoodRevision") == newest.name
+    if stalled and stalled["reason"] in CAUSED_BY_PODS and is_running and not was_good:
+        return newest
+    return None
+
+
+def _current_name(observed: Observed) -> str:
+    """Return what runs: the Deployment knows it best; without one, the status does."""
+    deployment = observed.child(DEPLOYMENT, observed.key.name)
+    annotations = (deployment or {}).get("metadata", {}).get("annotations") or {}
+    return str(annotations.get(REVISION_ANNOTATION, observed.status.get("currentRevision")))
+
+
+def _stored(observed: Observed) -> dict[str, Revision]:
+    found: list[dict[str, Any]] = [
+        one["data"]
+        for one in observed.children
+        if kind_of(one) == CONTROLLER_REVISION
+        and (controller_of(one) or {}).get("uid") == observed.metadata["uid"]
+    ]
+    revisions = [Revision(one["wish"], one["environment"], one["template"]) for one in found]
+    return {one.name: one for one in revisions}

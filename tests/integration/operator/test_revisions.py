@@ -1,0 +1,237 @@
+"""Roll-outs with a way back, updates that wait, sleep, and a number of servers that others decide."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from soma_operator.core.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SOMA_MEMORY,
+    Manifest,
+)
+from tests.support.audit import Trail
+from tests.support.gitops import kstatus
+from tests.support.kube_api import KubeApi, Room, eventually, path_of
+from tests.support.operator_process import OperatorProcess
+from tests.support.operator_rooms import ACCOUNT, an_operator
+from tests.support.somamemories import conditions_of
+
+OLD_IMAGE = "registry.test/server:1.0"
+NEW_IMAGE = "registry.test/server:2.0"
+
+IMPOSSIBLE = {
+    "containerStatuses": [
+        {
+            "name": "memory-server",
+            "image": "Wrong!",
+            "imageID": "",
+            "ready": False,
+            "restartCount": 0,
+            "state": {"waiting": {"reason": "InvalidImageName", "message": "no"}},
+        }
+    ]
+}
+"""The kubelet's word for an image that no waiting helps."""
+
+
+@pytest.fixture
+def operator(operator_kubeconfig: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator of the old release."""
+    with an_operator(operator_kubeconfig, tmp_path, server_image=OLD_IMAGE) as process:
+        yield process.wait_leading()
+
+
+def image(room: Room) -> str:
+    return str(room.child(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def revisions(room: Room) -> set[str]:
+    found = room.api.find(CONTROLLER_REVISION, room.namespace)
+    return {one["metadata"]["name"].removeprefix("mem-") for one in found}
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_change_that_cannot_succeed_is_taken_back(room: Room) -> None:
+    """The last good revision runs again, the spec stays as it is in Git, and a mend rolls out."""
+    room.make()
+    good = room.run()
+
+    room.edit({"spec": {"image": {"repository": "Wrong!", "tag": "2"}}})
+    room.wait_for("Reconciling", "True")
+    room.pod(IMPOSSIBLE)
+    told = room.wait_for("Ready", "False", "RolledBack")
+    eventually(lambda: image(room) == OLD_IMAGE or None)
+    room.api.delete(POD, room.namespace, "mem-1")
+    room.roll_out()
+    back = eventually(lambda: served_again(room))
+
+    assert told["failedRevision"] == told["updateRevision"] != good["currentRevision"]
+    assert back["currentRevision"] == back["lastGoodRevision"] == good["currentRevision"]
+    resource = room.api.get(SOMA_MEMORY, room.namespace, "mem")
+    assert resource["spec"]["image"] == {"repository": "Wrong!", "tag": "2"}
+    assert kstatus(resource) == "Failed"
+    assert revisions(room) == {good["currentRevision"], told["failedRevision"]}
+
+    room.edit({"spec": {"image": {"repository": "registry.test/right", "tag": "3"}}})
+    room.wait_for_image("3")
+    room.roll_out()
+    mended = room.wait_for("Ready", "True")
+    assert not {"RolledBack", "Stalled"} & set(conditions_of(mended))
+    assert "failedRevision" not in mended
+    eventually(lambda: revisions(room) == {mended["currentRevision"]} or None)
+
+
+def served_again(room: Room) -> Manifest | None:
+    status = room.status()
+    return status if conditions_of(status)["Available"][0] == "True" else None
+
+
+def test_an_upgrade_of_the_operator_restarts_no_pod(
+    operator: OperatorProcess, operator_kubeconfig: Path, room: Room, tmp_path: Path
+) -> None:
+    """A new default image waits with a condition; approved by name, it rolls out."""
+    room.make()
+    room.run()
+    before = room.child(DEPLOYMENT)["metadata"]["generation"]
+    assert operator.stop() == 0
+
+    # With the same name, so that no test after this one waits for the end of a Lease.
+    newer = {"server_image": NEW_IMAGE, "identity": "one"}
+    with an_operator(operator_kubeconfig, tmp_path, "new", **newer) as new:
+        new.wait_leading()
+        waiting = room.wait_for("UpdatePending", "True", "NewRelease")
+        assert (image(room), room.child(DEPLOYMENT)["metadata"]["generation"]) == (
+            OLD_IMAGE,
+            before,
+        )
+        assert conditions_of(waiting)["Ready"] == ("True", "Ready")
+        assert new.log("applied a child") == []
+
+        approval = {"memory.soma.sh/approved-revision": waiting["updateRevision"]}
+        room.edit({"metadata": {"annotations": approval}})
+        eventually(lambda: image(room) == NEW_IMAGE or None)
+        room.roll_out()
+        eventually(lambda: "UpdatePending" not in conditions_of(room.status()) or None)
+        eventually(lambda: revisions(room) == {waiting["updateRevision"]} or None)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_supervised_change_waits(room: Room) -> None:
+    """Nothing of the pods changes until somebody says so; the change is observed and told."""
+    room.make(spec={"updateStrategy": {"type": "Supervised"}})
+    room.run()
+
+    room.edit({"spec": {"monitoring": {"logLevel": "Debug"}}})
+    waiting = room.wait_for("Ready", "Unknown", "UpdatePending")
+    assert waiting["currentRevision"] != waiting["updateRevision"]
+
+    room.edit({"metadata": {"annotations": {"memory.soma.sh/restartedAt": "now"}}})
+    approved = eventually(lambda: changed_revision(room, waiting))
+    room.roll_out()
+    room.wait_for("Ready", "True")
+    assert approved["currentRevision"] == approved["updateRevision"]
+
+
+def changed_revision(room: Room, before: Manifest) -> Manifest | None:
+    status = room.status()
+    return status if status["currentRevision"] != before["currentRevision"] else None
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(
+    ("asleep", "awake"),
+    [
+        ({"spec": {"hibernated": True}}, {"spec": {"hibernated": False}}),
+        (
+            {"metadata": {"annotations": {"memory.soma.sh/hibernated": "true"}}},
+            {"metadata": {"annotations": {"memory.soma.sh/hibernated": None}}},
+        ),
+    ],
+    ids=["spec", "annotation"],
+)
+def test_a_memory_sleeps_and_wakes(room: Room, asleep: Manifest, awake: Manifest) -> None:
+    """Asleep no server runs and the data is kept; awake it is as before."""
+    room.make()
+    before = room.run()
+
+    room.edit(asleep)
+    eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == 0 or None)
+    room.roll_out()
+    sleeping = room.wait_for("Ready", "True", "Hibernated")
+    assert sleeping["phase"] == "Hibernated"
+    assert conditions_of(sleeping)["Available"] == ("False", "Hibernated")
+    assert room.child(PERSISTENT_VOLUME_CLAIM, "mem-data")
+
+    room.edit(awake)
+    eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == 1 or None)
+    room.roll_out()
+    assert room.wait_for("Ready", "True", "Ready")["currentRevision"] == before["currentRevision"]
+
+
+def scale(room: Room, replicas: int) -> None:
+    """Play the HPA controller: it writes the Deployment's scale, as itself."""
+    where = f"{path_of(DEPLOYMENT, room.namespace, 'mem')}/scale"
+    found = room.api.request("GET", where)
+    room.api.request(
+        "PUT",
+        f"{where}?fieldManager=kube-controller-manager",
+        {**found, "spec": {"replicas": replicas}},
+    )
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_autoscaler_is_not_fought(api: KubeApi, room: Room) -> None:
+    """What the autoscaler writes stays through changes of everything else, and comes back to us with type None."""
+    room.make(
+        spec={
+            "resources": {"requests": {"cpu": "100m"}},
+            "autoscaling": {"type": "HPA"},
+        }
+    )
+    room.run()
+    trail = Trail(api.plane.audit_log, ACCOUNT).now()
+
+    scale(room, 3)  # More than this storage can use: only the owner of the number matters here.
+    room.edit({"metadata": {"annotations": {"memory.soma.sh/reconcile-at": "now"}}})
+    room.edit({"spec": {"monitoring": {"logLevel": "Debug"}}})
+    eventually(lambda: [one for one in trail.writes() if "/deployments/mem" in one] or None)
+    assert room.child(DEPLOYMENT)["spec"]["replicas"] == 3
+
+    room.edit({"spec": {"autoscaling": None}})
+    eventually(lambda: room.child(DEPLOYMENT)["spec"]["replicas"] == 1 or None)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_volume_that_cannot_grow_is_told_with_the_mend(room: Room) -> None:
+    """The API server's refusal becomes a condition that names the storage class's part in it."""
+    room.make()
+    room.run()
+
+    room.edit({"spec": {"storage": {"embedded": {"size": "20Gi"}}}})
+    status = room.wait_for("Ready", "False", "ResizeRefused")
+
+    message = next(one["message"] for one in status["conditions"] if one["type"] == "Ready")
+    assert "storage.embedded.size" in message
+    assert "resize" in message
+    assert conditions_of(status)["Available"][0] == "True"
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_claim_that_is_larger_than_the_wish_is_told(room: Room) -> None:
+    """A retained claim is taken up with the size that it has, and the status says so."""
+    room.make(spec={"storage": {"embedded": {"size": "20Gi"}}})
+    room.run()
+    room.api.delete(SOMA_MEMORY, room.namespace, "mem")
+    eventually(
+        lambda: room.api.read(DEPLOYMENT, room.namespace, "mem") is None or None, timeout_s=60
+    )
+
+    room.make(spec={"storage": {"embedded": {"size": "10Gi"}}})
+    status = room.run()
+
+    assert conditions_of(status)["StorageReady"] == ("True", "LargerThanWished")
+    assert status["storage"]["capacity"] == "20Gi"
