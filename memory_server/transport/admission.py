@@ -160,7 +160,9 @@ class Admission:
 
     def _require_slot(self, tenant: _Tenant, held: int, taken: int, size: int) -> None:
         free = size - taken
-        if free <= 0 or (self._options.is_shared and held >= GREED * free):
+        # What the call would leave free counts; the last slot is for whoever has none.
+        is_greedy = self._options.is_shared and held > 0 and held >= GREED * (free - 1)
+        if free <= 0 or is_greedy:
             self._metrics.shed.inc()
             tenant.counts.shed.inc()
             message = "too many calls are worked on"

@@ -113,6 +113,13 @@ class ServerProcess:
         if self._process is not None:
             self.stop()
 
+    def rss_kib(self) -> int:
+        """Return how much memory the process has now, KiB."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1])
+
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SOMA_")}
         given = {f"SOMA_{name.upper()}": str(value) for name, value in self._settings.items()}

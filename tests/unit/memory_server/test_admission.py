@@ -51,14 +51,22 @@ def test_one_tenant_alone_may_have_every_slot() -> None:
     assert enter_until_refused(an_admission(), caller("default")) == 100
 
 
-def test_a_greedy_tenant_leaves_slots_for_others() -> None:
-    """It gets eight ninths, and a newcomer is let in at once."""
-    admission = an_admission(is_shared=True)
+@pytest.mark.parametrize("size", [2, 3, 8, 9, 10, 100, 512])
+def test_a_greedy_tenant_leaves_slots_for_others(size: int) -> None:
+    """It gets eight ninths, and a newcomer is let in at once, however few slots there are."""
+    admission = an_admission(is_shared=True, max_concurrent_rpcs=size)
     greedy, newcomer = caller("greedy"), caller("newcomer")
     held = enter_until_refused(admission, greedy)
 
-    assert held == round(100 * GREED / (GREED + 1))
+    assert held == pytest.approx(size * GREED / (GREED + 1), abs=1)
     admission.enter_call(newcomer, 0)
+
+
+def test_a_single_slot_is_given_to_whoever_comes() -> None:
+    """There is nothing to share."""
+    assert (
+        enter_until_refused(an_admission(is_shared=True, max_concurrent_rpcs=1), caller("a")) == 1
+    )
 
 
 def test_two_greedy_tenants_end_with_equal_shares() -> None:
