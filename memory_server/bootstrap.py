@@ -75,11 +75,13 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             await server.start()
             watching = tasks.create_task(readiness.watch(engine.store))
             working = [
-                tasks.create_task(maintainer.run(
+                tasks.create_task(
+                    maintainer.run(
                         engine,
                         decay_every_s=settings.decay_every_s,
                         observe=metrics.observe_upkeep,
-                    )),
+                    )
+                ),
                 tasks.create_task(authenticator.watch(boundary.end_revoked)),
             ]
             _announce(settings, engine)

@@ -161,6 +161,9 @@ class SMFSettings(SomaBaseSettings):
     request_id_ttl_s: Annotated[int, Field(ge=60, le=30 * 86400)] = 7 * 86400
     """How long a request id replays its answer, seconds. Longer than any sensible retry, shorter than for ever."""
 
+    decay_every_s: Annotated[float, Field(ge=1, le=86400)] = 600.0
+    """How often memories are looked at that a namespace's policy lets decay, seconds."""
+
     default_deadline_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Deadline of a call whose client gave none, seconds."""
 

@@ -1,5 +1,6 @@
-"""Walking links: which memories are near, by breadth first."""
+"""Walking links: which memories are near, by breadth first, and which path is the lightest."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -46,3 +47,66 @@ class Walk:
 def _step_order(step: tuple[MemoryId, MemoryLink]) -> tuple[float, str, str]:
     other, link = step
     return (-link.weight, other, link.type)
+
+
+@dataclass(slots=True)
+class LightestPath:
+    """A search for the path of the least total weight, a memory per step; the caller reads the links.
+
+    Rules:
+        - Weights are not negative, so what is reached first is reached at the least cost (Dijkstra 1959).
+        - A memory is looked at again when fewer links reach it: the lightest way to it may be too long to go on.
+        - Of equal costs the path with fewer links wins, then the one through lesser ids.
+    """
+
+    start: MemoryId
+    goal: MemoryId
+    max_length: int
+    max_steps: int
+    steps: int = 0
+    is_given_up: bool = False
+    _open: list[tuple[float, int, MemoryId, int]] = field(default_factory=list)
+    _trail: list[tuple[int, MemoryLink | None, MemoryId]] = field(default_factory=list)
+    """(place of the step before, link by which it was taken, memory reached)."""
+    _shortest: dict[MemoryId, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._trail.append((-1, None, self.start))
+        self._open.append((0.0, 0, self.start, 0))
+
+    def next(self) -> tuple[MemoryId, float, int, int] | None:
+        """Return (memory, cost, length, place) of the next step; None: the search is over."""
+        while self._open:
+            cost, length, memory_id, place = heapq.heappop(self._open)
+            if self._shortest.get(memory_id, self.max_length + 1) <= length:
+                continue
+            self._shortest[memory_id] = length
+            self.steps += 1
+            self.is_given_up = self.steps > self.max_steps
+            return None if self.is_given_up else (memory_id, cost, length, place)
+        return None
+
+    def expand(
+        self,
+        step: tuple[MemoryId, float, int, int],
+        links: Sequence[tuple[MemoryId, MemoryLink]],
+    ) -> None:
+        """Go on from a step, by each link with the id at its other end."""
+        _, cost, length, place = step
+        if length == self.max_length:
+            return
+        for other, link in sorted(links, key=_step_order):
+            self._trail.append((place, link, other))
+            entry = (cost + link.weight, length + 1, other, len(self._trail) - 1)
+            heapq.heappush(self._open, entry)
+
+    def path(self, place: int) -> tuple[list[MemoryId], list[MemoryLink]]:
+        """Return the memories and the links of the path that ends at a place."""
+        ids: list[MemoryId] = []
+        links: list[MemoryLink] = []
+        while place >= 0:
+            place, link, memory_id = self._trail[place]
+            ids.append(memory_id)
+            if link is not None:
+                links.append(link)
+        return ids[::-1], links[::-1]

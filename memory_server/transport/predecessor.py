@@ -4,15 +4,13 @@ They work on the namespace `default` of the caller's tenant. Unlike the predeces
 payloads, delete deletes, and errors say what is wrong.
 """
 
-from typing import Any
-
 from google.protobuf import empty_pb2
 
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryKind, MemoryRef, Scope
 from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.codec.values import coordinate
-from memory_server.transport.methods import Method
+from memory_server.transport.methods import AnyMethod, Method
 from memory_server.usecases import delete, recall, store
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput, NotFound, Violation
@@ -73,8 +71,9 @@ class PredecessorServicer:
     ) -> memory_pb2.DeleteResponse:
         """Answer Delete: nothing is at the coordinate any more, also when nothing was."""
         ref = MemoryRef(coordinate=coordinate(request.coord))
+        scope = Scope(caller.tenant, NAMESPACE)
         try:
-            await delete.delete(self._engine, Scope(caller.tenant, NAMESPACE), ref)
+            await delete.delete(self._engine, scope, delete.DeleteCommand(ref))
         except NotFound:
             return memory_pb2.DeleteResponse(ok=True)
         return memory_pb2.DeleteResponse(ok=True)
@@ -87,7 +86,7 @@ class PredecessorServicer:
         return memory_pb2.HealthResponse(status="ok")
 
 
-def methods_by_service(servicer: PredecessorServicer) -> dict[str, dict[str, Method[Any]]]:
+def methods_by_service(servicer: PredecessorServicer) -> dict[str, dict[str, AnyMethod]]:
     """Return what answers each method."""
     return {
         memory_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name: {

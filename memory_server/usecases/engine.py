@@ -1,16 +1,34 @@
 """What every use case works with."""
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
+from memory_server.domain.accesses import Accesses
 from memory_server.domain.ids import Randomness, new_ulid
 from memory_server.domain.limits import Limits
-from memory_server.domain.memory import Receipt
+from memory_server.domain.memory import MemoryId, Receipt, Scope
 from memory_server.domain.ranking import RankingOptions
 from memory_server.ports import Change, Clock, Embedder, MemoryStore, SearchIndex, Write
 
 DEFAULT_RANKING = RankingOptions()
+
+
+class Signal:
+    """Wakes everybody who waits for the next change."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def wake(self, *_: object) -> None:
+        """Wake those who wait now."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Wait for the next change from now on."""
+        await self._event.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +42,20 @@ class Engine:
     randomness: Randomness
     limits: Limits
     ranking: RankingOptions = DEFAULT_RANKING
+    accesses: Accesses = field(default_factory=Accesses)
+    changed: Signal = field(default_factory=Signal)
 
     def new_id(self) -> str:
         """Return a new ULID."""
         return new_ulid(self.clock.now_us(), self.randomness)
 
+    def note_access(self, scope: Scope, ids: Iterable[MemoryId]) -> None:
+        """Count that memories were given to a caller; written down by a worker."""
+        self.accesses.note(scope, ids, self.clock.now_us())
+
     async def commit(self, writes: Sequence[Write]) -> list[Receipt | Exception]:
         """Carry out writes; a receipt whose caller named no request id has one that the server made."""
-        outcomes = await self.store.commit(writes)
+        outcomes = await self.store.commit(writes) if writes else []
         return [
             (
                 dataclasses.replace(outcome, request_id=self.new_id())
@@ -63,7 +87,12 @@ async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -
         engine: Its store must not have been written to since it was opened.
         progress: Told how many memories are in.
     """
-    engine.store.listen(engine.index.apply)
+
+    def tell(changes: Sequence[Change]) -> None:
+        engine.index.apply(changes)
+        engine.changed.wake()
+
+    engine.store.listen(tell)
     count = 0
     async for batch in engine.store.scan():
         engine.index.apply([Change(scope, record.commit_seq, record) for scope, record in batch])

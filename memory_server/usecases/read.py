@@ -1,19 +1,28 @@
-"""Read memories and namespaces by their names."""
+"""Read memories by their addresses, in lists, and as they were."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
 from memory_server.domain.filters import Filter
 from memory_server.domain.limits import MAX_RESPONSE_BYTES
-from memory_server.domain.memory import MemoryRecord, MemoryRef, NamespaceStats, Scope, Tenant
+from memory_server.domain.memory import MemoryRecord, MemoryRef, MemoryVersion, Scope
 from memory_server.domain.pages import page_token, read_page_token
+from memory_server.domain.refusals import memory_not_found
 from memory_server.domain.validation import Violations
-from memory_server.ports import ListPosition
+from memory_server.ports import ListOrder, ListPosition
 from memory_server.usecases.engine import Engine
+from soma_common.errors import SomaError
 
-_POSITION = struct.Struct(">qq")
+_POSITION = {ListOrder.EVENT_TIME: struct.Struct(">qq"), ListOrder.IMPORTANCE: struct.Struct(">dq")}
+"""Event times need all bits of an integer, importances those of a float."""
+
+_VERSION = struct.Struct(">q")
+NEWEST = 2**62
+"""Above every version."""
+
+SWEEP_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +33,80 @@ class MemoryPage:
     next_token: str
 
 
-async def get(engine: Engine, scope: Scope, ref: MemoryRef) -> MemoryRecord:
-    """Return one memory.
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """A page of versions; an empty token means that there are no more."""
+
+    versions: Sequence[MemoryVersion]
+    next_token: str
+
+
+async def get(
+    engine: Engine, scope: Scope, ref: MemoryRef, *, version: int = 0, as_of_us: int | None = None
+) -> MemoryRecord:
+    """Return one memory: as it is, one of its versions, or as it was at a moment.
 
     Raises:
         InvalidInput: With every violation.
-        NotFound: There is no such namespace or memory.
+        NotFound: There is no such namespace, memory or version.
     """
     found = Violations()
     validation.check_namespace(found, scope.namespace)
     validation.check_ref(found, "ref", ref)
+    found.require(version >= 0, "version", "must be 0 or more")
+    validation.check_time(found, "as_of", as_of_us)
+    is_one = not version or as_of_us is None
+    found.require(is_one, "as_of", "must not be given together with version")
     found.raise_if_any()
-    return await engine.store.get(scope, ref, engine.clock.now_us())
+    now_us = engine.clock.now_us()
+    if as_of_us is not None:
+        return await _at_moment(engine, scope, ref, as_of_us)
+    if version:
+        return await engine.store.get_version(scope, ref, version, now_us)
+    record = await engine.store.get(scope, ref, now_us)
+    engine.note_access(scope, [record.id])
+    return record
+
+
+async def batch_get(
+    engine: Engine, scope: Scope, refs: Sequence[MemoryRef]
+) -> list[MemoryRecord | SomaError]:
+    """Return several memories, each found or refused on its own, as many as one answer can carry.
+
+    Raises:
+        InvalidInput: The batch as a whole is not acceptable.
+        NotFound: There is no such namespace.
+    """
+    found = Violations()
+    validation.check_namespace(found, scope.namespace)
+    validation.check_batch(found, "refs", refs)
+    found.raise_if_any()
+    await engine.store.require_namespace(scope)
+    results: list[MemoryRecord | SomaError] = []
+    size = 0
+    for ref in refs:
+        try:
+            record = await get(engine, scope, ref)
+        except SomaError as error:
+            results.append(error)
+            continue
+        size += _size(record)
+        if size > MAX_RESPONSE_BYTES and results:
+            break
+        results.append(record)
+    return results
 
 
 async def list_memories(
-    engine: Engine, scope: Scope, given: Filter, *, page_size: int, token: str
+    engine: Engine,
+    scope: Scope,
+    given: Filter,
+    *,
+    page_size: int,
+    token: str,
+    order: ListOrder | None = ListOrder.EVENT_TIME,
 ) -> MemoryPage:
-    """Return a page of memories, newest event first.
+    """Return a page of memories in an order; None: one that is not known.
 
     Raises:
         InvalidInput: With every violation; also for a token of another question.
@@ -50,59 +115,74 @@ async def list_memories(
     found = Violations()
     validation.check_namespace(found, scope.namespace)
     validation.check_filter(found, given)
-    limit = _page_size(found, page_size)
+    limit = check_page_size(found, page_size)
+    is_known = order is not None
+    found.require(is_known, "order", "must be event time or importance")
     found.raise_if_any()
+    assert order is not None
 
     question = repr(("list", scope.tenant, scope.namespace, sorted(given.kinds), given.metadata,
-                     given.event_time_from_us, given.event_time_until_us, given.min_importance))  # fmt: skip
-    key = engine.store.page_key
+                     given.event_time_from_us, given.event_time_until_us, given.min_importance,
+                     given.importance_below, order.value))  # fmt: skip
+    key, pack = engine.store.page_key, _POSITION[order]
     after = None
     if token:
-        raw = read_page_token(token, question=question, key=key)
-        after = ListPosition(*_POSITION.unpack(raw))
+        after = ListPosition(*pack.unpack(read_page_token(token, question=question, key=key)))
     now_us = engine.clock.now_us()
-    records = await engine.store.list_page(scope, given, now_us, after, limit + 1)
+    records = await engine.store.list_page(scope, given, now_us, after, limit + 1, order)
     page = fitting(records[:limit])
     next_token = ""
     if len(page) < len(records):
-        last = page[-1]
-        position = _POSITION.pack(last.event_time_us, last.commit_seq)
-        next_token = page_token(position, question=question, key=key)
+        position = _position(page[-1], order)
+        packed = pack.pack(position.key, position.commit_seq)
+        next_token = page_token(packed, question=question, key=key)
     return MemoryPage(page, next_token)
 
 
-async def namespaces(
-    engine: Engine, tenant: Tenant, *, page_size: int, token: str
-) -> tuple[list[str], str]:
-    """Return a page of the tenant's namespaces and the token of the next.
+async def every_page(
+    engine: Engine, scope: Scope, given: Filter
+) -> AsyncIterator[Sequence[MemoryRecord]]:
+    """Yield all memories that pass, in pages by event time; what is written meanwhile may or may not be among them.
 
     Raises:
-        InvalidInput: With every violation.
-    """
-    found = Violations()
-    limit = _page_size(found, page_size)
-    found.raise_if_any()
-
-    question, key = repr(("namespaces", tenant)), engine.store.page_key
-    after = read_page_token(token, question=question, key=key).decode() if token else ""
-    names = await engine.store.namespaces(tenant, after, limit + 1)
-    page = names[:limit]
-    has_more = len(names) > limit
-    next_token = page_token(page[-1].encode(), question=question, key=key) if has_more else ""
-    return page, next_token
-
-
-async def stats(engine: Engine, scope: Scope) -> NamespaceStats:
-    """Count what a namespace holds.
-
-    Raises:
-        InvalidInput: The namespace's name is not acceptable.
         NotFound: There is no such namespace.
+    """
+    after = None
+    while True:
+        now_us = engine.clock.now_us()
+        page = await engine.store.list_page(scope, given, now_us, after, SWEEP_PAGE)
+        if not page:
+            return
+        after = _position(page[-1], ListOrder.EVENT_TIME)
+        yield page
+
+
+async def list_versions(
+    engine: Engine, scope: Scope, ref: MemoryRef, *, page_size: int, token: str
+) -> VersionPage:
+    """Return a page of the kept versions of a memory, the current one first.
+
+    Raises:
+        InvalidInput: With every violation; also for a token of another question.
+        NotFound: There is no such namespace or memory.
     """
     found = Violations()
     validation.check_namespace(found, scope.namespace)
+    validation.check_ref(found, "ref", ref)
+    limit = check_page_size(found, page_size)
     found.raise_if_any()
-    return await engine.store.stats(scope, engine.clock.now_us())
+    question, key = repr(("versions", scope, ref)), engine.store.page_key
+    before = NEWEST
+    if token:
+        (before,) = _VERSION.unpack(read_page_token(token, question=question, key=key))
+    now_us = engine.clock.now_us()
+    versions = await engine.store.versions(scope, ref, now_us, before=before, limit=limit + 1)
+    page = versions[: len(fitting([version.record for version in versions[:limit]]))]
+    next_token = ""
+    if len(page) < len(versions):
+        position = _VERSION.pack(page[-1].record.version)
+        next_token = page_token(position, question=question, key=key)
+    return VersionPage(page, next_token)
 
 
 def fitting(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
@@ -110,14 +190,15 @@ def fitting(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     page: list[MemoryRecord] = []
     size = 0
     for record in records:
-        size += len(record.payload_json) + len(record.text.encode())
+        size += _size(record)
         if page and size > MAX_RESPONSE_BYTES:
             break
         page.append(record)
     return page
 
 
-def _page_size(found: Violations, page_size: int) -> int:
+def check_page_size(found: Violations, page_size: int) -> int:
+    """Check the size of a page, and return it."""
     return validation.check_count(
         found,
         "page_size",
@@ -125,3 +206,41 @@ def _page_size(found: Violations, page_size: int) -> int:
         default=limits.DEFAULT_PAGE_SIZE,
         maximum=limits.MAX_PAGE_SIZE,
     )
+
+
+async def _at_moment(engine: Engine, scope: Scope, ref: MemoryRef, as_of_us: int) -> MemoryRecord:
+    if ref.id is None:
+        # Which memory was at a coordinate then, only the whole past tells.
+        everything = await engine.store.as_of(scope, as_of_us)
+        found = [record for record in everything if record.coordinate == ref.coordinate]
+    else:
+        found = await _versions_at(engine, scope, ref, as_of_us)
+    if not found:
+        raise memory_not_found(ref)
+    return found[0]
+
+
+async def _versions_at(
+    engine: Engine, scope: Scope, ref: MemoryRef, as_of_us: int
+) -> list[MemoryRecord]:
+    versions = await engine.store.versions(
+        scope, ref, engine.clock.now_us(), before=NEWEST, limit=limits.MAX_VERSIONS + 1
+    )
+    return [
+        version.record
+        for version in versions
+        if version.record.update_time_us <= as_of_us
+        and not version.record.is_expired(as_of_us)
+        and (version.supersede_time_us is None or version.supersede_time_us > as_of_us)
+    ]
+
+
+def _position(record: MemoryRecord, order: ListOrder) -> ListPosition:
+    is_by_time = order is ListOrder.EVENT_TIME
+    return ListPosition(
+        record.event_time_us if is_by_time else record.importance, record.commit_seq
+    )
+
+
+def _size(record: MemoryRecord) -> int:
+    return len(record.payload_json) + len(record.text.encode())

@@ -1,14 +1,14 @@
 """Store memories: check, embed, commit."""
 
+import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TypeVar
 
 from memory_server.domain import validation
 from memory_server.domain.memory import (
-    CALLER_MODEL,
     MemoryDraft,
     MemoryId,
     MemoryKind,
@@ -19,9 +19,12 @@ from memory_server.domain.memory import (
 from memory_server.domain.requests import body_digest
 from memory_server.domain.text import searchable_text
 from memory_server.domain.validation import Violations
-from memory_server.ports import RequestKey, StoreWrite, Vector
+from memory_server.ports import RequestKey, StoreWrite
+from memory_server.usecases.embedding import Embedding, Wanted, embeddings_of
 from memory_server.usecases.engine import Engine
-from soma_common.errors import SomaError, Unavailable
+from soma_common.errors import SomaError
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,39 @@ async def store(engine: Engine, scope: Scope, command: StoreCommand) -> Receipt:
     validation.check_namespace(found, scope.namespace)
     _check(found, engine, command)
     found.raise_if_any()
-    outcome = (await _write(engine, scope, [command]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    return await engine.commit_one((await _writes(engine, scope, [command]))[0])
+
+
+class Line:
+    """Keeps the commits of batches that are prepared side by side in the order in which they were begun."""
+
+    def __init__(self) -> None:
+        self._last: asyncio.Event | None = None
+
+    @contextlib.asynccontextmanager
+    async def turn(self, prepared: Awaitable[Result]) -> AsyncIterator[Result]:
+        """Prepare at once, then wait for those before; inside, the commit is to be begun."""
+        before, mine = self._last, asyncio.Event()
+        self._last = mine
+        try:
+            result = await prepared
+            if before is not None:
+                await before.wait()
+            yield result
+        finally:
+            mine.set()
 
 
 async def store_batch(
-    engine: Engine, scope: Scope, commands: Sequence[StoreCommand]
+    engine: Engine, scope: Scope, commands: Sequence[StoreCommand], line: Line | None = None
 ) -> list[Receipt | SomaError]:
     """Write several memories; each is acknowledged or refused on its own, in their order.
+
+    Args:
+        engine: The server's.
+        scope: Where they are written.
+        commands: The memories.
+        line: Where to stand in line with other batches. None: in none.
 
     Raises:
         InvalidInput: The batch as a whole is not acceptable.
@@ -66,7 +92,12 @@ async def store_batch(
 
     outcomes: list[Receipt | SomaError | None] = [_refusal(engine, item) for item in commands]
     good = [place for place, outcome in enumerate(outcomes) if outcome is None]
-    written = await _write(engine, scope, [commands[place] for place in good])
+    prepared = _writes(engine, scope, [commands[place] for place in good])
+    async with (line or Line()).turn(prepared) as writes:
+        # Begun inside the turn, awaited outside: the store takes writes in the order in which they are given.
+        committing = asyncio.ensure_future(engine.commit(writes))
+        await asyncio.sleep(0)
+    written = await committing
     for place, outcome in zip(good, written, strict=True):
         if isinstance(outcome, Exception) and not isinstance(outcome, SomaError):
             raise outcome
@@ -90,19 +121,19 @@ def _refusal(engine: Engine, command: StoreCommand) -> SomaError | None:
     return None
 
 
-async def _write(
+async def _writes(
     engine: Engine, scope: Scope, commands: Sequence[StoreCommand]
-) -> list[Receipt | Exception]:
-    if not commands:
-        return []
+) -> list[StoreWrite]:
     texts = [_text(command.draft) for command in commands]
-    embeddings = await _embeddings(engine, [command.draft for command in commands], texts)
+    wanted = [
+        Wanted(text, command.draft.embedding) for command, text in zip(commands, texts, strict=True)
+    ]
+    embeddings = await embeddings_of(engine, wanted)
     now_us = engine.clock.now_us()
-    writes = [
+    return [
         _store_write(engine, scope, command, text, embedding, now_us)
         for command, text, embedding in zip(commands, texts, embeddings, strict=True)
     ]
-    return await engine.commit(writes)
 
 
 def _text(draft: MemoryDraft) -> str:
@@ -112,44 +143,12 @@ def _text(draft: MemoryDraft) -> str:
     )
 
 
-async def _embeddings(
-    engine: Engine, drafts: Sequence[MemoryDraft], texts: Sequence[str]
-) -> list[tuple[str, bytes]]:
-    """Return (model, embedding) of each draft; the embedding is empty where there is none."""
-    wanted = [place for place, draft in enumerate(drafts) if not draft.embedding and texts[place]]
-    embeddings = [
-        (
-            (CALLER_MODEL, _unit(np.frombuffer(draft.embedding, "<f4")))
-            if draft.embedding
-            else ("", b"")
-        )
-        for draft in drafts
-    ]
-    if not wanted:
-        return embeddings
-    try:
-        vectors = await engine.embedder.embed([texts[place] for place in wanted])
-    except Unavailable:
-        # A dead embedder never blocks a write: the memory is found by its words until it is embedded.
-        return embeddings
-    for place, vector in zip(wanted, vectors, strict=True):
-        if vector.any():
-            embeddings[place] = (engine.embedder.model, vector.astype("<f4").tobytes())
-    return embeddings
-
-
-def _unit(vector: Vector) -> bytes:
-    # Through float64, in which no float32 squared overflows or vanishes.
-    wide = vector.astype(np.float64)
-    return (wide / np.linalg.norm(wide)).astype("<f4").tobytes()
-
-
 def _store_write(
     engine: Engine,
     scope: Scope,
     command: StoreCommand,
     text: str,
-    embedding: tuple[str, bytes],
+    embedding: Embedding,
     now_us: int,
 ) -> StoreWrite:
     draft = command.draft
@@ -167,8 +166,8 @@ def _store_write(
         create_time_us=now_us,
         update_time_us=now_us,
         coordinate=draft.coordinate,
-        embedding=embedding[1],
-        embedding_model=embedding[0],
+        embedding=embedding.vector,
+        embedding_model=embedding.model,
     )
     return StoreWrite(
         scope=scope,

@@ -1,9 +1,16 @@
-"""Keeps the store and the index in shape: removes what has expired, moves the fresh tail into the index."""
+"""Keeps the store and the index in shape: removes what has expired, lets memories decay, counts accesses, frees space.
+
+One task for all: a round takes its steps one after the other, in small commits, so that callers' writes go on between.
+"""
 
 import asyncio
 import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from memory_server.ports import ExpireWrite
+from memory_server.domain.steady_clock import SteadyClock
+from memory_server.usecases import lifecycle
 from memory_server.usecases.engine import Engine
 from soma_common.errors import SomaError
 
@@ -12,37 +19,74 @@ log = logging.getLogger(__name__)
 EVERY_S = 0.25
 """Between two looks at the tail. A burst of stores is searched exactly for this long at least."""
 
-EXPIRE_EVERY_S = 30.0
-EXPIRE_BATCH = 500
-"""Removed by one commit, so that it does not hold up the others' writes."""
+Observe = Callable[[str, int], None]
+"""Told what was done to how many memories: `expired`, `decayed`, `swept`, `counted`."""
 
 
-async def run(engine: Engine) -> None:
-    """Work until cancelled."""
-    due_s = 0.0
-    while True:
-        await engine.index.maintain()
-        due_s -= EVERY_S
-        if due_s <= 0:
-            due_s = EXPIRE_EVERY_S
-            await _expire_all(engine)
-        await asyncio.sleep(EVERY_S)
+@dataclass(slots=True)
+class _Job:
+    """One kind of upkeep: how often, and whether it waits while the clock is in doubt."""
+
+    name: str
+    every_s: float
+    once: Callable[[Engine], Awaitable[int]]
+    needs_clock: bool
+    due_s: float = 0.0
 
 
-async def expire_once(engine: Engine) -> int:
-    """Remove one batch of expired memories; return how many.
+def _jobs(decay_every_s: float) -> list[_Job]:
+    return [
+        _Job("expired", 30.0, lifecycle.expire_once, needs_clock=True),
+        _Job("swept", 1.0, lifecycle.sweep_once, needs_clock=False),
+        _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False),
+        _Job("decayed", decay_every_s, lifecycle.decay, needs_clock=True, due_s=decay_every_s),
+    ]
 
-    Raises:
-        SomaError: The store does not take the write now.
-    """
-    write = ExpireWrite(engine.clock.now_us(), EXPIRE_BATCH)
-    return (await engine.commit_one(write)).version
 
-
-async def _expire_all(engine: Engine) -> None:
+async def run(
+    engine: Engine,
+    *,
+    decay_every_s: float,
+    observe: Observe,
+    monotonic_ns: Callable[[], int] = time.monotonic_ns,
+) -> None:
+    """Work until cancelled; then write down what was counted."""
+    jobs = _jobs(decay_every_s)
+    clock = SteadyClock(engine.clock.now_us(), monotonic_ns() // 1000)
+    is_doubted = False
     try:
-        while removed := await expire_once(engine):
-            log.info("removed expired memories", extra={"count": removed})
+        while True:
+            await engine.index.maintain()
+            is_steady = clock.may_act(engine.clock.now_us(), monotonic_ns() // 1000)
+            if is_doubted == is_steady:
+                is_doubted = not is_steady
+                log.warning("the clock jumped" if is_doubted else "the clock is believed again")
+            for job in jobs:
+                job.due_s -= EVERY_S
+                if job.due_s <= 0 and (is_steady or not job.needs_clock):
+                    job.due_s = job.every_s
+                    await _do(engine, job, observe)
+            await asyncio.sleep(EVERY_S)
+    finally:
+        await _write_all_accesses(engine)
+
+
+async def _do(engine: Engine, job: _Job, observe: Observe) -> None:
+    total = 0
+    try:
+        while count := await job.once(engine):
+            total += count
+            observe(job.name, count)
     except SomaError as error:
-        # They are hidden from every caller already; the next round tries again.
-        log.warning("failed to remove expired memories", extra={"reason": error.reason})
+        # What has expired is hidden from every caller already, and the rest can wait; the next round tries again.
+        log.warning("upkeep failed", extra={"job": job.name, "reason": error.reason})
+    if total and job.name != "counted":
+        log.info("upkeep", extra={"job": job.name, "count": total})
+
+
+async def _write_all_accesses(engine: Engine) -> None:
+    try:
+        while await lifecycle.write_accesses(engine):
+            pass
+    except SomaError as error:
+        log.warning("upkeep failed", extra={"job": "counted", "reason": error.reason})

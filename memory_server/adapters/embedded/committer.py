@@ -13,9 +13,13 @@ Rules:
     3. A write that cannot be carried out fails alone: the group is rolled back, and each is tried in a transaction of
        its own, in the thread.
     4. The connection belongs to the thread while `_is_busy`, else to the loop.
+    5. A connection that cannot even roll back is replaced by a new one, which leaves the transaction undone. When that
+       fails too, or the listener does, nobody knows what the next write would do: every write is refused from then on,
+       and `failure` is a `StoreBroken`, on which the server ends and is started anew.
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,8 +29,10 @@ from dataclasses import dataclass
 from memory_server.adapters.embedded.database import Database, sqlite_error
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
-from memory_server.ports import Change, Clock, Write
+from memory_server.ports import Change, Clock, StoreBroken, Write
 from soma_common.errors import Overloaded, SomaError, Unavailable
+
+log = logging.getLogger(__name__)
 
 MAX_GROUP_WRITES = 500
 """Bounds the time a group holds the loop, and with it the latency of every other call: about 20 ms."""
@@ -70,6 +76,8 @@ class _Group:
     outcomes: Sequence[tuple[_Batch, Sequence[Outcome]]]
     changes: Sequence[Change]
     last_commit_seq: int
+    is_proof: bool = False
+    """Whether its commit shows that writing works; upkeep that found nothing to do does not."""
 
 
 class Committer:
@@ -92,6 +100,7 @@ class Committer:
         deliver: Callable[[Sequence[Change]], None],
         observe: CommitObserver,
     ) -> None:
+        self._database = database
         self._connection = database.connect(is_writer=True)
         self._executor = WriteExecutor(self._connection)
         self._clock = clock
@@ -121,10 +130,12 @@ class Committer:
 
         Raises:
             Overloaded: Too many wait; none was taken.
-            Unavailable: The store is closing.
+            Unavailable: The store is closing, or it cannot go on.
         """
         if self._is_closed:
             raise Unavailable("the store is closing")
+        if isinstance(self.failure, StoreBroken):
+            raise self.failure
         if self._waiting_count + len(writes) > self._options.queue_size:
             message = "too many writes are waiting"
             raise Overloaded(message, retry_after_s=RETRY_AFTER_S, waiting=self._waiting_count)
@@ -169,16 +180,29 @@ class Committer:
 
     def _begin(self) -> None:
         self._is_scheduled = False
+        if not self._waiting:
+            return
         self._is_busy = True
         started = self._loop.time()
         batches = self._take()
         group: _Group | None = None
         try:
             group = self._carry_out(batches)
-        except Exception:  # noqa: BLE001 - looked at again write by write, in the thread
-            self._roll_back()
+        except (
+            Exception
+        ):  # noqa: BLE001 - rolled back and looked at again write by write, in the thread
+            group = None
         settled = self._loop.run_in_executor(self._thread, self._settle, batches, group)
-        settled.add_done_callback(lambda done: self._finish(done.result(), started))
+        settled.add_done_callback(lambda done: self._settled(done, batches, started))
+
+    def _settled(
+        self, done: asyncio.Future[_Group], batches: Sequence[_Batch], started: float
+    ) -> None:
+        error = done.exception()
+        if error is None:
+            self._finish(done.result(), started)
+        else:
+            self._break(error, batches)
 
     def _take(self) -> list[_Batch]:
         """Return the batches of the next group; one that is larger than a group goes alone."""
@@ -210,25 +234,31 @@ class Committer:
                 changes += done.changes
             outcomes.append((batch, results))
         self._executor.finish_transaction()
-        if commit_seq > self._commit_seq or not all(batch.writes for batch in batches):
+        is_proof = commit_seq > self._commit_seq or not all(batch.writes for batch in batches)
+        if is_proof:
             # Without any write it is the question whether writing works, which only a write can answer.
             self._connection.execute(
                 "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
             )
-            self._has_dirty_wal = True
-        return _Group(outcomes, changes, commit_seq)
+        self._has_dirty_wal = True
+        return _Group(outcomes, changes, commit_seq, is_proof)
 
     def _settle(self, batches: Sequence[_Batch], group: _Group | None) -> _Group:
-        """Commit a group, or find out which of its writes cannot be done; runs in the thread."""
+        """Commit a group, or find out which of its writes cannot be done; runs in the thread.
+
+        Raises:
+            Exception: Neither that nor going back worked.
+        """
         if group is not None:
             try:
                 self._connection.execute("COMMIT")
             except sqlite3.Error:
-                self._roll_back()
+                pass  # looked at again write by write
             else:
                 self._commit_seq = group.last_commit_seq
-                self.failure = None
+                self.failure = None if group.is_proof else self.failure
                 return group
+        self._roll_back()
         return self._one_by_one(batches)
 
     def _one_by_one(self, batches: Sequence[_Batch]) -> _Group:
@@ -251,15 +281,30 @@ class Committer:
                     results.append(error)
                 else:
                     self._commit_seq = group.last_commit_seq
-                    self.failure = None
+                    self.failure = None if group.is_proof else self.failure
                     results += group.outcomes[0][1]
                     changes += group.changes
             outcomes.append((batch, results))
         return _Group(outcomes, changes, self._commit_seq)
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        """Undo the open transaction, by a new connection if the present one cannot; runs in the thread.
+
+        Raises:
+            sqlite3.Error: There is no new connection.
+            StoreBroken: What was to be undone has happened.
+        """
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.warning("the writing connection is replaced", extra={"cause": str(error)})
+            self._connection.close()
+            self._connection = self._database.connect(is_writer=True)
+            self._executor = WriteExecutor(self._connection)
+            if self._read_commit_seq() != self._commit_seq:
+                # The index has not heard of that commit; only a start from the file makes them agree.
+                raise _broken("a commit that failed has happened") from error
         self._executor.forget_caches()
 
     def _finish(self, group: _Group, started: float) -> None:
@@ -267,7 +312,12 @@ class Committer:
         self._is_busy = False
         self.last_commit_seq = group.last_commit_seq
         if group.changes:
-            self._deliver(group.changes)
+            try:
+                self._deliver(group.changes)
+            except (
+                Exception
+            ) as error:  # noqa: BLE001 - a bug, but these writes are durable: their callers are told so
+                self._break(error, [])
         count = 0
         for batch, results in group.outcomes:
             count += len(batch.writes)
@@ -281,6 +331,21 @@ class Committer:
             self._idle.set()
             self._rest()
 
+    def _break(self, error: BaseException, batches: Sequence[_Batch]) -> None:
+        """Refuse everything from now on: nobody knows what the next write would do."""
+        log.critical("the store cannot go on", exc_info=error)
+        self._is_busy = False
+        self.failure = broken = _broken(type(error).__name__)
+        for future in [
+            *(batch.future for batch in (*batches, *self._waiting)),
+            *self._scrubbing,
+        ]:
+            if not future.done():
+                future.set_exception(broken)
+        self._waiting.clear()
+        self._scrubbing.clear()
+        self._idle.set()
+
     def _rest(self) -> None:
         """Do the housekeeping when nobody writes for a while."""
         if self._housekeeping is not None:
@@ -289,6 +354,8 @@ class Committer:
             self._housekeeping = self._loop.call_later(IDLE_S, self._begin_housekeeping)
 
     def _begin_housekeeping(self) -> None:
+        if isinstance(self.failure, StoreBroken):
+            return
         if self._is_busy or self._is_closed or (self._waiting and not self._scrubbing):
             return
         self._is_busy = True
@@ -327,3 +394,8 @@ class Committer:
             "SELECT value FROM meta WHERE name = 'commit_seq'"
         ).fetchone()
         return int(row[0])
+
+
+def _broken(cause: str) -> StoreBroken:
+    message = "the store cannot go on after a failure; the server has to be started anew"
+    return StoreBroken(message, cause=cause)

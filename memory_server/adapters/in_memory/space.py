@@ -95,9 +95,7 @@ class Space:
     def changes(self, after: tuple[int, int]) -> list[LoggedChange]:
         """Return the changes after (commit, position), in order."""
         stored = [
-            LoggedChange(
-                r.commit_seq, 0, ChangeType.STORED, r.id, r.version, r.update_time_us
-            )
+            LoggedChange(r.commit_seq, 0, ChangeType.STORED, r.id, r.version, r.update_time_us)
             for r in self.memories.values()
         ]
         linked = [

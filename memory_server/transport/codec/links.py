@@ -1,12 +1,12 @@
 """Links and walks."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from memory_server.domain.memory import MemoryLink
 from memory_server.transport.codec.memories import memory_message, memory_ref
 from memory_server.transport.codec.values import metadata_of, optional_int, put_metadata
-from memory_server.usecases.link import Direction, LinkCommand, Neighbor
+from memory_server.usecases.link import LinkCommand, UnlinkCommand
+from memory_server.usecases.walk import Direction, Neighbor, NeighborQuery, Path, PathQuery, Ways
 from soma.memory.v1 import link_service_pb2, memory_pb2
 
 _DIRECTIONS = {
@@ -30,9 +30,38 @@ def link_command(message: link_service_pb2.LinkRequest) -> LinkCommand:
     )
 
 
-def direction(number: int) -> Direction | None:
-    """Return the direction of a number; None for one that is not known."""
-    return _DIRECTIONS.get(cast("link_service_pb2.LinkDirection", number))
+def unlink_command(message: link_service_pb2.UnlinkRequest) -> UnlinkCommand:
+    """Return what an UnlinkRequest asks for."""
+    return UnlinkCommand(
+        memory_ref(message.from_ref), memory_ref(message.to_ref), message.type, message.request_id
+    )
+
+
+def neighbor_query(message: link_service_pb2.NeighborsRequest) -> NeighborQuery:
+    """Return what a NeighborsRequest asks for."""
+    return NeighborQuery(memory_ref(message.ref), _ways(message), message.depth, message.limit)
+
+
+def path_query(message: link_service_pb2.FindPathRequest) -> PathQuery:
+    """Return what a FindPathRequest asks for."""
+    ends = memory_ref(message.from_ref), memory_ref(message.to_ref)
+    return PathQuery(*ends, _ways(message), message.max_length)
+
+
+def _ways(message: link_service_pb2.NeighborsRequest | link_service_pb2.FindPathRequest) -> Ways:
+    return Ways(tuple(message.types), _DIRECTIONS.get(message.direction))
+
+
+def path_message(namespace: str, path: Path | None) -> link_service_pb2.FindPathResponse:
+    """Return the answer of a search for a path."""
+    if path is None:
+        return link_service_pb2.FindPathResponse()
+    return link_service_pb2.FindPathResponse(
+        found=True,
+        cost=path.cost,
+        memories=[memory_message(namespace, record) for record in path.records],
+        links=[link_message(link) for link in path.links],
+    )
 
 
 def neighbors_message(

@@ -8,6 +8,7 @@ from memory_server.domain.memory import (
     MemoryKind,
     MemoryRecord,
     MemoryRef,
+    MemoryVersion,
     Receipt,
 )
 from memory_server.transport.codec.values import (
@@ -18,7 +19,9 @@ from memory_server.transport.codec.values import (
     time_us,
     timestamp,
 )
+from memory_server.usecases.delete import DeleteCommand
 from memory_server.usecases.store import StoreCommand
+from memory_server.usecases.update import RestoreCommand, UpdateCommand
 from soma.memory.v1 import memory_pb2, memory_service_pb2
 
 
@@ -72,7 +75,10 @@ def memory_message(namespace: str, record: MemoryRecord) -> memory_pb2.Memory:
         create_time=timestamp(record.create_time_us),
         update_time=timestamp(record.update_time_us),
         embedding_model=record.embedding_model,
+        access_count=record.access_count,
     )
+    if record.last_access_us is not None:
+        message.last_access_time.CopyFrom(timestamp(record.last_access_us))
     if record.coordinate is not None:
         message.coordinate.values.extend(record.coordinate)
     if record.expire_time_us is not None:
@@ -97,3 +103,36 @@ def receipt_message(receipt: Receipt) -> memory_pb2.Receipt:
         index_state=state,
         replayed=receipt.is_replayed,
     )
+
+
+def delete_command(
+    message: memory_service_pb2.DeleteRequest | memory_service_pb2.DeleteItem,
+) -> DeleteCommand:
+    """Return what a DeleteRequest or a DeleteItem asks for."""
+    version = optional_int(message, "expected_version")
+    return DeleteCommand(memory_ref(message.ref), message.request_id, version)
+
+
+def update_command(message: memory_service_pb2.UpdateRequest) -> UpdateCommand:
+    """Return what an UpdateRequest asks for."""
+    return UpdateCommand(
+        memory_ref(message.ref),
+        memory_draft(message.memory),
+        tuple(message.update_mask.paths),
+        message.request_id,
+        optional_int(message, "expected_version"),
+    )
+
+
+def restore_command(message: memory_service_pb2.RestoreVersionRequest) -> RestoreCommand:
+    """Return what a RestoreVersionRequest asks for."""
+    version = optional_int(message, "expected_version")
+    return RestoreCommand(memory_ref(message.ref), message.version, message.request_id, version)
+
+
+def version_message(namespace: str, version: MemoryVersion) -> memory_pb2.MemoryVersion:
+    """Return a version as callers see it."""
+    message = memory_pb2.MemoryVersion(memory=memory_message(namespace, version.record))
+    if version.supersede_time_us is not None:
+        message.supersede_time.CopyFrom(timestamp(version.supersede_time_us))
+    return message

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from memory_server.domain import limits
-from memory_server.transport.auth import Principal
+from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.methods import AnyMethod, Method
 from memory_server.usecases.engine import Engine
 from soma.memory.v1 import admin_service_pb2, memory_pb2
 
@@ -22,6 +23,14 @@ class AdminServicer:
     def __init__(self, engine: Engine, facts: ServerFacts) -> None:
         self._engine = engine
         self._facts = facts
+
+    def methods(self) -> dict[str, AnyMethod]:
+        """Return what answers each method."""
+        return {
+            "GetServerInfo": Method(
+                admin_service_pb2.GetServerInfoRequest, self.get_server_info, AccessScope.READ
+            ),
+        }
 
     async def get_server_info(
         self, _request: admin_service_pb2.GetServerInfoRequest, caller: Principal

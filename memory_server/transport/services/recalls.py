@@ -1,11 +1,22 @@
 """RecallService: finding memories."""
 
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from memory_server.domain.limits import MAX_RECALL_BATCH
 from memory_server.domain.memory import Scope
-from memory_server.transport.auth import Principal
+from memory_server.domain.validation import Violations
+from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.codec.recalls import recall_message, recall_query
+from memory_server.transport.methods import AnyMethod, BidiStream, Method
+from memory_server.transport.status_map import status_of
+from memory_server.transport.streams import pipelined
 from memory_server.usecases import recall
 from memory_server.usecases.engine import Engine
-from soma.memory.v1 import recall_service_pb2
+from soma.memory.v1 import recall_service_pb2 as pb
+from soma_common.errors import SomaError
+
+UNANSWERED_QUERIES = 16
+"""Queries of one stream that are worked on at once."""
 
 
 class RecallServicer:
@@ -14,10 +25,46 @@ class RecallServicer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def recall(
-        self, request: recall_service_pb2.RecallRequest, caller: Principal
-    ) -> recall_service_pb2.RecallResponse:
+    def methods(self) -> dict[str, AnyMethod]:
+        """Return what answers each method."""
+        scope = AccessScope.READ
+        return {
+            "Recall": Method(pb.RecallRequest, self.recall, scope),
+            "RecallBatch": Method(pb.RecallBatchRequest, self.recall_batch, scope),
+            "RecallStream": BidiStream(pb.RecallStreamRequest, self.recall_stream, scope),
+        }
+
+    async def recall(self, request: pb.RecallRequest, caller: Principal) -> pb.RecallResponse:
         """Answer Recall."""
         scope = Scope(caller.tenant, request.namespace)
         answer = await recall.recall(self._engine, scope, recall_query(request))
         return recall_message(request.namespace, answer, explain=request.explain)
+
+    async def recall_batch(
+        self, request: pb.RecallBatchRequest, caller: Principal
+    ) -> pb.RecallBatchResponse:
+        """Answer RecallBatch."""
+        found = Violations()
+        is_right = 1 <= len(request.queries) <= MAX_RECALL_BATCH
+        found.require(is_right, "queries", f"must have 1 to {MAX_RECALL_BATCH} queries")
+        found.raise_if_any()
+        outcomes = [await self._outcome(query, caller) for query in request.queries]
+        return pb.RecallBatchResponse(outcomes=outcomes)
+
+    async def recall_stream(
+        self, requests: AsyncIterator[pb.RecallStreamRequest], caller: Principal
+    ) -> AsyncGenerator[pb.RecallStreamResponse, None]:
+        """Answer RecallStream."""
+
+        async def answer(request: pb.RecallStreamRequest) -> pb.RecallStreamResponse:
+            outcome = await self._outcome(request.query, caller)
+            return pb.RecallStreamResponse(sequence=request.sequence, outcome=outcome)
+
+        async for response in pipelined(requests, answer, limit=UNANSWERED_QUERIES):
+            yield response
+
+    async def _outcome(self, query: pb.RecallRequest, caller: Principal) -> pb.RecallOutcome:
+        try:
+            return pb.RecallOutcome(response=await self.recall(query, caller))
+        except SomaError as error:
+            return pb.RecallOutcome(error=status_of(error))

@@ -15,11 +15,29 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.limits import Limits
-from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef, Scope, Tenant
-from memory_server.ports import MemoryStore, SearchIndex
-from memory_server.usecases import delete, link, read, recall, store
+from memory_server.domain.memory import (
+    MemoryDraft,
+    MemoryId,
+    MemoryRecord,
+    MemoryRef,
+    Receipt,
+    Scope,
+    Tenant,
+)
+from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
+from memory_server.ports import EraseWrite, MemoryStore, SearchIndex, SweepWrite
+from memory_server.usecases import (
+    delete,
+    lifecycle,
+    link,
+    namespaces,
+    read,
+    recall,
+    store,
+    update,
+    walk,
+)
 from memory_server.usecases.engine import Engine, fill_index
-from memory_server.workers.maintainer import expire_once
 from soma_common.errors import SomaError
 from tests.support.memories import DIMENSIONS, NOW_US, StoppedClock
 from tests.support.stores import open_embedded, open_in_memory
@@ -43,6 +61,44 @@ def an_engine(memory_store: MemoryStore, index: SearchIndex, clock: StoppedClock
     )
 
 
+OTHERS = [
+    "get", "list", "walk", "stats", "expire", "purge", "restore", "versions", "past", "get_past", "changes", "policy",
+    "create", "drop", "erase", "unlink", "path", "export", "accesses", "sweep",
+]  # fmt: skip
+
+
+async def past(engine: Engine, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+    """Return what the store knew, in the order of the commits."""
+    records = await engine.store.as_of(scope, moment_us)
+    return sorted(records, key=lambda record: record.commit_seq)
+
+
+async def changes(
+    engine: Engine, scope: Scope, after: tuple[int, int]
+) -> list[tuple[int, int, str, int, str]]:
+    """Return what changed; the order within a commit is the store's own."""
+    found = await engine.store.changes(scope, after, 1000)
+    return sorted((one.commit_seq, int(one.type), one.id, one.version, one.to_id) for one in found)
+
+
+async def export(engine: Engine, scope: Scope, given: Filter) -> list[object]:
+    """Return everything that a snapshot holds."""
+    now_us = engine.clock.now_us()
+    async with engine.store.snapshot(scope) as held:
+        pages = [p async for p in held.memories(given, now_us, with_versions=True)]
+        links = [page async for page in held.links()]
+        return [held.commit_seq, *(one for page in [*pages, *links] for one in page)]
+
+
+async def swept(engine: Engine) -> None:
+    """Sweep until nothing is left."""
+    while True:
+        receipt = (await engine.store.commit([SweepWrite(7)]))[0]
+        assert isinstance(receipt, Receipt)
+        if not receipt.version:
+            return
+
+
 class Caller:
     """Makes random calls; the same seed makes the same ones."""
 
@@ -53,11 +109,7 @@ class Caller:
         """Make one call of every engine and return their answers."""
         clock.time_us += self.random.randint(1, 10_000)
         scope = self.random.choice(SCOPES)
-        names = (
-            ["store"] * 8
-            + ["delete"] * 3
-            + ["get", "list", "recall", "recall", "link", "walk", "stats", "expire"]
-        )
+        names = ["store"] * 16 + ["delete"] * 3 + ["update", "recall", "link"] * 3 + OTHERS
         verb: Callable[[Scope, list[Engine]], list[Awaitable[Any]]]
         verb = getattr(self, f"_{self.random.choice(names)}")
         return verb(scope, engines)
@@ -89,7 +141,10 @@ class Caller:
             id=ref.id or "",
             coordinate=ref.coordinate,
             kind=self.random.choice([1, 2]),
-            metadata=self.random.choice([{}, {"n": float(self.random.randint(0, 3))}]),
+            importance=float(self.random.randint(0, 5)),
+            metadata=self.random.choice(
+                [{}, {"n": float(self.random.randint(0, 3))}, {"session": "m1"}]
+            ),
             expire_time_us=self.random.choice([None, None, engines[0].clock.now_us() + 50_000]),
         )
         command = store.StoreCommand(draft, self._request(), self._expected())
@@ -97,7 +152,103 @@ class Caller:
 
     def _delete(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
         ref, request_id = self._ref(), self._request()
-        return [delete.delete(engine, scope, ref, request_id=request_id) for engine in engines]
+        command = delete.DeleteCommand(ref, request_id)
+        return [delete.delete(engine, scope, command) for engine in engines]
+
+    def _purge(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        given, dry_run = self._filter(), self.random.random() < 0.5
+        return [
+            delete.purge(engine, scope, given, dry_run=dry_run, everything=False)
+            for engine in engines
+        ]
+
+    def _update(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        draft = MemoryDraft(
+            payload_json=b'{"text": "%s"}' % self._text().encode(),
+            kind=self.random.choice([1, 2]),
+            importance=float(self.random.randint(0, 5)),
+            metadata={"n": float(self.random.randint(0, 3))},
+        )
+        paths = self.random.sample(
+            ["payload_json", "kind", "importance", "metadata.n", "expire_time", "text"], 2
+        )
+        command = update.UpdateCommand(self._ref(), draft, paths, self._request())
+        return [update.update(engine, scope, command) for engine in engines]
+
+    def _restore(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        version = self.random.randint(1, 4)
+        command = update.RestoreCommand(self._ref(), version, self._request())
+        return [update.restore(engine, scope, command) for engine in engines]
+
+    def _versions(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref = self._ref()
+        return [read.list_versions(e, scope, ref, page_size=1000, token="") for e in engines]
+
+    def _past(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        moment_us = self._moment(engines)
+        return [past(engine, scope, moment_us) for engine in engines]
+
+    def _get_past(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref, moment_us = self._ref(), self._moment(engines)
+        return [read.get(engine, scope, ref, as_of_us=moment_us) for engine in engines]
+
+    def _moment(self, engines: list[Engine]) -> int:
+        return engines[0].clock.now_us() - self.random.randint(0, 500_000)
+
+    def _changes(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        after = (engines[0].store.last_commit_seq - self.random.randint(0, 50), 0)
+        return [changes(engine, scope, after) for engine in engines]
+
+    def _policy(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        policy = NamespacePolicy(
+            default_ttl_s=self.random.choice([0, 0, 1]),
+            max_memories=self.random.choice([0, 5, 15]),
+            max_versions=self.random.choice([0, 1, 3]),
+            quota_memories=self.random.choice([0, 20]),
+            quota_payload_bytes=self.random.choice([0, 1000]),
+        )
+        return [namespaces.set_policy(engine, scope, policy, [], None) for engine in engines]
+
+    def _create(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [namespaces.create(engine, scope, DEFAULT_POLICY) for engine in engines]
+
+    def _drop(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        if self.random.random() < 0.8:
+            return self._describe(scope, engines)
+        return [namespaces.drop(engine, scope) for engine in engines]
+
+    def _describe(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [namespaces.describe(engine, scope) for engine in engines]
+
+    def _erase(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        if self.random.random() < 0.7:
+            return self._count(scope, engines)
+        now_us = engines[0].clock.now_us()
+        write = EraseWrite(scope.tenant, scope.namespace, "n", 3.0, now_us)
+        return [engine.commit_one(write) for engine in engines]
+
+    def _count(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [engine.store.count_subject(scope.tenant, "", "n", 3.0) for engine in engines]
+
+    def _unlink(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        kind = self.random.choice(["", "likes"])
+        command = link.UnlinkCommand(self._ref(), self._ref(), kind, self._request())
+        return [link.unlink(engine, scope, command) for engine in engines]
+
+    def _path(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ways = walk.Ways((), self.random.choice(list(walk.Direction)))
+        query = walk.PathQuery(self._ref(), self._ref(), ways, self.random.randint(1, 5))
+        return [walk.find_path(engine, scope, query) for engine in engines]
+
+    def _export(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        given = self._filter()
+        return [export(engine, scope, given) for engine in engines]
+
+    def _accesses(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [lifecycle.write_accesses(engine) for engine in engines]
+
+    def _sweep(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        return [swept(engine) for engine in engines]
 
     def _get(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
         ref = self._ref()
@@ -122,15 +273,16 @@ class Caller:
         return [link.link(engine, scope, command) for engine in engines]
 
     def _walk(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
-        direction = self.random.choice(list(link.Direction))
-        query = link.NeighborQuery(self._ref(), (), direction, self.random.randint(1, 4), 20)
-        return [link.neighbors(engine, scope, query) for engine in engines]
+        types = self.random.choice([(), (), ("likes",), ("follows", "part_of")])
+        ways = walk.Ways(types, self.random.choice(list(walk.Direction)))
+        query = walk.NeighborQuery(self._ref(), ways, self.random.randint(1, 4), 20)
+        return [walk.neighbors(engine, scope, query) for engine in engines]
 
     def _stats(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
-        return [read.stats(engine, scope) for engine in engines]
+        return [namespaces.stats(engine, scope) for engine in engines]
 
     def _expire(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
-        return [expire_once(engine) for engine in engines]
+        return [lifecycle.expire_once(engine) for engine in engines]
 
 
 async def outcome(call: Awaitable[Any]) -> tuple[object, dict[int, float]]:
@@ -142,7 +294,10 @@ async def outcome(call: Awaitable[Any]) -> tuple[object, dict[int, float]]:
     if isinstance(answer, recall.RecallAnswer):
         scores = {hit.record.commit_seq: hit.score for hit in answer.hits}
         return [hit.record for hit in sorted(answer.hits, key=_seq)], scores
-    return (answer.records, {}) if isinstance(answer, read.MemoryPage) else (answer, {})
+    # Page tokens are signed with each store's own key.
+    if isinstance(answer, read.MemoryPage):
+        return answer.records, {}
+    return (answer.versions, {}) if isinstance(answer, read.VersionPage) else (answer, {})
 
 
 def _seq(hit: recall.RecallHit) -> int:

@@ -28,7 +28,7 @@ async def test_concurrent_writes_share_commits(tmp_path: Path) -> None:
 async def test_a_write_that_sqlite_refuses_fails_alone(tmp_path: Path) -> None:
     """Its neighbours in the group are committed, told to the index and acknowledged."""
     case = StoreCase(await open_embedded(tmp_path / "data"))
-    poison = a_store("poison", payload_json=cast("Any", None))
+    poison = a_store("poison", payload_json=cast("Any", "text, not bytes"))
     writes = [a_store("before"), poison, a_store("after")]
 
     before, refused, after = await case.store.commit(writes)

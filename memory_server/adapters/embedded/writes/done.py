@@ -24,3 +24,8 @@ def counted(commit_seq: int, count: int, changes: tuple[Change, ...] = ()) -> Do
     """
     last_seq = commit_seq if count else commit_seq - 1
     return Done(Receipt("", NO_MEMORY, last_seq, version=count, is_removed=True), changes)
+
+
+def unseen(commit_seq: int, count: int) -> Done:
+    """Return the outcome of a write that no reader can tell of: it takes no commit either."""
+    return Done(Receipt("", NO_MEMORY, commit_seq - 1, version=count))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_server.adapters.embedded import rows
-from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done, counted
+from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.domain.memory import MemoryId, MemoryRecord, MemoryRef, Receipt, Scope, Tenant
@@ -138,7 +138,7 @@ class MemoryWrites:
         return counted(commit_seq, len(expired), tuple(changes))
 
     def count_accesses(self, write: AccessWrite, commit_seq: int) -> Done:
-        """Carry out an AccessWrite; it is no commit of its own, because nothing that is searched changes."""
+        """Carry out an AccessWrite."""
         for (scope, memory_id), (count, last_us) in write.accesses.items():
             space = self._namespaces.find(scope)
             if space is not None:
@@ -147,7 +147,7 @@ class MemoryWrites:
                     " last_access_us = max(ifnull(last_access_us, ?), ?) WHERE namespace_key = ? AND id = ?",
                     (count, last_us, last_us, space.key, memory_id),
                 )
-        return Done(Receipt("", NO_MEMORY, commit_seq - 1, version=0))
+        return unseen(commit_seq, len(write.accesses))
 
     def sweep(self, write: SweepWrite, commit_seq: int) -> Done:
         """Carry out a SweepWrite."""
@@ -155,7 +155,7 @@ class MemoryWrites:
             "SELECT key FROM namespace WHERE tenant = '' LIMIT 1"
         ).fetchone()
         if row is None:
-            return counted(commit_seq, 0)
+            return unseen(commit_seq, 0)
         for table in ("memory", "memory_version"):
             swept = self._connection.execute(
                 f"DELETE FROM {table} WHERE commit_seq IN"
@@ -163,14 +163,14 @@ class MemoryWrites:
                 (row[0], write.limit),
             ).rowcount
             if swept:
-                return counted(commit_seq, swept)
+                return unseen(commit_seq, swept)
         for statement in (
             "DELETE FROM link WHERE namespace_key = ?",
             "DELETE FROM removal WHERE namespace_key = ?",
             "DELETE FROM namespace WHERE key = ?",
         ):
             self._connection.execute(statement, row)
-        return counted(commit_seq, 1)
+        return unseen(commit_seq, 1)
 
     def require_live(self, space: Space, ref: MemoryRef, now_us: int) -> Head:
         """Return the live memory at a reference.

@@ -1,0 +1,69 @@
+"""Decay: what a memory's payload loses as it ages unused.
+
+Formulas are the predecessor's: fields drop by levels of age; and a score of age, disuse and unimportance reduces a
+memory to the fields that are kept.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from memory_server.domain.memory import MemoryRecord
+from memory_server.domain.policy import NamespacePolicy, ScoreDecay
+
+HOUR_US = 3600 * 1_000_000
+
+MOST_IMPORTANT = 1.0
+"""Raw importance above which no score reduces a memory."""
+
+_ACCESS_WEIGHT, _IMPORTANCE_WEIGHT = 0.5, 2.0
+
+
+def decay_score(record: MemoryRecord, now_us: int) -> float:
+    """Return age in hours + hours since the last access - 0.5 x accesses - 2 x raw importance.
+
+    A memory that was never given to anybody was last touched when it was made. Ages are never negative: a clock that
+    went back makes nothing older or younger.
+    """
+    last_us = record.create_time_us if record.last_access_us is None else record.last_access_us
+    age_h = max(now_us - record.create_time_us, 0) / HOUR_US
+    unused_h = max(now_us - last_us, 0) / HOUR_US
+    return (
+        age_h
+        + unused_h
+        - _ACCESS_WEIGHT * record.access_count
+        - _IMPORTANCE_WEIGHT * record.importance
+    )
+
+
+def decayed_payload(record: MemoryRecord, policy: NamespacePolicy, now_us: int) -> bytes | None:
+    """Return the payload without what has decayed; None: nothing has."""
+    dropped = {
+        name
+        for level in policy.decay_levels
+        if now_us - record.create_time_us > level.age_s * 1_000_000
+        for name in level.drop_fields
+    }
+    is_reduced = policy.score_decay is not None and _is_reduced(record, policy.score_decay, now_us)
+    if not dropped and not is_reduced:
+        return None
+    payload: Mapping[str, Any] = json.loads(record.payload_json)
+    kept = [name for name in payload if name not in dropped]
+    if is_reduced:
+        assert policy.score_decay is not None
+        kept = [name for name in kept if name in policy.score_decay.keep_fields]
+    return None if len(kept) == len(payload) else _only(payload, kept)
+
+
+def _is_reduced(record: MemoryRecord, decay: ScoreDecay, now_us: int) -> bool:
+    is_important = record.importance > MOST_IMPORTANT
+    return not is_important and decay_score(record, now_us) > decay.threshold
+
+
+def _only(payload: Mapping[str, Any], names: Iterable[str]) -> bytes:
+    document = json.dumps({name: payload[name] for name in names}, ensure_ascii=False)
+    # Half of a surrogate pair cannot be written as UTF-8; JSON can spell it.
+    try:
+        return document.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps({name: payload[name] for name in names}).encode("ascii")

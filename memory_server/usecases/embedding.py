@@ -1,0 +1,56 @@
+"""Embeddings of what is written: the caller's own, or made from the text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from memory_server.domain.memory import CALLER_MODEL
+from memory_server.ports import Vector
+from memory_server.usecases.engine import Engine
+from soma_common.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """An embedding as it is kept: little-endian float32 of unit length, and who made it; both empty: there is none."""
+
+    model: str = ""
+    vector: bytes = b""
+
+
+NONE = Embedding()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an embedding is wanted for: a text, and the caller's own embedding of it, if any."""
+
+    text: str
+    given: bytes = b""
+
+
+async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedding]:
+    """Return one embedding each; none where there is nothing to embed, or nobody who does.
+
+    A dead embedder never blocks a write: the memory is found by its words until it is embedded.
+    """
+    found = [Embedding(CALLER_MODEL, _unit(one.given)) if one.given else NONE for one in wanted]
+    places = [place for place, one in enumerate(wanted) if not one.given and one.text]
+    if not places:
+        return found
+    try:
+        vectors = await engine.embedder.embed([wanted[place].text for place in places])
+    except Unavailable:
+        return found
+    for place, vector in zip(places, vectors, strict=True):
+        if vector.any():
+            found[place] = Embedding(engine.embedder.model, vector.astype("<f4").tobytes())
+    return found
+
+
+def _unit(given: bytes) -> bytes:
+    # Through float64, in which no float32 squared overflows or vanishes.
+    vector: Vector = np.frombuffer(given, "<f4")
+    wide = vector.astype(np.float64)
+    return (wide / np.linalg.norm(wide)).astype("<f4").tobytes()
