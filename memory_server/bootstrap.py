@@ -51,7 +51,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     """Run a server until `stop` is set.
 
     Raises:
-        SomaError: It cannot start; the text names the mend.
+        SomaError: It cannot start, or its store cannot go on; the text names the mend.
     """
     labels = {"service": settings.service, "instance": settings.instance, "env": settings.env}
     metrics = ServerMetrics({**labels, "version": __version__})
@@ -73,7 +73,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
         async with asyncio.TaskGroup() as tasks:
             await server.start()
-            watching = tasks.create_task(readiness.watch(engine.store))
+            watching = tasks.create_task(readiness.watch(engine.store, stop))
             working = [
                 tasks.create_task(
                     maintainer.run(
@@ -95,6 +95,8 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             for task in working:
                 task.cancel()
     log.info("stopped")
+    if readiness.broken is not None:
+        raise readiness.broken
 
 
 def _authenticator(

@@ -134,6 +134,12 @@ class Unavailable(SomaError):
     retryable = True
 
 
+class StoreBroken(Unavailable):
+    """The store cannot go on in this process; nothing that was acknowledged is lost, and a new start reads it."""
+
+    reason = "StoreBroken"
+
+
 class DeadlineExceeded(SomaError):
     """The time the caller gave is over; a write may have happened."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from grpc_health.v1 import health, health_pb2
 
 from memory_server.ports import MemoryStore
-from soma_common.errors import SomaError
+from soma_common.errors import SomaError, StoreBroken
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class Readiness:
         self._names = ["", *service_names]
         self.reason: str | None = "the index is being loaded"
         """Why it cannot serve; None when it can."""
+        self.broken: StoreBroken | None = None
+        """Why the process must end; None: it need not."""
         self._is_draining = False
 
     async def set_reason(self, reason: str | None) -> None:
@@ -46,11 +48,16 @@ class Readiness:
         await self.set_reason("the server is stopping")
         self._is_draining = True
 
-    async def watch(self, store: MemoryStore) -> None:
-        """Ask the store again and again, until cancelled."""
+    async def watch(self, store: MemoryStore, stop: asyncio.Event) -> None:
+        """Ask the store again and again, until cancelled; stop the server when the store cannot go on."""
         while True:
             try:
                 await store.check()
+            except StoreBroken as error:
+                self.broken = error
+                await self.set_reason(error.message)
+                stop.set()
+                return
             except SomaError as error:
                 await self.set_reason(error.message)
             else:

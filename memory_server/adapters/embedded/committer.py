@@ -25,12 +25,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from memory_server.adapters.embedded.database import Database, sqlite_error
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
-from memory_server.ports import Change, Clock, StoreBroken, Write
-from soma_common.errors import Overloaded, SomaError, Unavailable
+from memory_server.ports import Change, Clock, Write
+from soma_common.errors import Overloaded, SomaError, StoreBroken, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -188,9 +189,7 @@ class Committer:
         group: _Group | None = None
         try:
             group = self._carry_out(batches)
-        except (
-            Exception
-        ):  # noqa: BLE001 - rolled back and looked at again write by write, in the thread
+        except Exception:  # noqa: BLE001 - rolled back, then tried write by write, in the thread
             group = None
         settled = self._loop.run_in_executor(self._thread, self._settle, batches, group)
         settled.add_done_callback(lambda done: self._settled(done, batches, started))
@@ -314,9 +313,7 @@ class Committer:
         if group.changes:
             try:
                 self._deliver(group.changes)
-            except (
-                Exception
-            ) as error:  # noqa: BLE001 - a bug, but these writes are durable: their callers are told so
+            except Exception as error:  # noqa: BLE001 - a bug; the writes are durable
                 self._break(error, [])
         count = 0
         for batch, results in group.outcomes:
@@ -336,10 +333,11 @@ class Committer:
         log.critical("the store cannot go on", exc_info=error)
         self._is_busy = False
         self.failure = broken = _broken(type(error).__name__)
-        for future in [
+        futures: list[asyncio.Future[Any]] = [
             *(batch.future for batch in (*batches, *self._waiting)),
             *self._scrubbing,
-        ]:
+        ]
+        for future in futures:
             if not future.done():
                 future.set_exception(broken)
         self._waiting.clear()

@@ -63,7 +63,8 @@ async def test_a_greedy_tenant_is_shed_and_nobody_else_notices(server: ServerPro
             return [await store(greedy, "greedy", first + step) for step in range(CALLS_EACH)]
 
         pressing = asyncio.gather(*(press(worker) for worker in range(CALLERS)))
-        calm, checks = [], 0
+        calm: list[grpc.aio.AioRpcError | None] = []
+        checks = 0
         while not pressing.done():
             calm.append(await store(modest, "modest", len(calm)))
             await modest.health.Check(health_pb2.HealthCheckRequest(), timeout=30)
