@@ -9,6 +9,7 @@ from pathlib import Path
 
 from google.rpc import status_pb2
 
+from soma_dev import argocd
 from soma_dev.crd_page import crd_page
 from soma_dev.crds import FOLDERS as CRD_FOLDERS
 from soma_dev.crds import crd_files
@@ -41,8 +42,12 @@ def proto_code() -> Files:
 
 
 def resource_files() -> Files:
-    """Return the CRD, its copy in the chart, and its page."""
-    return {**crd_files(), Path("docs/reference/crd.md"): crd_page().encode()}
+    """Return the CRD, its copy in the chart, its page, and what Argo CD is told of it."""
+    return {
+        **crd_files(),
+        Path("docs/reference/crd.md"): crd_page().encode(),
+        argocd.FILE: argocd.argocd_config_map(),
+    }
 
 
 GENERATORS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
