@@ -1,9 +1,15 @@
-"""Start the memory server: `python -m memory_server`, configured by `SOMA_*` (see docs/reference/settings.md)."""
+"""Start the memory server: `python -m memory_server`, configured by `SOMA_*` (see docs/reference/settings.md).
 
+`python -m memory_server restore COPY` makes a store of a backup in the data folder instead, and ends.
+"""
+
+import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
+from memory_server.adapters.embedded.restore import restore
 from memory_server.bootstrap import serve
 from soma_common import __version__
 from soma_common.errors import InvalidInput, SomaError
@@ -11,12 +17,15 @@ from soma_common.json_log import configure_logging
 from soma_common.lifecycle import stop_event_on_signals
 from soma_common.settings import SMFSettings, load_settings
 
+log = logging.getLogger("memory_server")
+
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 
 
 def main() -> int:
     """Run until a signal; return the exit code."""
+    arguments = _arguments()
     try:
         settings = load_settings(SMFSettings)
     except InvalidInput as error:
@@ -25,11 +34,28 @@ def main() -> int:
         return EXIT_BAD_SETTINGS
     configure_logging(settings, version=__version__)
     try:
-        asyncio.run(_run(settings))
+        if arguments.command == "restore":
+            _restore(arguments, settings)
+        else:
+            asyncio.run(_run(settings))
     except SomaError as error:
-        logging.getLogger("memory_server").critical(error.message, extra=dict(error.facts))
+        log.critical(error.message, extra=dict(error.facts))
         return EXIT_BAD_SETTINGS if isinstance(error, InvalidInput) else EXIT_FAILED
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="memory_server", description="The memory server.")
+    commands = parser.add_subparsers(dest="command")
+    restoring = commands.add_parser("restore", help="make a store of a backup, and end")
+    restoring.add_argument("copy", type=Path, help="what a backup gave")
+    restoring.add_argument("--sha256", type=bytes.fromhex, help="digest that it must have")
+    return parser.parse_args()
+
+
+def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
+    commit_seq = restore(arguments.copy, settings.data_dir, arguments.sha256)
+    log.info("restored", extra={"folder": str(settings.data_dir), "commit_seq": commit_seq})
 
 
 async def _run(settings: SMFSettings) -> None:

@@ -4,6 +4,7 @@ import enum
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from memory_server.domain.filters import Filter
@@ -99,6 +100,19 @@ class MemoryStore(Protocol):
     @property
     def last_commit_seq(self) -> int:
         """The last commit that every read sees."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the store keeps its files, with room for a copy; None: it has none."""
+        ...
+
+    async def copy(self, target: Path) -> int:
+        """Write a compact copy of the whole store to a file that does not exist yet; return the last commit in it.
+
+        Raises:
+            InvalidInput: This store has no file to copy.
+        """
         ...
 
     def listen(self, listener: CommitListener) -> None:

@@ -13,13 +13,17 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class AccessScope(StrEnum):
-    """What a credential allows; each method asks for one. None of them includes another."""
+    """What a credential allows; each method asks for one. None of them includes another.
+
+    `backup` reads the memories of all tenants: it is for those who run the server.
+    """
 
     READ = "read"
     WRITE = "write"
     LINK = "link"
     ADMIN = "admin"
     ERASE = "erase"
+    BACKUP = "backup"
 
 
 ALL_SCOPES = frozenset(AccessScope)

@@ -35,7 +35,7 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
 
     A dead embedder never blocks a write: the memory is found by its words until it is embedded.
     """
-    found = [Embedding(CALLER_MODEL, _unit(one.given)) if one.given else NONE for one in wanted]
+    found = [Embedding(CALLER_MODEL, unit(one.given)) if one.given else NONE for one in wanted]
     places = [place for place, one in enumerate(wanted) if not one.given and one.text]
     if not places:
         return found
@@ -49,7 +49,8 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
     return found
 
 
-def _unit(given: bytes) -> bytes:
+def unit(given: bytes) -> bytes:
+    """Return a vector, little-endian float32, at unit length."""
     # Through float64, in which no float32 squared overflows or vanishes.
     vector: Vector = np.frombuffer(given, "<f4")
     wide = vector.astype(np.float64)

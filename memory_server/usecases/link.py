@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
-from memory_server.domain.memory import MemoryRef, Metadata, Receipt, Scope
+from memory_server.domain.memory import MemoryLink, MemoryRef, Metadata, Receipt, Scope
 from memory_server.domain.requests import body_digest
 from memory_server.domain.validation import Violations
 from memory_server.ports import LinkWrite, RequestKey, UnlinkWrite
@@ -86,11 +86,23 @@ async def unlink(engine: Engine, scope: Scope, command: UnlinkCommand) -> Receip
     )
 
 
+def check_edge(found: Violations, path: str, edge: MemoryLink) -> None:
+    """Check a link whose ends are named by their ids."""
+    for name, end in (("from_id", edge.from_id), ("to_id", edge.to_id)):
+        validation.check_name(found, f"{path}.{name}", end, limits.MAX_ID_BYTES)
+    validation.check_name(found, f"{path}.type", edge.type, limits.MAX_LINK_TYPE_BYTES)
+    _check_weight(found, f"{path}.weight", edge.weight)
+    validation.check_metadata(found, f"{path}.metadata", edge.metadata)
+
+
+def _check_weight(found: Violations, path: str, weight: float) -> None:
+    found.require(math.isfinite(weight) and weight >= 0, path, "must be finite and not negative")
+
+
 def _check_link(scope: Scope, command: LinkCommand) -> None:
     found = Violations()
     _check_ends(found, scope, command)
-    is_weight = math.isfinite(command.weight) and command.weight >= 0
-    found.require(is_weight, "weight", "must be finite and not negative")
+    _check_weight(found, "weight", command.weight)
     validation.check_metadata(found, "metadata", command.metadata)
     validation.check_expected_version(found, command.expected_version)
     found.raise_if_any()

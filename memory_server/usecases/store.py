@@ -124,7 +124,7 @@ def _refusal(engine: Engine, command: StoreCommand) -> SomaError | None:
 async def _writes(
     engine: Engine, scope: Scope, commands: Sequence[StoreCommand]
 ) -> list[StoreWrite]:
-    texts = [_text(command.draft) for command in commands]
+    texts = [text_of(command.draft) for command in commands]
     wanted = [
         Wanted(text, command.draft.embedding) for command, text in zip(commands, texts, strict=True)
     ]
@@ -136,7 +136,8 @@ async def _writes(
     ]
 
 
-def _text(draft: MemoryDraft) -> str:
+def text_of(draft: MemoryDraft) -> str:
+    """Return the text of a memory: the author's, or the payload's own strings."""
     # A text that was given needs no payload: it is not taken apart a second time for nothing.
     return searchable_text(
         draft.text, None if draft.text else validation.parse_json(draft.payload_json)

@@ -82,7 +82,9 @@ async def update(engine: Engine, scope: Scope, command: UpdateCommand) -> Receip
         current = await engine.store.get(scope, command.ref, engine.clock.now_us())
         record = await _changed(engine, current, command)
         try:
-            return await _write(engine, scope, current, record, request, command.expected_version)
+            return await write_version(
+                engine, scope, current, record, request, command.expected_version
+            )
         except (Conflict, NotFound):
             if command.expected_version is not None or attempt == ATTEMPTS - 1:
                 raise
@@ -105,17 +107,23 @@ async def restore(engine: Engine, scope: Scope, command: RestoreCommand) -> Rece
     now_us = engine.clock.now_us()
     current = await engine.store.get(scope, command.ref, now_us)
     kept = await engine.store.get_version(scope, command.ref, command.version, now_us)
-    return await _write(engine, scope, current, kept, request, command.expected_version)
+    return await write_version(engine, scope, current, kept, request, command.expected_version)
 
 
-async def _write(
+async def write_version(
     engine: Engine,
     scope: Scope,
     current: MemoryRecord,
     record: MemoryRecord,
     request: RequestKey | None,
-    expected_version: int | None,
+    expected_version: int | None = None,
 ) -> Receipt:
+    """Write a record as the next version of the one that was read.
+
+    Raises:
+        Conflict: Another write came between, or the caller expects another version.
+        AlreadyExists, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says.
+    """
     now_us = engine.clock.now_us()
     write = StoreWrite(
         scope=scope,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
+from memory_server.domain.conversations import SESSION, session_of
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.links import LightestPath, Walk
 from memory_server.domain.memory import (
@@ -21,9 +22,6 @@ from memory_server.usecases.engine import Engine
 from memory_server.usecases.link import DERIVED_TYPES, FOLLOWS, PART_OF
 from memory_server.usecases.read import fitting
 from soma_common.errors import Overloaded
-
-SESSION = "session"
-"""Name of the metadata value that tells which conversation an episode is part of."""
 
 DEFAULT_PATH_LENGTH = 16
 MAX_PATH_STEPS = 10_000
@@ -208,8 +206,8 @@ class _Steps:
         steps = []
         if True in self._directions():
             for record in episodes:
-                session = record.metadata.get(SESSION)
-                if isinstance(session, str) and session and session != record.id:
+                session = session_of(record)
+                if session and session != record.id:
                     whole = MemoryId(session)
                     steps.append((whole, _made(record.id, whole, PART_OF)))
         if False in self._directions():

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from soma.memory.v1 import (
     admin_service_pb2,
+    lifecycle_service_pb2,
     link_service_pb2,
     memory_pb2,
     memory_service_pb2,
@@ -20,6 +21,7 @@ FILES: list[FileDescriptor] = [
     module.DESCRIPTOR
     for module in (
         admin_service_pb2,
+        lifecycle_service_pb2,
         link_service_pb2,
         memory_pb2,
         memory_service_pb2,

@@ -19,6 +19,8 @@ by the scripts `migrate_<from>_to_<to>.sql`, each in one transaction."""
 
 Result = TypeVar("Result")
 
+FILE_NAME = "memory.sqlite3"
+
 _BUSY_TIMEOUT_MS = 5000
 _PAGE_CACHE_KIB = 65536
 
@@ -65,7 +67,7 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
         CorruptData: The file is not a store.
     """
     lock = _lock(folder)
-    path = folder / "memory.sqlite3"
+    path = folder / FILE_NAME
     try:
         connection = _connect(path, synchronous)
         try:

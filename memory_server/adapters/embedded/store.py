@@ -98,6 +98,11 @@ class EmbeddedStore:
         """See the port."""
         return self._committer.last_commit_seq
 
+    @property
+    def folder(self) -> Path:
+        """See the port."""
+        return self._database.path.parent
+
     def listen(self, listener: CommitListener) -> None:
         """See the port."""
         self._listener = listener
@@ -227,7 +232,7 @@ class EmbeddedStore:
         return snapshot.hold(self._database, scope)
 
     async def copy(self, target: Path) -> int:
-        """Write a copy of the whole store to a file; return the last commit in it."""
+        """See the port."""
         return await asyncio.to_thread(guarded, lambda: snapshot.copy_store(self._database, target))
 
     async def count_subject(

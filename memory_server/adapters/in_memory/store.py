@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from memory_server.adapters.in_memory.snapshot import InMemorySnapshot
 from memory_server.adapters.in_memory.space import Space
@@ -26,6 +27,7 @@ from memory_server.domain.memory import (
 from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
 from memory_server.domain.refusals import history_lost, namespace_not_found, version_not_found
 from memory_server.ports import CommitListener, ListOrder, ListPosition, RequestKey, Write
+from soma_common.errors import InvalidInput
 
 _EMPTY = Space()
 
@@ -55,6 +57,15 @@ class InMemoryStore:
     def last_commit_seq(self) -> int:
         """See the port."""
         return self._writer.commit_seq
+
+    @property
+    def folder(self) -> None:
+        """See the port."""
+        return None
+
+    async def copy(self, _target: Path) -> int:
+        """See the port."""
+        raise InvalidInput("the in-memory store has no file to copy")
 
     def listen(self, listener: CommitListener) -> None:
         """See the port."""

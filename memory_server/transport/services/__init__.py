@@ -4,6 +4,7 @@ from typing import Protocol
 
 from memory_server.transport.methods import AnyMethod
 from memory_server.transport.services.admin import AdminServicer, ServerFacts
+from memory_server.transport.services.lifecycle import LifecycleServicer
 from memory_server.transport.services.links import LinkServicer
 from memory_server.transport.services.memories import MemoryServicer
 from memory_server.transport.services.namespaces import NamespaceServicer
@@ -21,6 +22,7 @@ def methods_by_service(engine: Engine, facts: ServerFacts) -> dict[str, dict[str
         "MemoryService": MemoryServicer(engine),
         "RecallService": RecallServicer(engine),
         "LinkService": LinkServicer(engine),
+        "LifecycleService": LifecycleServicer(engine),
         "NamespaceService": NamespaceServicer(engine),
         "AdminService": AdminServicer(engine, facts),
     }

@@ -1,10 +1,13 @@
 """AdminService: facts about the server itself."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from memory_server.domain import limits
 from memory_server.transport.auth import AccessScope, Principal
-from memory_server.transport.methods import AnyMethod, Method
+from memory_server.transport.methods import AnyMethod, Method, ServerStream
+from memory_server.usecases import backup
 from memory_server.usecases.engine import Engine
 from soma.memory.v1 import admin_service_pb2, memory_pb2
 
@@ -30,7 +33,18 @@ class AdminServicer:
             "GetServerInfo": Method(
                 admin_service_pb2.GetServerInfoRequest, self.get_server_info, AccessScope.READ
             ),
+            "Backup": ServerStream(
+                admin_service_pb2.BackupRequest, self.backup, AccessScope.BACKUP
+            ),
         }
+
+    async def backup(
+        self, _request: admin_service_pb2.BackupRequest, _caller: Principal
+    ) -> AsyncGenerator[admin_service_pb2.BackupResponse, None]:
+        """Answer Backup."""
+        async with aclosing(backup.backup(self._engine)) as parts:
+            async for part in parts:
+                yield _backup_part(part)
 
     async def get_server_info(
         self, _request: admin_service_pb2.GetServerInfoRequest, caller: Principal
@@ -48,6 +62,17 @@ class AdminServicer:
             tenant=caller.tenant,
             authentication=self._facts.authentication,
         )
+
+
+def _backup_part(part: bytes | backup.BackupSummary) -> admin_service_pb2.BackupResponse:
+    if isinstance(part, bytes):
+        return admin_service_pb2.BackupResponse(data=part)
+    summary = admin_service_pb2.BackupSummary(
+        size_bytes=part.size_bytes,
+        sha256=part.sha256,
+        commit_seq=part.commit_seq,
+    )
+    return admin_service_pb2.BackupResponse(summary=summary)
 
 
 def _limits(engine: Engine) -> admin_service_pb2.Limits:

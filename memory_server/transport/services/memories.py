@@ -57,7 +57,7 @@ class MemoryServicer:
             "BatchGet": Method(pb.BatchGetRequest, self.batch_get, read_scope),
             "Delete": Method(pb.DeleteRequest, self.delete, write_scope),
             "DeleteBatch": Method(pb.DeleteBatchRequest, self.delete_batch, write_scope),
-            "Purge": Method(pb.PurgeRequest, self.purge, write_scope),
+            "Purge": Method(pb.PurgeRequest, self.purge, AccessScope.ERASE),
             "List": Method(pb.ListRequest, self.list, read_scope),
             "ListVersions": Method(pb.ListVersionsRequest, self.list_versions, read_scope),
             "RestoreVersion": Method(pb.RestoreVersionRequest, self.restore_version, write_scope),

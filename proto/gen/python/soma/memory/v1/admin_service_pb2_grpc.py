@@ -59,7 +59,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Backup(self, request, context):
-        """Sends a consistent copy of the whole store, of all tenants, while it is written to. `soma restore` makes a store of it.
+        """Sends a consistent copy of the whole store, of all tenants, while it is written to. Needs the scope `backup`.
+        `soma restore` makes a store of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class AdminServiceStub:
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetServerInfoRequest, _admin_service_pb2.GetServerInfoResponse]
     """States versions, limits and what an acknowledgement means."""
     Backup: _grpc.UnaryStreamMultiCallable[_admin_service_pb2.BackupRequest, _admin_service_pb2.BackupResponse]
-    """Sends a consistent copy of the whole store, of all tenants, while it is written to. `soma restore` makes a store of it."""
+    """Sends a consistent copy of the whole store, of all tenants, while it is written to. Needs the scope `backup`.
+    `soma restore` makes a store of it.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -46,7 +48,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetServerInfoRequest, _admin_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """States versions, limits and what an acknowledgement means."""
     Backup: _aio.UnaryStreamMultiCallable[_admin_service_pb2.BackupRequest, _admin_service_pb2.BackupResponse]  # type: ignore[assignment]
-    """Sends a consistent copy of the whole store, of all tenants, while it is written to. `soma restore` makes a store of it."""
+    """Sends a consistent copy of the whole store, of all tenants, while it is written to. Needs the scope `backup`.
+    `soma restore` makes a store of it.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells about the server."""
@@ -65,6 +69,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.BackupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_admin_service_pb2.BackupResponse], _abc.AsyncIterator[_admin_service_pb2.BackupResponse]]:
-        """Sends a consistent copy of the whole store, of all tenants, while it is written to. `soma restore` makes a store of it."""
+        """Sends a consistent copy of the whole store, of all tenants, while it is written to. Needs the scope `backup`.
+        `soma restore` makes a store of it.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

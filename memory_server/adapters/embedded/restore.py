@@ -1,0 +1,91 @@
+"""Making a store of a copy: checked first, put in place whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+from memory_server.adapters.embedded.database import FILE_NAME, SCHEMA_VERSION, sqlite_error
+from soma_common.errors import AlreadyExists, CorruptData, InvalidInput, NotFound, Unavailable
+
+_READ_BYTES = 1024 * 1024
+
+
+def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
+    """Make a store in `folder` of a copy, which stays as it is.
+
+    Args:
+        copy: What a backup gave.
+        folder: Where the store is to be; made when missing.
+        sha256: Digest that the copy must have. None: it is not compared.
+
+    Returns:
+        The last commit in it.
+
+    Raises:
+        NotFound: There is no copy.
+        AlreadyExists: There is a store in the folder; it is not touched.
+        CorruptData: The copy is not what was written, or no store.
+        InvalidInput: The copy was made by a newer server.
+        Unavailable: The folder cannot be written.
+    """
+    if not copy.is_file():
+        raise NotFound("there is no such copy", kind="file", name=str(copy))
+    if sha256 is not None and _digest(copy) != sha256:
+        raise CorruptData("the copy is not what was written: its digest is another one")
+    commit_seq = _checked(copy)
+    target = folder / FILE_NAME
+    if target.exists():
+        message = "there is a store in the data folder; choose an empty one"
+        raise AlreadyExists(message, folder=str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _put(copy, target)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        message = "the data folder cannot be written"
+        raise Unavailable(message, folder=str(folder), cause=reason) from error
+    return commit_seq
+
+
+def _checked(copy: Path) -> int:
+    """Return the last commit in a copy, after reading all of it."""
+    try:
+        connection = sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                message = "the copy was made by a newer server; restore it with that one"
+                raise InvalidInput(message, copy_schema=version, server_schema=SCHEMA_VERSION)
+            found = connection.execute("PRAGMA integrity_check").fetchall()
+            if found != [("ok",)]:
+                raise CorruptData("the copy is damaged", first=str(found[0][0]))
+            row = connection.execute("SELECT value FROM meta WHERE name = 'commit_seq'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise CorruptData("the copy is not a store", code=sqlite_error(error).reason) from error
+    return int(row[0])
+
+
+def _put(copy: Path, target: Path) -> None:
+    """Copy a file so that the target is there whole, also after a crash, or not at all."""
+    part = target.with_suffix(".part")
+    with copy.open("rb") as source, part.open("wb") as file:
+        shutil.copyfileobj(source, file, _READ_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    # A hard link, because a rename would replace a store that another process has made meanwhile.
+    os.link(part, target)
+    part.unlink()
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _digest(copy: Path) -> bytes:
+    with copy.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

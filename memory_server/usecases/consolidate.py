@@ -1,0 +1,254 @@
+"""Sum episodes up in semantic memories that are linked to their sources; the sources stay, and it can be undone."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from memory_server.domain import limits, validation
+from memory_server.domain.conversations import Conversation, conversations
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.memory import (
+    MemoryDraft,
+    MemoryId,
+    MemoryKind,
+    MemoryRecord,
+    MemoryRef,
+    Scope,
+)
+from memory_server.domain.summary import summary
+from memory_server.domain.validation import Violations
+from memory_server.usecases import delete, link, store, update
+from memory_server.usecases.engine import Engine
+from memory_server.usecases.read import NEWEST, every_page
+
+CONSOLIDATED_FROM = "consolidated_from"
+"""Type of the link from a summary to each of its sources."""
+
+CONSOLIDATION = "consolidation"
+"""Name of the metadata value that tells which consolidation wrote a summary."""
+
+DEFAULT_MIN_EPISODES = 2
+DEFAULT_SUMMARY_BYTES = 2000
+MIN_SUMMARY_BYTES = 100
+
+MAX_EPISODES = 100_000
+"""Most episodes that one consolidation looks at; name a filter for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A semantic memory, and what it sums up."""
+
+    draft: MemoryDraft
+    sources: Sequence[MemoryRef]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be summed up; with `summaries` the caller made them, else the server takes sentences."""
+
+    given: Filter
+    min_episodes: int = 0
+    max_summary_bytes: int = 0
+    summaries: Sequence[Summary] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """One summary that was written, would be, or was there already."""
+
+    id: str
+    text: str
+    source_ids: Sequence[str]
+    is_created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a consolidation did; `commit_seq` 0: nothing was written."""
+
+    consolidation_id: str
+    memories: Sequence[Consolidated]
+    commit_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A summary with its sources found."""
+
+    draft: MemoryDraft
+    sources: Sequence[MemoryRecord]
+
+
+async def consolidate(engine: Engine, scope: Scope, order: Order) -> Result:
+    """Write one summary for each conversation, or those that the caller made.
+
+    The id of a summary is made of its conversation, or of its sources: done twice, nothing new is written; a
+    conversation that went on gets the next version of its summary.
+
+    Raises:
+        InvalidInput: With every violation.
+        NotFound: There is no such namespace, or a source does not exist.
+        Conflict, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says; do it again.
+    """
+    min_episodes, max_bytes = _check(engine, scope, order)
+    await engine.store.require_namespace(scope)
+    if order.summaries:
+        plans = [await _callers_plan(engine, scope, one) for one in order.summaries]
+    else:
+        plans = await _own_plans(engine, scope, order.given, min_episodes, max_bytes)
+    consolidation_id = engine.new_id()
+    memories: list[Consolidated] = []
+    last_seq = 0
+    for plan in plans:
+        done, seq = await _carry_out(engine, scope, plan, consolidation_id, order.dry_run)
+        memories.append(done)
+        last_seq = max(last_seq, seq)
+    return Result(consolidation_id, memories, last_seq)
+
+
+async def undo(engine: Engine, scope: Scope, consolidation_id: str) -> tuple[int, int]:
+    """Delete the summaries that a consolidation made, and bring those back that it overwrote.
+
+    Returns:
+        How many were deleted or brought back, and the last commit, 0 if nothing was.
+
+    Raises:
+        InvalidInput: With every violation.
+        NotFound: There is no such namespace.
+        Conflict, Overloaded, StorageFull, Unavailable: As the store says; do it again.
+    """
+    found = Violations()
+    validation.check_namespace(found, scope.namespace)
+    most = limits.MAX_METADATA_TEXT_BYTES
+    validation.check_name(found, "consolidation_id", consolidation_id, most)
+    found.raise_if_any()
+    test = MetadataTest(CONSOLIDATION, any_of=(consolidation_id,))
+    given = Filter(kinds=frozenset({MemoryKind.SEMANTIC}), metadata=(test,))
+    written = [record async for page in every_page(engine, scope, given) for record in page]
+    last_seq = 0
+    for record in written:
+        last_seq = max(last_seq, await _undo_one(engine, scope, record, consolidation_id))
+    return len(written), last_seq
+
+
+async def _undo_one(
+    engine: Engine, scope: Scope, record: MemoryRecord, consolidation_id: str
+) -> int:
+    ref = MemoryRef(id=record.id)
+    versions = await engine.store.versions(
+        scope, ref, engine.clock.now_us(), before=NEWEST, limit=limits.MAX_VERSIONS + 1
+    )
+    for version in versions:
+        if version.record.metadata.get(CONSOLIDATION) != consolidation_id:
+            older = version.record
+            return (await update.write_version(engine, scope, record, older, None)).commit_seq
+    command = delete.DeleteCommand(ref, expected_version=record.version)
+    return (await delete.delete(engine, scope, command)).commit_seq
+
+
+async def _own_plans(
+    engine: Engine, scope: Scope, given: Filter, min_episodes: int, max_bytes: int
+) -> list[_Plan]:
+    episodic = frozenset({MemoryKind.EPISODIC})
+    if given.kinds and MemoryKind.EPISODIC not in given.kinds:
+        return []
+    episodes: list[MemoryRecord] = []
+    async for page in every_page(engine, scope, replace(given, kinds=episodic)):
+        episodes += page
+        if len(episodes) > MAX_EPISODES:
+            found = Violations()
+            found.add("filter", f"must leave at most {MAX_EPISODES} episodes")
+            found.raise_if_any()
+    return [
+        plan
+        for conversation in conversations(episodes)
+        if len(conversation.episodes) >= min_episodes
+        and (plan := _plan_of(conversation, max_bytes)) is not None
+    ]
+
+
+def _plan_of(conversation: Conversation, max_bytes: int) -> _Plan | None:
+    text = summary([record.text for record in conversation.episodes], max_bytes)
+    if not text:
+        return None
+    draft = MemoryDraft(
+        payload_json=json.dumps({"summary": text}).encode(),
+        id=_id_of("conversation", conversation.name),
+        kind=MemoryKind.SEMANTIC,
+        text=text,
+        importance=max(record.importance for record in conversation.episodes),
+        event_time_us=conversation.episodes[-1].event_time_us,
+    )
+    return _Plan(draft, conversation.episodes[: limits.MAX_SOURCES])
+
+
+async def _callers_plan(engine: Engine, scope: Scope, given: Summary) -> _Plan:
+    now_us = engine.clock.now_us()
+    sources = [await engine.store.get(scope, ref, now_us) for ref in given.sources]
+    named = given.draft.id or _id_of("sources", *sorted(record.id for record in sources))
+    return _Plan(replace(given.draft, id=named, kind=MemoryKind.SEMANTIC), sources)
+
+
+async def _carry_out(
+    engine: Engine, scope: Scope, plan: _Plan, consolidation_id: str, dry_run: bool
+) -> tuple[Consolidated, int]:
+    source_ids = [record.id for record in plan.sources]
+    memory_id = MemoryId(plan.draft.id)
+    text = store.text_of(plan.draft)
+    current = (await engine.store.get_by_id(scope, [memory_id])).get(memory_id)
+    linked = await engine.store.links_of(
+        scope, [memory_id], outgoing=True, types=[CONSOLIDATED_FROM]
+    )
+    missing = set(source_ids) - {edge.to_id for edge in linked}
+    is_new = current is None or current.payload_json != plan.draft.payload_json
+    done = Consolidated(memory_id, text, source_ids, is_new)
+    last_seq = 0
+    if dry_run:
+        return done, last_seq
+    if is_new:
+        named = {**plan.draft.metadata, CONSOLIDATION: consolidation_id}
+        draft = replace(plan.draft, metadata=named)
+        version = current.version if current else 0
+        command = store.StoreCommand(draft, expected_version=version)
+        last_seq = (await store.store(engine, scope, command)).commit_seq
+    for source_id in sorted(missing):
+        ends = MemoryRef(id=memory_id), MemoryRef(id=MemoryId(source_id))
+        edge = link.LinkCommand(*ends, CONSOLIDATED_FROM, 1.0, {})
+        last_seq = (await link.link(engine, scope, edge)).commit_seq
+    return done, last_seq
+
+
+def _id_of(kind: str, *names: str) -> str:
+    digest = hashlib.sha256(repr((kind, names)).encode("utf-8", "surrogatepass"))
+    return f"summary-{digest.hexdigest()[:32]}"
+
+
+def _check(engine: Engine, scope: Scope, order: Order) -> tuple[int, int]:
+    found = Violations()
+    validation.check_namespace(found, scope.namespace)
+    validation.check_filter(found, order.given)
+    min_episodes = validation.check_count(
+        found,
+        "min_episodes",
+        order.min_episodes,
+        default=DEFAULT_MIN_EPISODES,
+        maximum=limits.MAX_SOURCES,
+    )
+    max_bytes = order.max_summary_bytes or DEFAULT_SUMMARY_BYTES
+    is_right = MIN_SUMMARY_BYTES <= max_bytes <= limits.MAX_TEXT_BYTES
+    found.require(is_right, "max_summary_bytes", f"must be {MIN_SUMMARY_BYTES} to {limits.MAX_TEXT_BYTES}")  # fmt: skip
+    most = limits.MAX_BATCH_ITEMS
+    is_right = len(order.summaries) <= most
+    found.require(is_right, "summaries", f"must have at most {most} items")
+    for place, one in enumerate(order.summaries):
+        path = f"summaries[{place}]"
+        validation.check_draft(found, one.draft, engine.limits, f"{path}.memory")
+        is_right = 1 <= len(one.sources) <= limits.MAX_SOURCES
+        found.require(is_right, f"{path}.sources", f"must have 1 to {limits.MAX_SOURCES} memories")
+        for number, ref in enumerate(one.sources):
+            validation.check_ref(found, f"{path}.sources[{number}]", ref)
+    found.raise_if_any()
+    return min_episodes, max_bytes

@@ -1,0 +1,428 @@
+"""Move memories: out of a namespace, into one, from one to another; with their versions and links."""
+
+import dataclasses
+import enum
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+from memory_server.domain import limits, validation
+from memory_server.domain.filters import Filter
+from memory_server.domain.memory import (
+    CALLER_MODEL,
+    MemoryDraft,
+    MemoryId,
+    MemoryKind,
+    MemoryLink,
+    MemoryRecord,
+    MemoryRef,
+    MemoryVersion,
+    Receipt,
+    Scope,
+)
+from memory_server.domain.text import searchable_text
+from memory_server.domain.validation import Violations
+from memory_server.ports import ExportedMemory, LinkWrite, StoreWrite
+from memory_server.usecases.embedding import Embedding, Wanted, embeddings_of, unit
+from memory_server.usecases.engine import Engine
+from memory_server.usecases.link import check_edge
+from memory_server.usecases.read import every_page
+from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, SomaError
+
+
+class ConflictPolicy(enum.Enum):
+    """What becomes of a memory or link that meets another one."""
+
+    REFUSE = "refuse"
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportQuery:
+    """What is exported."""
+
+    given: Filter
+    with_versions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """The end of an export."""
+
+    commit_seq: int
+    memory_count: int
+    link_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How memories and links are taken in; `conflict` None: a policy that is not known."""
+
+    conflict: ConflictPolicy | None = ConflictPolicy.REFUSE
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MovedMemory:
+    """A memory as it comes in: what its author wrote, where its embedding is from, and its older versions."""
+
+    draft: MemoryDraft
+    embedding_model: str = ""
+    update_time_us: int | None = None
+    create_time_us: int | None = None
+    versions: Sequence["MovedMemory"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """What was not taken, by its position among everything that came in."""
+
+    position: int
+    id: str
+    error: SomaError
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of everything until now; `rejects` are those of the last step."""
+
+    stored_count: int = 0
+    skipped_count: int = 0
+    linked_count: int = 0
+    rejected_count: int = 0
+    commit_seq: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+
+
+async def export(
+    engine: Engine, scope: Scope, query: ExportQuery
+) -> AsyncGenerator[ExportedMemory | MemoryLink | ExportSummary, None]:
+    """Yield memories, then the links among them, then the summary: all as they were at one commit.
+
+    Raises:
+        InvalidInput: With every violation.
+        NotFound: There is no such namespace.
+    """
+    found = Violations()
+    validation.check_namespace(found, scope.namespace)
+    validation.check_filter(found, query.given)
+    found.raise_if_any()
+    async with engine.store.snapshot(scope) as held:
+        ids: set[MemoryId] = set()
+        links = 0
+        now_us = engine.clock.now_us()
+        async for page in held.memories(query.given, now_us, with_versions=query.with_versions):
+            for memory in page:
+                ids.add(memory.record.id)
+                yield memory
+        async for edges in held.links():
+            for edge in edges:
+                if edge.from_id in ids and edge.to_id in ids:
+                    links += 1
+                    yield edge
+        yield ExportSummary(held.commit_seq, len(ids), links)
+
+
+class Importer:
+    """Takes memories and links in, some at a time, and keeps count."""
+
+    def __init__(self, engine: Engine, scope: Scope, options: ImportOptions) -> None:
+        found = Violations()
+        validation.check_namespace(found, scope.namespace)
+        is_known = options.conflict is not None
+        found.require(is_known, "options.conflict", "must be refuse, skip or overwrite")
+        found.raise_if_any()
+        self._engine = engine
+        self._scope = scope
+        self._options = options
+        self._progress = Progress()
+        self._position = 0
+        self._promised: set[str] = set()
+        """Ids that a dry run would have written."""
+
+    async def take(self, memories: Sequence[MovedMemory], links: Sequence[MemoryLink]) -> Progress:
+        """Take memories, then links.
+
+        Raises:
+            InvalidInput: There are too many at once.
+            Overloaded, StorageFull, Unavailable: As the store says; what was taken before stays.
+        """
+        found = Violations()
+        most = limits.MAX_BATCH_ITEMS
+        found.require(len(memories) <= most, "memories", f"must have at most {most} items")
+        found.require(len(links) <= most, "links", f"must have at most {most} items")
+        found.raise_if_any()
+        progress = dataclasses.replace(self._progress, rejects=[])
+        self._progress = progress
+        await self._take_memories(memories)
+        for link in links:
+            await self._take_link(link)
+        return progress
+
+    async def _take_memories(self, memories: Sequence[MovedMemory]) -> None:
+        good: list[tuple[int, MovedMemory]] = []
+        for memory in memories:
+            if (refusal := _refusal(self._engine, memory)) is not None:
+                self._reject(self._position, memory.draft.id, refusal)
+            else:
+                good.append((self._position, memory))
+            self._position += 1
+        chains = [await self._writes(memory) for _, memory in good]
+        outcomes: list[Receipt | SomaError | None]
+        if self._options.dry_run:
+            outcomes = [await self._would_store(chain[-1]) for chain in chains]
+        else:
+            outcomes = await self._store(chains)
+        for (position, memory), outcome in zip(good, outcomes, strict=True):
+            self._count(position, memory.draft.id, outcome, is_link=False)
+
+    async def _store(
+        self, chains: Sequence[Sequence[StoreWrite]]
+    ) -> list[Receipt | SomaError | None]:
+        """Write the versions of memories, the first of all together, then the second, and so on."""
+        outcomes: list[Receipt | SomaError | None] = [None] * len(chains)
+        for number in range(max(map(len, chains), default=0)):
+            places = [
+                place
+                for place, chain in enumerate(chains)
+                if number < len(chain) and not isinstance(outcomes[place], SomaError)
+            ]
+            written = await self._engine.store.commit([chains[place][number] for place in places])
+            for place, outcome in zip(places, written, strict=True):
+                if isinstance(outcome, Exception):
+                    outcomes[place] = _expected_refusal(outcome)
+                else:
+                    outcomes[place] = outcome
+        return outcomes
+
+    async def _would_store(self, write: StoreWrite) -> SomaError | None:
+        taken = write.id in self._promised
+        try:
+            await self._engine.store.get(
+                self._scope, MemoryRef(id=MemoryId(write.id)), write.now_us
+            )
+            taken = True
+        except NotFound:
+            pass
+        if taken and self._options.conflict is not ConflictPolicy.OVERWRITE:
+            return _taken(write.id)
+        self._promised.add(write.id)
+        return None
+
+    async def _take_link(self, link: MemoryLink) -> None:
+        position, self._position = self._position, self._position + 1
+        found = Violations()
+        check_edge(found, "links", link)
+        try:
+            found.raise_if_any()
+        except SomaError as refusal:
+            self._reject(position, link.from_id, refusal)
+            return
+        outcome: Receipt | SomaError | None
+        if self._options.dry_run:
+            outcome = await self._would_link(link)
+        else:
+            outcome = await self._link(link)
+        self._count(position, link.from_id, outcome, is_link=True)
+
+    async def _link(self, link: MemoryLink) -> Receipt | SomaError:
+        is_new = self._options.conflict is not ConflictPolicy.OVERWRITE
+        write = LinkWrite(
+            self._scope,
+            MemoryRef(id=link.from_id),
+            MemoryRef(id=link.to_id),
+            link.type,
+            link.weight,
+            link.metadata,
+            self._engine.clock.now_us(),
+            expected_version=0 if is_new else None,
+        )
+        outcome = (await self._engine.store.commit([write]))[0]
+        return _expected_refusal(outcome) if isinstance(outcome, Exception) else outcome
+
+    async def _would_link(self, link: MemoryLink) -> SomaError | None:
+        ends = [link.from_id, link.to_id]
+        known = await self._engine.store.get_by_id(self._scope, ends)
+        for end in ends:
+            if end not in known and end not in self._promised:
+                return NotFound("there is no such memory", kind="memory", name=end)
+        return None
+
+    async def _writes(self, memory: MovedMemory) -> list[StoreWrite]:
+        """Return the write of each version, oldest first, the current one last; each dated as it was."""
+        is_new = self._options.conflict is not ConflictPolicy.OVERWRITE
+        chain = [*memory.versions, memory]
+        embeddings = await self._embeddings(chain)
+        now_us = self._engine.clock.now_us()
+        first_us = memory.create_time_us
+        writes = []
+        for place, (version, embedding) in enumerate(zip(chain, embeddings, strict=True)):
+            written_us = min(version.update_time_us or now_us, now_us)
+            begun_us = min(first_us or written_us, written_us) if place == 0 else written_us
+            record = _record(version.draft, embedding, written_us)
+            writes.append(
+                StoreWrite(
+                    scope=self._scope,
+                    id=memory.draft.id,
+                    fallback_id=MemoryId(self._engine.new_id() if not memory.draft.id else ""),
+                    record=record,
+                    now_us=begun_us,
+                    expected_version=0 if is_new and place == 0 else None,
+                    has_default_ttl=False,
+                )
+            )
+        return writes
+
+    async def _embeddings(self, chain: Sequence[MovedMemory]) -> list[Embedding]:
+        """Keep embeddings of models that this server knows, and make the others anew."""
+        known = {CALLER_MODEL, self._engine.embedder.model}
+        kept = {
+            place: Embedding(one.embedding_model or CALLER_MODEL, unit(one.draft.embedding))
+            for place, one in enumerate(chain)
+            if one.draft.embedding and (one.embedding_model or CALLER_MODEL) in known
+        }
+        missing = [place for place in range(len(chain)) if place not in kept]
+        made = await embeddings_of(
+            self._engine, [Wanted(_text(chain[place].draft)) for place in missing]
+        )
+        kept |= dict(zip(missing, made, strict=True))
+        return [kept[place] for place in range(len(chain))]
+
+    def _count(
+        self, position: int, name: str, outcome: Receipt | SomaError | None, *, is_link: bool
+    ) -> None:
+        progress = self._progress
+        if isinstance(outcome, SomaError):
+            is_taken = isinstance(outcome, AlreadyExists | Conflict)
+            if is_taken and self._options.conflict is ConflictPolicy.SKIP:
+                progress.skipped_count += 1
+            else:
+                self._reject(position, name, outcome)
+            return
+        if outcome is not None:
+            progress.commit_seq = outcome.commit_seq
+        if is_link:
+            progress.linked_count += 1
+        else:
+            progress.stored_count += 1
+
+    def _reject(self, position: int, name: str, error: SomaError) -> None:
+        self._progress.rejected_count += 1
+        error = _taken(name) if isinstance(error, Conflict) else error
+        self._progress.rejects.append(Reject(position, name, error))
+
+
+async def share(
+    engine: Engine, scope: Scope, to_scope: Scope, given: Filter, options: ImportOptions
+) -> Progress:
+    """Copy the memories that pass, with the links among them, to another namespace of the same tenant.
+
+    Raises:
+        InvalidInput: With every violation.
+        NotFound: There is no such namespace to copy from.
+        Overloaded, StorageFull, Unavailable: As the store says; what was copied stays.
+    """
+    found = Violations()
+    validation.check_namespace(found, scope.namespace)
+    validation.check_name(
+        found, "to_namespace", to_scope.namespace, limits.MAX_NAMESPACE_BYTES
+    )  # fmt: skip
+    is_other = scope.namespace != to_scope.namespace
+    found.require(is_other, "to_namespace", "must be another namespace")
+    validation.check_filter(found, given)
+    found.raise_if_any()
+    importer = Importer(engine, to_scope, options)
+    ids: list[MemoryId] = []
+    progress = Progress()
+    async for page in every_page(engine, scope, given):
+        ids += [record.id for record in page]
+        progress = await importer.take([moved(record) for record in page], [])
+    shared = set(ids)
+    for start in range(0, len(ids), limits.MAX_BATCH_ITEMS):
+        some = ids[start : start + limits.MAX_BATCH_ITEMS]
+        links = await engine.store.links_of(scope, some, outgoing=True, types=[])
+        among = [link for link in links if link.to_id in shared]
+        for begin in range(0, len(among), limits.MAX_BATCH_ITEMS):
+            progress = await importer.take([], among[begin : begin + limits.MAX_BATCH_ITEMS])
+    return progress
+
+
+def moved(record: MemoryRecord, versions: Sequence[MemoryVersion] = ()) -> MovedMemory:
+    """Return a memory of this server as it would come in."""
+    draft = MemoryDraft(
+        payload_json=record.payload_json,
+        id=record.id,
+        coordinate=record.coordinate,
+        kind=record.kind,
+        text=record.text,
+        importance=record.importance,
+        metadata=record.metadata,
+        event_time_us=record.event_time_us,
+        expire_time_us=record.expire_time_us,
+        embedding=record.embedding,
+    )
+    return MovedMemory(
+        draft,
+        record.embedding_model,
+        record.update_time_us,
+        record.create_time_us,
+        tuple(moved(version.record) for version in versions),
+    )
+
+
+def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:
+    found = Violations()
+    for place, one in enumerate((*memory.versions, memory)):
+        is_version = place < len(memory.versions)
+        path = f"memory.versions[{place}]" if is_version else "memory"
+        draft = one.draft
+        if one.embedding_model not in ("", CALLER_MODEL, engine.embedder.model):
+            draft = dataclasses.replace(draft, embedding=b"")  # is made anew
+        validation.check_draft(found, draft, engine.limits, path)
+        validation.check_time(found, f"{path}.update_time", one.update_time_us)
+    try:
+        found.raise_if_any()
+    except SomaError as refusal:
+        return refusal
+    return None
+
+
+def _record(draft: MemoryDraft, embedding: Embedding, written_us: int) -> MemoryRecord:
+    event_us = draft.event_time_us
+    return MemoryRecord(
+        id=MemoryId(""),
+        version=0,
+        commit_seq=0,
+        kind=MemoryKind(draft.kind),
+        payload_json=draft.payload_json,
+        text=_text(draft),
+        importance=draft.importance,
+        metadata=draft.metadata,
+        event_time_us=written_us if event_us is None else event_us,
+        expire_time_us=draft.expire_time_us,
+        create_time_us=written_us,
+        update_time_us=written_us,
+        coordinate=draft.coordinate,
+        embedding=embedding.vector,
+        embedding_model=embedding.model,
+    )
+
+
+def _text(draft: MemoryDraft) -> str:
+    from_payload = None if draft.text else validation.parse_json(draft.payload_json)
+    return searchable_text(draft.text, from_payload)
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists("there is a memory or link of this name", name=name)
+
+
+def _expected_refusal(outcome: Exception) -> SomaError:
+    """Return what concerns one memory only; the rest ends the whole import.
+
+    Raises:
+        Exception: What is wrong with the store, or a bug.
+    """
+    if isinstance(outcome, AlreadyExists | Conflict | NotFound | QuotaExceeded):
+        return outcome
+    raise outcome
