@@ -23,6 +23,7 @@ from soma_operator.core.kinds import (
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_MONITOR,
+    SECRET,
     SOMA_MEMORY,
     STORAGE_CLASS,
     Kind,
@@ -34,7 +35,7 @@ from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
 from soma_operator.core.render.metadata import selector_of
-from soma_operator.core.resolve import Names
+from soma_operator.core.resolve import Names, secret_names
 from soma_operator.core.status import status_manifest
 from soma_operator.ports import Cluster
 
@@ -131,15 +132,17 @@ class Controller:
             if kind != CONTROLLER_REVISION
         ]
         labels = selector_of(key.name)
-        pods, revisions, optional, *children = await asyncio.gather(
+        pods, revisions, optional, missing, *children = await asyncio.gather(
             self._cluster.find(POD, key.namespace, labels),
             self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
             self._optional(resource, key),
+            self._missing_secrets(resource, key),
             *reads,
         )
         assert isinstance(pods, list)
         assert isinstance(revisions, list)
         assert isinstance(optional, _Optional)
+        assert isinstance(missing, frozenset)
         live = (*(one for one in children if isinstance(one, dict)), *revisions, *optional.children)
         return Observed(
             resource=resource,
@@ -149,7 +152,15 @@ class Controller:
             now=self._now(),
             defaults=self._defaults,
             unserved=optional.unserved,
+            missing_secrets=missing,
         )
+
+    async def _missing_secrets(self, resource: Manifest, key: ObjectKey) -> frozenset[str]:
+        names = sorted(secret_names(resource))
+        there = await asyncio.gather(
+            *(self._cluster.exists(SECRET, key.namespace, name) for name in names)
+        )
+        return frozenset(name for name, is_there in zip(names, there, strict=True) if not is_there)
 
     async def _optional(self, resource: Manifest, key: ObjectKey) -> "_Optional":
         """Look at children of kinds that the cluster may not know, where they are or were wished for."""

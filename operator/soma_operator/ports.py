@@ -34,6 +34,10 @@ class Cluster(Protocol):
         """Return the objects that carry these labels; of all namespaces when none is named."""
         ...
 
+    async def exists(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Return whether an object is there, without reading its content."""
+        ...
+
     async def serves(self, kind: Kind) -> bool:
         """Return whether the cluster knows the kind."""
         ...

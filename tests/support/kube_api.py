@@ -188,6 +188,12 @@ class Room:
         """Wait for a child and return it."""
         return eventually(lambda: self.api.read(kind, self.namespace, name))
 
+    def secret(self, name: str) -> None:
+        """Make a Secret."""
+        metadata = {"name": name, "namespace": self.namespace}
+        data = {"stringData": {"tls.crt": "not shown to anybody"}}
+        self.api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **data})
+
     def bind(self, name: str = "mem") -> None:
         """Play the volume controllers: give the claim its volume."""
         claim = self.child(PERSISTENT_VOLUME_CLAIM, f"{name}-data")

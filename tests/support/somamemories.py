@@ -184,6 +184,19 @@ def specs() -> st.SearchStrategy[Manifest]:
                 {"provider": st.sampled_from(["Wordllama", "None"])},
                 optional={"dimensions": st.sampled_from([64, 128, 256])},
             ),
+            "tls": st.sampled_from(
+                [
+                    {"mode": "Secret", "secretName": "cert"},
+                    {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"},
+                    {
+                        "mode": "Secret",
+                        "secretName": "cert",
+                        "clientAuth": "Require",
+                        "clientCaSecretName": "authority",
+                    },
+                ]
+            ),
+            "auth": st.just({"type": "Tokens", "tokensSecretName": "callers"}),
             "service": st.fixed_dictionaries(
                 {},
                 optional={

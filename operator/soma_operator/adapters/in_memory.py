@@ -85,6 +85,10 @@ class InMemoryCluster:
             one for one in candidates if wished <= set(one["metadata"].get("labels", {}).items())
         ]
 
+    async def exists(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Return whether an object is there."""
+        return await self.read(kind, namespace, name) is not None
+
     async def serves(self, kind: Kind) -> bool:
         """Return whether the kind is known."""
         self.before("discover", kind)

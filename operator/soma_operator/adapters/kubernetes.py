@@ -28,6 +28,7 @@ PAGE_SIZE = 500
 
 _APPLY = "application/apply-patch+yaml"
 _JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 @asynccontextmanager
@@ -58,6 +59,15 @@ class KubernetesCluster:
             return await self._call("get", "GET", kind, _path(kind, namespace, name), name=name)
         except NotFound:
             return None
+
+    async def exists(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Return whether an object is there; what a Secret holds never comes into this process."""
+        path = _path(kind, namespace, name)
+        try:
+            await self._call("get", "GET", kind, path, headers={"Accept": _METADATA}, name=name)
+        except NotFound:
+            return False
+        return True
 
     async def find(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -127,7 +137,7 @@ class KubernetesCluster:
         params = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
         return await self._call(
             "apply", "PATCH", kind_of(manifest), _path_of(manifest) + subresource,
-            params=params, body=manifest, content_type=_APPLY, name=name_of(manifest),
+            params=params, body=manifest, headers={"Content-Type": _APPLY}, name=name_of(manifest),
         )  # fmt: skip
 
     async def _call(
@@ -139,10 +149,10 @@ class KubernetesCluster:
         *,
         params: Mapping[str, str] | None = None,
         body: Manifest | None = None,
-        content_type: str = _JSON,
+        headers: Mapping[str, str] | None = None,
         name: str = "",
     ) -> Manifest:
-        headers = {"Accept": _JSON, "Content-Type": content_type}
+        headers = {"Accept": _JSON, "Content-Type": _JSON, **(headers or {})}
         token = self._access.bearer()
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"

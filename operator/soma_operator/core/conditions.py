@@ -22,7 +22,7 @@ from soma_operator.core.observed import Observed, find
 from soma_operator.core.plan import Applied
 from soma_operator.core.pods import Finding, diagnose
 from soma_operator.core.quantity import same_quantity
-from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.resolve import ResolvedMemory, secret_names
 from soma_operator.core.revision import Choice
 
 _DEFAULT_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
@@ -105,6 +105,15 @@ def _write_was_refused(situation: Situation) -> Finding | None:
     return None
 
 
+def _secret_is_missing(situation: Situation) -> Finding | None:
+    missing = sorted(situation.observed.missing_secrets)
+    if not missing:
+        return None
+    names = " and ".join(missing)
+    text = f"the Secret {names} does not exist in this namespace: create it, or correct spec.tls and spec.auth"
+    return Finding("SecretNotFound", text)
+
+
 def _volume_is_impossible(situation: Situation) -> Finding | None:
     claim = situation.claim
     if claim is None or _phase(claim) == "Bound" or situation.memory.replicas.wished == 0:
@@ -181,6 +190,7 @@ ROLLING = "the change is being rolled out"
 _CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
     _name_is_taken,
     _write_was_refused,
+    _secret_is_missing,
     _volume_is_impossible,
     _pods_are_refused,
     _pods_have_a_problem,
@@ -263,7 +273,7 @@ def _hibernated(situation: Situation) -> Aspect | None:
 
 def _update_pending(situation: Situation) -> Aspect | None:
     choice = situation.choice
-    if choice.pending is None:
+    if choice.pending is None or choice.pending == "SecretNotFound":
         return None
     newest = choice.newest
     cause = "the new operator release" if choice.pending == "NewRelease" else "the change"
@@ -288,6 +298,15 @@ def _rolled_back(situation: Situation) -> Aspect | None:
     return Aspect("RolledBack", "True", "RolledBack", text)
 
 
+def _secrets_ready(situation: Situation) -> Aspect | None:
+    problem = _secret_is_missing(situation)
+    if problem is not None:
+        return Aspect("SecretsReady", "False", problem.reason, problem.message)
+    if not secret_names(situation.observed.resource):
+        return None
+    return Aspect("SecretsReady", "True", "Found", "every Secret that the pods mount is there")
+
+
 def _monitored(situation: Situation) -> Aspect | None:
     if not situation.memory.spec.monitoring.pod_monitor.enabled:
         return None
@@ -303,6 +322,7 @@ def _monitored(situation: Situation) -> Aspect | None:
 _ASPECTS: tuple[Callable[[Situation], Aspect | None], ...] = (
     _available,
     _storage_ready,
+    _secrets_ready,
     _monitored,
     _growing,
     _paused,

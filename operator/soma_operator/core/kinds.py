@@ -42,6 +42,7 @@ EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POD = Kind("", "v1", "Pod", "pods")
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+SECRET = Kind("", "v1", "Secret", "secrets")
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
 
 CHILD_KINDS = (
@@ -63,7 +64,16 @@ OPTIONAL_KINDS = (POD_MONITOR,)
 
 _KINDS = {
     (kind.api_version, kind.name): kind
-    for kind in (SOMA_MEMORY, *CHILD_KINDS, *OPTIONAL_KINDS, EVENT, LEASE, POD, STORAGE_CLASS)
+    for kind in (
+        SOMA_MEMORY,
+        *CHILD_KINDS,
+        *OPTIONAL_KINDS,
+        EVENT,
+        LEASE,
+        POD,
+        SECRET,
+        STORAGE_CLASS,
+    )
 }
 
 

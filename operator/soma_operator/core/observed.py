@@ -39,6 +39,7 @@ class Observed:
         storage_classes: All storage classes. None: not read, because nothing waits for a volume or because
             the operator may not read them.
         unserved: Kinds of wished children that this cluster does not know.
+        missing_secrets: Names of Secrets that the resource speaks of and that are not there.
         now: When the picture was taken.
         defaults: What the release decides.
     """
@@ -50,6 +51,7 @@ class Observed:
     now: datetime
     defaults: Defaults
     unserved: frozenset[Kind] = frozenset()
+    missing_secrets: frozenset[str] = frozenset()
 
     @property
     def metadata(self) -> Mapping[str, Any]:

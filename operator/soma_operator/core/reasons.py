@@ -18,6 +18,8 @@ REASONS = {
     "Refused": "the API server refuses a child; its sentence says why",
     "Forbidden": "a right, a quota or an admission rule forbids a child; tried again every minute",
     "StorageClassNotFound": "no such storage class, or no default one; create it or choose another",
+    "SecretNotFound": "a Secret that the pods mount does not exist; nothing rolls out before it does",
+    "Found": "every Secret that the pods mount is there",
     "VolumeLost": "the volume of the claim is gone",
     "PodsRefused": "the Deployment may make no pods: a quota or a policy",
     "PodUnschedulable": "no node can take the pod",

@@ -23,6 +23,9 @@ from soma_operator.core.status import (
     status_of,
 )
 
+MISSING_SECRET_RETRY_S = 5.0
+"""Secrets are not watched: the right to watch them would be the right to read them all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -84,6 +87,13 @@ def conclude(observed: Observed, decision: Decision, applied: Applied) -> Outcom
 
 
 def _wait_s(status: Status, decision: Decision, observed: Observed) -> float | None:
+    """Return when to look again without being woken."""
+    waits = [MISSING_SECRET_RETRY_S] if observed.missing_secrets else []
+    passing = _time_passes_s(status, decision, observed)
+    return min([*waits, passing] if passing is not None else waits, default=None)
+
+
+def _time_passes_s(status: Status, decision: Decision, observed: Observed) -> float | None:
     """Return when time alone changes what was decided."""
     strategy, stalled = decision.memory.spec.update_strategy, condition(status, "Stalled")
     if stalled and stalled["reason"] in CAUSED_BY_PODS and decision.choice.failed is None:

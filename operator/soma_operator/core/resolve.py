@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -137,7 +138,22 @@ def resolve(observed: Observed) -> ResolvedMemory:
     )
 
 
-def _parsed(resource: Mapping[str, object]) -> SomaMemorySpec:
+def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the Secrets that a SomaMemory mounts; none where it cannot be understood."""
+    try:
+        spec = _parsed(resource)
+    except InvalidInput:
+        return frozenset()
+    tls, auth = spec.tls, spec.auth
+    named = {
+        tls.secret_name if tls.mode == "Secret" else None,
+        tls.client_ca_secret_name if tls.client_auth == "Require" else None,
+        auth.tokens_secret_name if auth.type == "Tokens" else None,
+    }
+    return frozenset(name for name in named if name is not None)
+
+
+def _parsed(resource: Mapping[str, Any]) -> SomaMemorySpec:
     try:
         # The status is our own output and may come from another version: it is read leniently, elsewhere.
         return SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec

@@ -23,8 +23,8 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Observed
 from soma_operator.core.resolve import ResolvedMemory, split_image, version_of
 
-Pending = Literal["ApprovalNeeded", "NewRelease"]
-"""Why the newest revision waits, as a reason of UpdatePending."""
+Pending = Literal["ApprovalNeeded", "NewRelease", "SecretNotFound"]
+"""Why the newest revision waits, as a reason."""
 
 NAME_LENGTH = 10
 
@@ -122,6 +122,8 @@ _OF_PODS: dict[str, Any] = {
     "pod_template": True,
     "monitoring": {"log_level"},
     "limits": True,
+    "tls": True,
+    "auth": True,
 }
 """Fields of the spec that reach pods."""
 
@@ -140,14 +142,20 @@ def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choi
     failed = _failed(newest, stored, memory, observed) if last_good else None
     if last_good and failed:
         return Choice(newest, last_good, last_good, failed=failed)
-    pending = _pending(newest, current, memory) if current else None
+    pending = _pending(newest, current, memory, observed) if current else None
     if current and pending:
         return Choice(newest, current, last_good, pending=pending)
     return Choice(newest, newest, last_good)
 
 
-def _pending(newest: Revision, current: Revision, memory: ResolvedMemory) -> Pending | None:
-    if newest.pods == current.pods or newest.name == memory.approved_revision:
+def _pending(
+    newest: Revision, current: Revision, memory: ResolvedMemory, observed: Observed
+) -> Pending | None:
+    if newest.pods == current.pods:
+        return None
+    if observed.missing_secrets:
+        return "SecretNotFound"  # Its pods could not start, while the present ones serve.
+    if newest.name == memory.approved_revision:
         return None
     if memory.restarted_at != current.restarted_at:
         return None  # Pods are restarted anyway, because somebody asked for it.

@@ -34,6 +34,7 @@ CONDITION_TYPES = (
     "Stalled",
     "Available",
     "StorageReady",
+    "SecretsReady",
     "Monitored",
     "ResizePending",
     "UpdatePending",

@@ -18,6 +18,7 @@ from soma_operator.core.kinds import (
     LEASE,
     SERVICE,
     SOMA_MEMORY,
+    Kind,
     Manifest,
 )
 from soma_operator.core.render.metadata import FIELD_MANAGER
@@ -116,6 +117,24 @@ def name() -> str:
 async def test_what_is_not_there_is_none(bench: Bench, name: str) -> None:
     """Reading a missing object is an answer, not an error."""
     assert await bench.cluster.read(CONFIG_MAP, bench.namespace, name) is None
+
+
+async def test_existence_is_asked_without_content(bench: Bench, name: str) -> None:
+    """An object is there once it was made; nothing of it is handed out."""
+    assert await bench.cluster.exists(CONFIG_MAP, bench.namespace, name) is False
+    await bench.cluster.apply(bench.config_map(name, a="1"))
+
+    assert await bench.cluster.exists(CONFIG_MAP, bench.namespace, name) is True
+
+
+async def test_kinds_are_known_or_not(bench: Bench) -> None:
+    """A kind that the cluster serves is told from one that it does not."""
+    unknown = Kind("nobody.test", "v1", "Stranger", "strangers")
+    if isinstance(bench.cluster, InMemoryCluster):
+        bench.cluster.unserved.add(unknown)
+
+    assert await bench.cluster.serves(SOMA_MEMORY)
+    assert not await bench.cluster.serves(unknown)
 
 
 async def test_apply_makes_and_read_sees(bench: Bench, name: str) -> None:

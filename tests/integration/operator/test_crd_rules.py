@@ -24,7 +24,29 @@ def a_spread(key: str) -> Manifest:
 HPA = {"type": "HPA"}
 CPU = {"resources": {"requests": {"cpu": "1"}}}
 
+TLS = {"mode": "Secret", "secretName": "cert"}
+
 CREATIONS = [
+    (
+        {"tls": TLS},
+        {"tls": {"mode": "Secret"}},
+        "tls.mode Secret needs tls.secretName: a Secret with tls.crt and tls.key",
+    ),
+    (
+        {"tls": {**TLS, "clientAuth": "Require"}},
+        {"tls": {"clientAuth": "Require"}},
+        "tls.clientAuth Require needs tls.mode Secret: without TLS there are no certificates",
+    ),
+    (
+        {"tls": {**TLS, "clientAuth": "Require", "clientCaSecretName": "authority"}},
+        {"tls": {**TLS, "clientCaSecretName": "authority"}},
+        "tls.clientCaSecretName is read with tls.clientAuth Require only: set it, or remove the name",
+    ),
+    (
+        {"auth": {"type": "Tokens", "tokensSecretName": "callers"}},
+        {"auth": {"type": "Tokens"}},
+        "auth.type Tokens needs auth.tokensSecretName: a Secret with tokens.toml",
+    ),
     (
         {"autoscaling": {"maxReplicas": 1}},
         {"autoscaling": {"maxReplicas": 2}},

@@ -235,3 +235,25 @@ def test_a_claim_that_is_larger_than_the_wish_is_told(room: Room) -> None:
 
     assert conditions_of(status)["StorageReady"] == ("True", "LargerThanWished")
     assert status["storage"]["capacity"] == "20Gi"
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_missing_secret_holds_up_a_roll_out_and_no_server(room: Room) -> None:
+    """What serves goes on serving until the Secret is there; then the change rolls out by itself."""
+    room.make()
+    before = room.run()
+
+    room.edit({"spec": {"tls": {"mode": "Secret", "secretName": "cert"}}})
+    waiting = room.wait_for("Ready", "False", "SecretNotFound")
+    assert conditions_of(waiting)["SecretsReady"] == ("False", "SecretNotFound")
+    assert conditions_of(waiting)["Reconciling"] == ("True", "SecretNotFound")
+    assert waiting["currentRevision"] == before["currentRevision"]
+    assert "UpdatePending" not in conditions_of(waiting)
+
+    room.secret("cert")
+    eventually(lambda: changed_revision(room, before))
+    room.roll_out()
+    status = room.wait_for("Ready", "True")
+    assert conditions_of(status)["SecretsReady"] == ("True", "Found")
+    volumes = room.child(DEPLOYMENT)["spec"]["template"]["spec"]["volumes"]
+    assert volumes[-1]["projected"]["sources"][0]["secret"]["name"] == "cert"

@@ -26,6 +26,7 @@ def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> No
     """A story that needs all of them uses exactly the rights of the chart, and nothing is denied."""
     trail = Trail(api.plane.audit_log, ACCOUNT)
     serve_pod_monitors(api)
+    room.secret("cert")
     room.make(spec=EVERYTHING)
     room.run()
     monitoring = {"logLevel": "Debug", "podMonitor": {"interval": "15s"}}
@@ -54,6 +55,7 @@ EVERYTHING: Manifest = {
     "resources": {"requests": {"cpu": "1"}},
     "autoscaling": {"type": "HPA"},
     "monitoring": {"podMonitor": {"enabled": True}},
+    "tls": {"mode": "Secret", "secretName": "cert"},
 }
 """A wish for all kinds of children."""
 

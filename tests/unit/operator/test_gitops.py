@@ -269,8 +269,7 @@ def test_both_tools_agree_on_any_status(
     if (
         "Ready" not in kinds
         or {"Reconciling", "Stalled"} <= holds
-        or (holds & {"Paused"}
-        and "Stalled" in holds)
+        or (holds & {"Paused"} and "Stalled" in holds)
     ):
         return  # Never published: the status is tested for it.
     conditions = [

@@ -40,6 +40,13 @@ FULL: Manifest = {
         "embedded": {"size": "20Gi", "storageClassName": "fast", "synchronous": "Normal"},
     },
     "embeddings": {"provider": "None", "dimensions": 384},
+    "tls": {
+        "mode": "Secret",
+        "secretName": "cert",
+        "clientAuth": "Require",
+        "clientCaSecretName": "authority",
+    },
+    "auth": {"type": "Tokens", "tokensSecretName": "callers"},
     "service": {"type": "LoadBalancer", "port": 443, "annotations": {"cloud.test/internal": "1"}},
     "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}},
     "podTemplate": {

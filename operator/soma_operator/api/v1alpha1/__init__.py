@@ -24,6 +24,7 @@ from soma_operator.api.v1alpha1.base import (
 )
 from soma_operator.api.v1alpha1.network import Limits
 from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
+from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
 from soma_operator.api.v1alpha1.status import SomaMemoryStatus
 from soma_operator.api.v1alpha1.workload import Image, UpdateStrategy
@@ -41,11 +42,13 @@ __all__ = [
     "RESTART_ANNOTATION",
     "SCHEMA_DEFAULTED",
     "SPEC_RULES",
+    "Auth",
     "Image",
     "Limits",
     "SomaMemory",
     "SomaMemorySpec",
     "SomaMemoryStatus",
+    "Tls",
     "UpdateStrategy",
 ]
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from soma_operator.api.v1alpha1.base import ApiModel
 from soma_operator.api.v1alpha1.network import Limits, Monitoring, NetworkPolicySpec, ServiceSpec
 from soma_operator.api.v1alpha1.rules import SPEC_RULES
+from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.storage import Embeddings, Storage
 from soma_operator.api.v1alpha1.workload import (
     Autoscaling,
@@ -40,6 +41,12 @@ class SomaMemorySpec(ApiModel):
 
     embeddings: Embeddings = Embeddings()
     """What turns text into vectors. Default: the built-in offline model."""
+
+    tls: Tls = Tls()
+    """Encryption of the gRPC port. Default: none."""
+
+    auth: Auth = Auth()
+    """Who may call. Default: everybody."""
 
     service: ServiceSpec = ServiceSpec()
     """How clients reach the server. Default: inside the cluster, port 50053."""

@@ -1,9 +1,17 @@
 """Settings of the server, as environment variables that SMFSettings reads."""
 
-from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, Limits
+from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, Auth, Limits, Tls
 from soma_operator.core.resolve import ResolvedMemory
 
 DATA_DIR = "/data"
+TLS_DIR = "/etc/soma/tls"
+AUTH_DIR = "/etc/soma/auth"
+
+CERTIFICATE, PRIVATE_KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
+"""Keys of a Secret with a certificate, as Kubernetes and cert-manager name them."""
+
+CLIENT_CA = "client-ca.crt"
+TOKENS = "tokens.toml"
 
 GRACE_PERIOD_S = 30
 """From SIGTERM to SIGKILL of a pod; longer than delay and drain together."""
@@ -38,6 +46,7 @@ def environment(memory: ResolvedMemory) -> dict[str, str]:
         "SOMA_DRAIN_DELAY_S": str(DRAIN_DELAY_S),
         "SOMA_DRAIN_S": str(DRAIN_S),
         **_limits(spec.limits),
+        **_security(spec.tls, spec.auth),
     }
 
 
@@ -48,3 +57,15 @@ def _limits(limits: Limits) -> dict[str, str]:
         "SOMA_MAX_CONCURRENT_RPCS": limits.max_concurrent_calls,
     }
     return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def _security(tls: Tls, auth: Auth) -> dict[str, str]:
+    settings = {}
+    if tls.mode == "Secret":
+        settings["SOMA_TLS_CERT_FILE"] = f"{TLS_DIR}/{CERTIFICATE}"
+        settings["SOMA_TLS_KEY_FILE"] = f"{TLS_DIR}/{PRIVATE_KEY}"
+    if tls.client_auth == "Require":
+        settings["SOMA_TLS_CLIENT_CA_FILE"] = f"{TLS_DIR}/{CLIENT_CA}"
+    if auth.type == "Tokens":
+        settings["SOMA_AUTH_TOKENS_FILE"] = f"{AUTH_DIR}/{TOKENS}"
+    return settings

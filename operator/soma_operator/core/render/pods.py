@@ -5,6 +5,7 @@ from soma_operator.core.content import content_hash
 from soma_operator.core.kinds import Manifest
 from soma_operator.core.render.environment import DATA_DIR, GRACE_PERIOD_S, environment
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, labels_of, selector_of
+from soma_operator.core.render.secrets import secret_mounts, secret_volumes
 from soma_operator.core.resolve import ResolvedMemory
 from soma_operator.core.revision import Revision, wish_of
 
@@ -52,6 +53,7 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": memory.names.claim}},
             {"name": "tmp", "emptyDir": {}},
+            *secret_volumes(memory.spec),
         ],
     }
     if memory.image.pull_secrets:
@@ -104,6 +106,7 @@ def _container(memory: ResolvedMemory) -> Manifest:
         "volumeMounts": [
             {"name": "data", "mountPath": DATA_DIR},
             {"name": "tmp", "mountPath": TMP_DIR},
+            *secret_mounts(memory.spec),
         ],
     }
     resources = memory.spec.resources.model_dump(exclude_defaults=True)
