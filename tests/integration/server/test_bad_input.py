@@ -1,8 +1,6 @@
 """Bad input gets a typed error that names every bad field; nothing is INTERNAL."""
 
 import math
-import os
-import random
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -142,15 +140,8 @@ async def test_a_forged_page_token_is_refused(wire: Wire) -> None:
         assert bad_fields(await refused(wire.memory.List(request))) == ["page_token"]
 
 
-METHODS = [
-    ("soma.memory.v1.MemoryService", ["Store", "StoreBatch", "Get", "Delete", "List"]),
-    ("soma.memory.v1.RecallService", ["Recall"]),
-    ("soma.memory.v1.LinkService", ["Link", "Neighbors"]),
-    ("soma.memory.v1.NamespaceService", ["GetStats", "ListNamespaces"]),
-    ("soma.memory.v1.AdminService", ["GetServerInfo"]),
-    ("somafractalmemory.MemoryService", ["Store", "Recall", "Delete", "Health"]),
-]
-PATHS = [f"/{service}/{method}" for service, methods in METHODS for method in methods]
+STORE, GET = "/soma.memory.v1.MemoryService/Store", "/soma.memory.v1.MemoryService/Get"
+RECALL = "/soma.memory.v1.RecallService/Recall"
 FINE = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -168,17 +159,6 @@ def code_of(call: Callable[..., object], request: object) -> grpc.StatusCode:
         code: grpc.StatusCode = error.code()
         return code
     return grpc.StatusCode.OK
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_random_bytes_are_never_an_internal_error(shared_server: ServerProcess, path: str) -> None:
-    """Whatever comes over the wire is answered, or refused as the caller's mistake."""
-    source = random.Random(int.from_bytes(os.urandom(4), "big"))
-    with grpc.insecure_channel(shared_server.address) as channel:
-        call: Callable[..., object] = channel.unary_unary(path)
-        for _ in range(60):
-            noise = source.randbytes(source.randint(0, 60))
-            assert code_of(call, noise) in FINE, noise
 
 
 texts = st.text(max_size=40)
@@ -214,13 +194,13 @@ def test_odd_fields_are_stored_or_refused(
     """What is acknowledged can be read back exactly; what is not was the caller's mistake."""
     with grpc.insecure_channel(shared_server.address) as channel:
         store = channel.unary_unary(
-            PATHS[0], memory_service_pb2.StoreRequest.SerializeToString,
+            STORE, memory_service_pb2.StoreRequest.SerializeToString,
             memory_service_pb2.StoreResponse.FromString)  # fmt: skip
         get = channel.unary_unary(
-            PATHS[2], memory_service_pb2.GetRequest.SerializeToString,
+            GET, memory_service_pb2.GetRequest.SerializeToString,
             memory_service_pb2.GetResponse.FromString)  # fmt: skip
         recall = channel.unary_unary(
-            PATHS[5], recall_service_pb2.RecallRequest.SerializeToString,
+            RECALL, recall_service_pb2.RecallRequest.SerializeToString,
             recall_service_pb2.RecallResponse.FromString)  # fmt: skip
         request = memory_service_pb2.StoreRequest(
             namespace=namespace, memory=draft, expected_version=version
