@@ -31,8 +31,13 @@ FINE = {
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
+    # A `min_commit_seq` that is not there yet, or a text that the embedder does not take.
+    grpc.StatusCode.UNAVAILABLE,
 }
+"""Each with its details; without them it was not our server that spoke."""
+
 TIMEOUT_S = 30.0
+DETAILS_KEY = "grpc-status-details-bin"
 STREAM_S = 0.2
 """How long a stream of responses is listened to; some have no end."""
 
@@ -80,8 +85,10 @@ def outcome(channel: grpc.Channel, rpc: Rpc, requests: Sequence[bytes]) -> grpc.
                 pass
     except grpc.RpcError as error:
         code: grpc.StatusCode = error.code()
-        goes_on = not has_end and code is grpc.StatusCode.DEADLINE_EXCEEDED
-        return grpc.StatusCode.OK if goes_on else code
+        if not has_end and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return grpc.StatusCode.OK
+        has_details = any(key == DETAILS_KEY for key, _value in error.trailing_metadata() or ())
+        return code if has_details else grpc.StatusCode.UNKNOWN
     return grpc.StatusCode.OK
 
 
