@@ -89,6 +89,14 @@ class ServerProcess:
             raise
         return self
 
+    def run(self, *arguments: str) -> int:
+        """Run the program with a command instead of serving, wait for its end, and return its exit code."""
+        command = [sys.executable, "-m", self._module, *arguments]
+        with self.log_path.open("ab") as log:
+            return subprocess.run(
+                command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log, check=False
+            ).returncode
+
     def stop(self) -> int:
         """Ask the process to end (SIGTERM), wait, and return its exit code."""
         return self._end(signal.SIGTERM)

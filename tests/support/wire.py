@@ -11,6 +11,8 @@ from grpc_status import rpc_status
 
 from soma.memory.v1 import (
     admin_service_pb2_grpc,
+    lifecycle_service_pb2_grpc,
+    link_service_pb2,
     link_service_pb2_grpc,
     memory_pb2,
     memory_service_pb2,
@@ -30,6 +32,7 @@ class Wire:
         self.memory = memory_service_pb2_grpc.MemoryServiceStub(channel)
         self.recalls = recall_service_pb2_grpc.RecallServiceStub(channel)
         self.links = link_service_pb2_grpc.LinkServiceStub(channel)
+        self.lifecycle = lifecycle_service_pb2_grpc.LifecycleServiceStub(channel)
         self.namespaces = namespace_service_pb2_grpc.NamespaceServiceStub(channel)
         self.admin = admin_service_pb2_grpc.AdminServiceStub(channel)
         self.health: Any = health_pb2_grpc.HealthStub(channel)  # its stub has no types
@@ -61,6 +64,23 @@ class Wire:
         request = memory_service_pb2.DeleteRequest(namespace=self.namespace, ref=ref)
         return await self.memory.Delete(request)
 
+    async def link(self, from_id: str, to_id: str, kind: str = "", **more: Any) -> None:
+        """Link two memories."""
+        request = link_service_pb2.LinkRequest(
+            namespace=self.namespace, from_ref=ref(from_id), to_ref=ref(to_id), type=kind, **more
+        )
+        await self.links.Link(request)
+
+    async def ids(self) -> list[str]:
+        """Return the ids of the namespace's first memories, newest event first."""
+        request = memory_service_pb2.ListRequest(namespace=self.namespace, page_size=1000)
+        return [memory.id for memory in (await self.memory.List(request)).memories]
+
+
+def ref(memory_id: str) -> memory_pb2.MemoryRef:
+    """Return a reference by id."""
+    return memory_pb2.MemoryRef(id=memory_id)
+
 
 def rich_status(error: grpc.aio.AioRpcError) -> status_pb2.Status:
     """Return the whole status of a failed call; every failure has one."""
@@ -76,6 +96,7 @@ def details(error: grpc.aio.AioRpcError) -> dict[str, Message]:
         error_details_pb2.BadRequest,
         error_details_pb2.RetryInfo,
         error_details_pb2.ResourceInfo,
+        error_details_pb2.QuotaFailure,
     )
     found: dict[str, Message] = {}
     for packed in rich_status(error).details:

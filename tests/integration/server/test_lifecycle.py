@@ -1,0 +1,361 @@
+"""Moving, summing up, judging and erasing over the wire."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from google.protobuf import timestamp_pb2
+
+from soma.memory.v1 import (
+    admin_service_pb2,
+    lifecycle_service_pb2,
+    link_service_pb2,
+    memory_pb2,
+    memory_service_pb2,
+)
+from tests.support.server_process import ServerProcess
+from tests.support.wire import Wire, bad_fields, ref
+
+SEMANTIC = memory_pb2.MEMORY_KIND_SEMANTIC
+OVERWRITE, SKIP = memory_pb2.CONFLICT_POLICY_OVERWRITE, memory_pb2.CONFLICT_POLICY_SKIP
+
+
+async def exported(wire: Wire, **more: object) -> list[lifecycle_service_pb2.ExportResponse]:
+    """Export the namespace."""
+    request = lifecycle_service_pb2.ExportRequest(namespace=wire.namespace, **more)  # type: ignore[arg-type]
+    return [part async for part in wire.lifecycle.Export(request)]
+
+
+async def imported(
+    wire: Wire,
+    parts: list[lifecycle_service_pb2.ExportResponse],
+    **options: object,
+) -> list[lifecycle_service_pb2.ImportResponse]:
+    """Import what an export gave, a message each for options, memories and links."""
+    chosen = lifecycle_service_pb2.ImportOptions(namespace=wire.namespace, **options)  # type: ignore[arg-type]
+    memories = [part.memory for part in parts if part.HasField("memory")]
+    links = [part.link for part in parts if part.HasField("link")]
+    requests = [
+        lifecycle_service_pb2.ImportRequest(options=chosen),
+        lifecycle_service_pb2.ImportRequest(memories=memories),
+        lifecycle_service_pb2.ImportRequest(links=links),
+    ]
+    return [answer async for answer in wire.lifecycle.Import(iter(requests))]
+
+
+def content(parts: list[lifecycle_service_pb2.ExportResponse]) -> list[object]:
+    """Return what an export holds of its authors' words: memories, versions, links."""
+    found: list[object] = []
+    for part in parts:
+        if part.HasField("memory"):
+            versions = [version.memory for version in part.memory.versions]
+            found += [
+                (memory.id, memory.payload_json, memory.text, memory.importance,
+                 memory.event_time.ToNanoseconds(), memory.update_time.ToNanoseconds(),
+                 tuple(memory.coordinate.values), str(memory.metadata), part.memory.embedding)
+                for memory in [*versions, part.memory.memory]
+            ]  # fmt: skip
+        elif part.HasField("link"):
+            found.append((part.link.from_id, part.link.to_id, part.link.type, part.link.weight))
+    return sorted(found, key=repr)
+
+
+async def furnish(wire: Wire) -> None:
+    """Store some memories with versions, metadata, a coordinate and links."""
+    metadata = {"k": memory_pb2.MetadataValue(number=1.5)}
+    await wire.store({"text": "first words"}, id="a", metadata=metadata)
+    await wire.store({"text": "second words"}, id="a", metadata=metadata, importance=0.25)
+    await wire.store({"text": "other"}, id="b", coordinate={"values": [1.0, 2.0]})
+    await wire.store({"text": "third"}, id="c", kind=SEMANTIC)
+    await wire.link("a", "b", "likes", weight=0.5)
+    await wire.link("b", "c")
+
+
+async def test_an_export_is_imported_whole(wire: Wire) -> None:
+    """Memories, versions with their times, embeddings and links are the same in another namespace."""
+    await furnish(wire)
+    parts = await exported(wire, include_versions=True, include_embeddings=True)
+    assert (parts[-1].summary.memory_count, parts[-1].summary.link_count) == (3, 2)
+
+    other = Wire(wire.channel, f"{wire.namespace}-copy")
+    answers = await imported(other, parts)
+
+    last = answers[-1]
+    assert (last.stored_count, last.linked_count, last.rejected_count) == (3, 2, 0)
+    copied = await exported(other, include_versions=True, include_embeddings=True)
+    assert content(copied) == content(parts)
+    assert (await other.recall("second", mode=3)).results[0].memory.id == "a"
+
+
+async def test_conflicts_are_refused_skipped_or_overwritten(wire: Wire) -> None:
+    """By the policy; a dry run says the same and writes nothing."""
+    await furnish(wire)
+    parts = await exported(wire)
+    refused = (await imported(wire, parts))[-1]
+    assert (refused.stored_count, refused.rejected_count) == (0, 5)
+    dry = (await imported(wire, parts, conflict=SKIP, dry_run=True))[-1]
+    skipped = (await imported(wire, parts, conflict=SKIP))[-1]
+    assert (dry.stored_count, dry.skipped_count) == (0, 3)
+    assert (skipped.stored_count, skipped.skipped_count, skipped.linked_count) == (0, 5, 0)
+    assert (await wire.get("a")).version == 2
+    written = (await imported(wire, parts, conflict=OVERWRITE))[-1]
+    assert (written.stored_count, written.linked_count) == (3, 2)
+    assert (await wire.get("a")).version == 3
+
+
+async def test_rejects_name_what_and_why(wire: Wire) -> None:
+    """A bad memory and a link to nowhere do not stop the rest."""
+    good = lifecycle_service_pb2.MovedMemory(memory={"id": "good", "payload_json": b"{}"})
+    bad = lifecycle_service_pb2.MovedMemory(memory={"id": "bad", "payload_json": b"[]"})
+    options = lifecycle_service_pb2.ImportOptions(namespace=wire.namespace)
+    request = lifecycle_service_pb2.ImportRequest(
+        options=options,
+        memories=[bad, good],
+        links=[memory_pb2.MemoryLink(from_id="good", to_id="absent", type="t")],
+    )
+    [answer] = [one async for one in wire.lifecycle.Import(iter([request]))]
+
+    assert answer.stored_count == 1
+    assert [(reject.position, reject.id) for reject in answer.rejects] == [(0, "bad"), (2, "good")]
+    assert [reject.error.code for reject in answer.rejects] == [
+        grpc.StatusCode.INVALID_ARGUMENT.value[0],
+        grpc.StatusCode.NOT_FOUND.value[0],
+    ]
+    bare = lifecycle_service_pb2.ImportRequest(memories=[good])
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await wire.lifecycle.Import(iter([bare])).read()
+    assert "options" in bad_fields(caught.value)
+
+
+async def test_memories_are_shared_with_their_links(wire: Wire) -> None:
+    """Those that pass the filter, and the links among them; never with itself."""
+    await furnish(wire)
+    request = lifecycle_service_pb2.ShareRequest(
+        namespace=wire.namespace,
+        to_namespace=f"{wire.namespace}-shared",
+        filter=memory_pb2.Filter(kinds=[memory_pb2.MEMORY_KIND_EPISODIC]),
+    )
+    answer = await wire.lifecycle.Share(request)
+
+    assert (answer.stored_count, answer.linked_count) == (2, 1)
+    other = Wire(wire.channel, request.to_namespace)
+    assert set(await other.ids()) == {"a", "b"}
+    again = await wire.lifecycle.Share(request)
+    assert (again.stored_count, again.rejected_count) == (0, 3)
+    request.to_namespace = wire.namespace
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await wire.lifecycle.Share(request)
+    assert bad_fields(caught.value) == ["to_namespace"]
+
+
+async def talk(wire: Wire, session: str, *texts: str) -> None:
+    """Store a conversation, a memory per turn."""
+    for number, text in enumerate(texts):
+        stamp = timestamp_pb2.Timestamp(seconds=1_700_000_000 + 60 * number)
+        metadata = {"session": memory_pb2.MetadataValue(text=session)}
+        await wire.store(
+            {"text": text}, id=f"{session}-{number}", event_time=stamp, metadata=metadata
+        )
+
+
+async def test_episodes_are_summed_up_and_it_can_be_undone(wire: Wire) -> None:
+    """Sources stay, links lead to them, a second time writes nothing, undoing leaves no trace."""
+    turns = ("I moved to Oslo in May.", "The flat in Oslo is small.", "Weather is fine.")
+    await talk(wire, "s1", *turns)
+    before = await wire.ids()
+    request = lifecycle_service_pb2.ConsolidateRequest(
+        namespace=wire.namespace, max_summary_bytes=100
+    )
+    first = await wire.lifecycle.Consolidate(request)
+    again = await wire.lifecycle.Consolidate(request)
+
+    assert [one.created for one in first.memories] == [True]
+    assert [one.created for one in again.memories] == [False]
+    assert first.memories[0].id == again.memories[0].id
+    assert "Oslo" in first.memories[0].text
+    assert list(first.memories[0].source_ids) == ["s1-0", "s1-1", "s1-2"]
+    near = await wire.links.Neighbors(
+        link_service_pb2.NeighborsRequest(
+            namespace=wire.namespace, ref=ref(first.memories[0].id), types=["consolidated_from"]
+        )
+    )
+    assert {one.memory.id for one in near.neighbors} == {"s1-0", "s1-1", "s1-2"}
+
+    undone = await wire.lifecycle.UndoConsolidation(
+        lifecycle_service_pb2.UndoConsolidationRequest(
+            namespace=wire.namespace, consolidation_id=first.consolidation_id
+        )
+    )
+    assert undone.deleted_count == 1
+    assert await wire.ids() == before
+
+
+async def test_a_conversation_that_went_on_gets_the_next_version(wire: Wire) -> None:
+    """Undoing the second consolidation brings the first one's summary back."""
+    await talk(wire, "s1", "Anna likes tea.", "Anna likes Oslo.")
+    request = lifecycle_service_pb2.ConsolidateRequest(namespace=wire.namespace)
+    first = await wire.lifecycle.Consolidate(request)
+    await talk(wire, "s1", "Anna likes tea.", "Anna likes Oslo.", "Anna likes snow.")
+    second = await wire.lifecycle.Consolidate(request)
+    summary_id = first.memories[0].id
+    assert (second.memories[0].id, second.memories[0].created) == (summary_id, True)
+    assert (await wire.get(summary_id)).version == 2
+
+    await wire.lifecycle.UndoConsolidation(
+        lifecycle_service_pb2.UndoConsolidationRequest(
+            namespace=wire.namespace, consolidation_id=second.consolidation_id
+        )
+    )
+    assert (await wire.get(summary_id)).text == first.memories[0].text
+
+
+async def test_summaries_of_the_caller_are_linked_to_their_sources(wire: Wire) -> None:
+    """Their kind is semantic, their id is made of the sources; a dry run writes nothing."""
+    await talk(wire, "s1", "one", "two")
+    summary = lifecycle_service_pb2.Summary(
+        memory={"payload_json": b'{"fact": "both"}'}, sources=[ref("s1-0"), ref("s1-1")]
+    )
+    request = lifecycle_service_pb2.ConsolidateRequest(
+        namespace=wire.namespace, summaries=[summary], dry_run=True
+    )
+    planned = await wire.lifecycle.Consolidate(request)
+    assert planned.commit_seq == 0
+    assert len(await wire.ids()) == 2
+    request.dry_run = False
+    made = await wire.lifecycle.Consolidate(request)
+    assert made.memories[0].id == planned.memories[0].id
+    assert (await wire.get(made.memories[0].id)).kind == SEMANTIC
+
+
+async def test_a_sample_repeats_by_its_seed(wire: Wire) -> None:
+    """Without repeats, and never more than there are."""
+    for number in range(30):
+        await wire.store({"n": number}, id=f"m{number}")
+
+    async def sample(seed: int | None = None, count: int = 0) -> list[str]:
+        request = lifecycle_service_pb2.ReflectRequest(
+            namespace=wire.namespace, seed=seed, count=count
+        )
+        return [memory.id for memory in (await wire.lifecycle.Reflect(request)).memories]
+
+    assert await sample(seed=7) == await sample(seed=7)
+    assert len(set(await sample(seed=7))) == 5
+    assert await sample(seed=7, count=20) != await sample(seed=8, count=20)
+    assert len(await sample(count=1000)) == 30
+
+
+async def test_an_outcome_moves_importance_and_keeps_the_original(wire: Wire) -> None:
+    """The correction is a memory of its own, linked to what it corrects; a retry does nothing twice."""
+    await wire.store({"text": "the capital is Bergen"}, id="wrong")
+    request = lifecycle_service_pb2.ReportOutcomeRequest(
+        namespace=wire.namespace,
+        ref=ref("wrong"),
+        outcome=-1.0,
+        correction=memory_pb2.MemoryDraft(payload_json=b'{"text": "the capital is Oslo"}'),
+        request_id="r1",
+    )
+    first = await wire.lifecycle.ReportOutcome(request)
+    again = await wire.lifecycle.ReportOutcome(request)
+
+    assert first.importance == again.importance == pytest.approx(0.75)
+    assert (first.correction_id, again.receipt.replayed) == (again.correction_id, True)
+    wrong = await wire.get("wrong")
+    assert wrong.text == "the capital is Bergen"
+    assert wrong.importance == pytest.approx(0.75)
+    right = await wire.get(first.correction_id)
+    assert right.kind == SEMANTIC
+    near = await wire.links.Neighbors(
+        link_service_pb2.NeighborsRequest(namespace=wire.namespace, ref=ref(right.id))
+    )
+    assert [(one.memory.id, one.link.type) for one in near.neighbors] == [("wrong", "corrects")]
+    assert len(await wire.ids()) == 2
+
+
+def is_signed(receipt: lifecycle_service_pb2.ErasureReceipt) -> None:
+    """Check a receipt as anybody can who has it; raises if it is not what was signed."""
+    bare = lifecycle_service_pb2.ErasureReceipt()
+    bare.CopyFrom(receipt)
+    bare.ClearField("signature")
+    document = bare.SerializeToString(deterministic=True)
+    Ed25519PublicKey.from_public_bytes(receipt.public_key).verify(receipt.signature, document)
+
+
+async def test_a_subject_is_erased_and_the_receipt_proves_it(tmp_path: Path) -> None:
+    """Everything about it, its versions too, is in no file; others stay; a changed receipt is not authentic."""
+    canary, id_canary = "canary-77ab", "canary-id-91"
+    about = {"who": memory_pb2.MetadataValue(text="ann")}
+    subject = lifecycle_service_pb2.EraseSubjectRequest(metadata_key="who", value=about["who"])
+    with ServerProcess(tmp_path / "data") as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire, other = Wire(channel, "n"), Wire(channel, "m")
+            await wire.store({"t": canary}, id=id_canary, metadata=about, request_id="r1")
+            await wire.store({"t": "later about nobody"}, id=id_canary)
+            await wire.store({"t": canary}, id="x", metadata=about)
+            await other.store({"t": canary}, id="y", metadata=about)
+            await wire.store({"t": "stays"}, id="stays")
+            await wire.link("stays", "x")
+
+            receipt = (await wire.lifecycle.EraseSubject(subject)).receipt
+
+            assert (receipt.memory_count, receipt.version_count, receipt.link_count) == (3, 1, 1)
+            is_signed(receipt)
+            assert await wire.ids() == ["stays"]
+            verify = lifecycle_service_pb2.VerifyErasureRequest(receipt=receipt, subject=subject)
+            verified = await wire.lifecycle.VerifyErasure(verify)
+            assert (verified.authentic, verified.remaining_count) == (True, 0)
+            verify.receipt.memory_count = 2
+            assert not (await wire.lifecycle.VerifyErasure(verify)).authentic
+            files = [one for one in (tmp_path / "data").rglob("*") if one.is_file()]
+            for word in (canary, id_canary):
+                assert not [one for one in files if word.encode() in one.read_bytes()]
+
+            await other.store({"t": "again"}, id="y", metadata=about)
+            assert (await wire.lifecycle.VerifyErasure(verify)).remaining_count == 1
+
+
+async def test_a_backup_is_taken_while_it_is_written_and_restored(tmp_path: Path) -> None:
+    """The copy is what its digest says, holds all that was acknowledged before, and serves as a store."""
+    with ServerProcess(tmp_path / "data") as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire = Wire(channel, "n")
+            await furnish(wire)
+            wanted = content(await exported(wire, include_versions=True))
+            parts = [p async for p in wire.admin.Backup(admin_service_pb2.BackupRequest())]
+    copy = tmp_path / "copy"
+    copy.write_bytes(b"".join(part.data for part in parts))
+    summary = parts[-1].summary
+    assert summary.size_bytes == copy.stat().st_size
+    assert summary.sha256 == hashlib.sha256(copy.read_bytes()).digest()
+
+    with ServerProcess(tmp_path / "new") as server:
+        server.stop()
+        assert server.run("restore", str(copy)) == 1  # there is a store already
+    restored = ServerProcess(tmp_path / "restored")
+    assert restored.run("restore", str(copy), "--sha256", summary.sha256.hex()) == 0
+    with restored as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire = Wire(channel, "n")
+            assert content(await exported(wire, include_versions=True)) == wanted
+            assert (await wire.recall("second", mode=3)).results[0].memory.id == "a"
+            past = memory_service_pb2.GetRequest(namespace="n", ref=ref("a"), version=1)
+            assert json.loads((await wire.memory.Get(past)).memory.payload_json) == {
+                "text": "first words"
+            }
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "other"])
+def test_a_damaged_copy_is_refused_and_nothing_is_left(tmp_path: Path, damage: str) -> None:
+    """No store is made of it."""
+    with ServerProcess(tmp_path / "data") as server:
+        server.stop()
+    good = (tmp_path / "data/memory.sqlite3").read_bytes()
+    bad = {"cut": good[: len(good) // 2], "flip": good[:4096] + bytes(4096) + good[8192:]}
+    copy = tmp_path / "copy"
+    copy.write_bytes(bad.get(damage, b"no store at all" * 500))
+    target = ServerProcess(tmp_path / "target")
+
+    assert target.run("restore", str(copy)) == 1
+    assert not list((tmp_path / "target").glob("*.sqlite3"))
