@@ -65,6 +65,8 @@ def _storage_class() -> dict[str, object]:
         "metadata": {"name": STORAGE_CLASS, "annotations": default},
         "provisioner": "kubernetes.io/no-provisioner",
         "volumeBindingMode": "WaitForFirstConsumer",
+        # Every volume is larger than what is asked for: growing is granted without a move.
+        "allowVolumeExpansion": True,
     }
 
 
