@@ -254,6 +254,10 @@ class Room:
             or_say=lambda: str(self.status(name)),
         )
 
+    def is_ready(self, name: str = "mem") -> Manifest | None:
+        """Return the status when the newest generation is ready."""
+        return self._condition("Ready", "True", None, name)
+
     def _condition(self, kind: str, status: str, reason: str | None, name: str) -> Manifest | None:
         resource = self.api.get(SOMA_MEMORY, self.namespace, name)
         found: Manifest = resource.get("status", {})
