@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import Database, StoreLocked, open_database
 from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.embedded.index.snapshot import SnapshotFile
 from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.embedder import NoEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
@@ -23,7 +24,7 @@ from memory_server.adapters.openai.embedder import EmbedderOptions, OpenAIEmbedd
 from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
-from memory_server.ports import Embedder, MemoryStore, SearchIndex
+from memory_server.ports import Clock, Embedder, MemoryStore, SearchIndex
 from memory_server.transport import predecessor
 from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.auth import SingleTenant
@@ -128,20 +129,26 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
         embedding_dimensions=dimensions,
     )
     clock = SystemClock()
-    store: MemoryStore
-    index: SearchIndex
-    if settings.store == "in_memory":
-        store, index = InMemoryStore(), InMemoryIndex()
-    else:
-        database = await _database(settings)
-        options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s)
-        store = EmbeddedStore(database, clock, options, metrics.observe_commit)
-        index = EmbeddedIndex(dimensions)
-    try:
-        async with _embedder(settings, metrics) as embedder:
+    async with _embedder(settings, metrics) as embedder:
+        store, index = await _store_and_index(settings, metrics, clock, embedder)
+        try:
             yield Engine(store, index, embedder, clock, os.urandom, limits)
-    finally:
-        await store.close()
+        finally:
+            await index.close()
+            await store.close()
+
+
+async def _store_and_index(
+    settings: SMFSettings, metrics: ServerMetrics, clock: Clock, embedder: Embedder
+) -> tuple[MemoryStore, SearchIndex]:
+    if settings.store == "in_memory":
+        return InMemoryStore(), InMemoryIndex()
+    database = await _database(settings)
+    options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s)
+    store = EmbeddedStore(database, clock, options, metrics.observe_commit)
+    kept = SnapshotFile(settings.data_dir / "index" / "copy", database.page_key, embedder.model)
+    words = embedder.words if isinstance(embedder, WordLlamaEmbedder) else None
+    return store, EmbeddedIndex(words, kept)
 
 
 async def _database(settings: SMFSettings) -> Database:

@@ -39,6 +39,7 @@ class WordLlamaEmbedder:
         self._tokenizer.no_padding()
         self.dimensions = dimensions
         self.model = f"wordllama-{dimensions}"
+        self.words = WordLlamaWords(self._table, self._tokenizer)
         self._waiting: list[tuple[Sequence[str], asyncio.Future[Vectors]]] = []
 
     async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
@@ -67,12 +68,30 @@ class WordLlamaEmbedder:
     def _embed(self, texts: Sequence[str]) -> Vectors:
         # The model is a table of word vectors, and their mean is the embedding. The library's own `embed` pads every
         # text of a batch to the longest, and takes twice the time for one.
-        vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        for row, words in zip(vectors, encoded, strict=True):
-            if words.ids:
-                row[:] = self._table[words.ids].mean(axis=0)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # A text without any known word has no direction: all zeros, which means no embedding.
-        unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-        return unit
+        return self.words.of(texts)
+
+
+class WordLlamaWords:
+    """The vectors of single words, of the same weights."""
+
+    def __init__(self, table: Vectors, tokenizer: Any) -> None:
+        self._table = table
+        self._tokenizer = tokenizer
+        self.dimensions = table.shape[1]
+
+    def of(self, words: Sequence[str]) -> Vectors:
+        """See the port."""
+        vectors = np.zeros((len(words), self.dimensions), np.float32)
+        encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)
+        for row, word in zip(vectors, encoded, strict=True):
+            if word.ids:
+                row[:] = self._table[word.ids].mean(axis=0)
+        return _unit(vectors)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """Return vectors in unit length; those of all zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return unit

@@ -1,31 +1,56 @@
-"""Ranking: merge the legs' scores into one. Pure functions; a score is higher-is-better everywhere.
+"""Ranking: make one score of what speaks for each candidate. Pure, over arrays of candidates; higher is better.
 
 Both legs come in absolute terms, so that the merged score is one too, and `min_score` means the same for every query:
     - keyword: the share of the greatest BM25 score that the query's words could reach, in [0, 1];
     - vector: the cosine, with negative values taken as 0, in [0, 1].
 
-Then episodes pass a share of their score on to the ones just before and after them, see `spread`.
+Episodes pass a share of their score on to those beside them, see `spread`, and memories to those that they are linked
+with. Then recency, importance and context lift a score, each by a bounded factor, so that relevance dominates.
 """
 
-import heapq
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_server.domain.importance import ImportanceScale
+from memory_server.domain.memory import Metadata
+
+Scores = npt.NDArray[np.float64]
+"""Shape (candidates,)."""
 
 EPISODE_GAP_US = 30 * 60 * 1_000_000
 """Episodes that are further apart do not belong to one conversation, microseconds. Half an hour of silence is what web
-analytics, too, take for the end of a session."""
+analytics, too, take for the end of a session. Where memories name their session, that decides, and not the time."""
+
+SESSION_KEYS = (
+    "session_id",
+    "session",
+    "conversation_id",
+    "conversation",
+    "thread_id",
+    "thread",
+    "episode_id",
+    "episode",
+)
+"""Metadata by which memories name their session; the first that is there counts."""
+
+REACH = 2
+"""How many episodes before and after a good one gain from it."""
 
 SPREAD_FROM = 30
-"""How many of the best spread at least: the tail of the list has no score worth passing on."""
+"""How many of the best of each leg spread at least: the tail of the list has no score worth passing on."""
 
 BM25_K1 = 1.2
-BM25_B = 0.75
-"""Saturation and length normalisation of BM25: those that tantivy has built in, so that the exactly scanned tail and
-the index score alike."""
+BM25_B = 0.3
+"""Saturation and length normalisation of BM25. The usual 0.75 buries long memories; here they are short, of uneven
+length, and one that says more is not worse."""
 
-GENTLE_B = 0.3
-"""Length normalisation that is wanted: memories are short and of uneven length, and a long one that says more is not
-worse. The strong normalisation of full-text search buries it."""
+_MEAN_STEP = 1.1
+"""The mean length is taken in steps of a tenth, so that one more memory does not move every score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +62,24 @@ class RankingOptions:
     """Weights of the legs of a hybrid recall, dimensionless; only their ratio matters. A weak static embedder lowers
     recall when it counts as much as keywords, and raises it at half their weight; a stronger one deserves more."""
 
-    spread: float = 0.3
-    """Share of an episode's score that goes to the one just before and the one just after, dimensionless. An answer
+    after: float = 0.3
+    before: float = 0.3
+    """Share of an episode's score that goes to the one just after and the one just before, dimensionless. An answer
     often has none of the question's words, but stands beside the turn that has."""
+
+    further: float = 0.5
+    """What is left of the share at each further step away, dimensionless."""
+
+    linked: float = 0.3
+    """Share of a memory's score that goes to those it is linked with, dimensionless."""
+
+    recency: float = 0.0
+    importance: float = 0.1
+    context: float = 0.3
+    """By how much of its score each lifts a memory at most, dimensionless; recency and importance together by half."""
+
+    half_life_us: int = 30 * 86_400 * 1_000_000
+    """Age at which recency lifts half as much, microseconds."""
 
     def weights(self, *, with_keywords: bool, with_vectors: bool) -> "Weights":
         """Return the weights of the legs that are in use; they add up to 1."""
@@ -50,16 +90,6 @@ class RankingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreParts:
-    """What a score is made of: the legs' shares after their weights and the share from beside; or a distance."""
-
-    keyword: float = 0.0
-    vector: float = 0.0
-    links: float = 0.0
-    distance: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Weights:
     """How much each leg counts; they add up to 1."""
 
@@ -67,89 +97,229 @@ class Weights:
     vector: float
 
 
-def merge(
-    keyword: Mapping[int, float], cosine: Mapping[int, float], legs: Weights
-) -> dict[int, float]:
-    """Merge the legs' scores.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What recall knows of each candidate, one place per candidate; of equals the later place is the later write."""
+
+    keyword: Scores
+    """Share of the attainable keyword score, in [0, 1]."""
+    cosine: Scores
+    """In [-1, 1]; 0 without an embedding."""
+    event_time_us: npt.NDArray[np.int64]
+    importance: Scores
+    """As the author gave it."""
+    scale: ImportanceScale
+    """How the importance of the partition's memories is made comparable."""
+    beside: npt.NDArray[np.int64]
+    """Shape (candidates, 2, REACH): the places of the episodes before it, the nearest first, and after it; -1: none. It
+    is known of the best of each leg."""
+
+    @staticmethod
+    def none() -> "Candidates":
+        """Return no candidates."""
+        nothing = np.empty(0)
+        return Candidates(
+            nothing, nothing, np.empty(0, np.int64), nothing, ImportanceScale(), no_one_beside(0)
+        )
+
+
+def no_one_beside(count: int) -> npt.NDArray[np.int64]:
+    """Return `Candidates.beside` of candidates that stand alone."""
+    return np.full((count, 2, REACH), -1, np.int64)
+
+
+def joined(one: Candidates, other: Candidates, order: npt.NDArray[np.int64]) -> Candidates:
+    """Return two sets of candidates as one.
 
     Args:
-        keyword: Share of the attainable keyword score by commit, in [0, 1].
-        cosine: Cosine by commit, in [-1, 1]; what a leg did not find counts as 0.
-        legs: Weights of the legs.
-
-    Returns:
-        Score by commit, in [0, 1].
+        one: First set; its scale is kept.
+        other: Second set.
+        order: Which place of the two, one after the other, comes at each place.
     """
-    by_word, by_vector = legs.keyword, legs.vector
-    return {
-        seq: by_word * keyword.get(seq, 0.0) + by_vector * min(max(cosine.get(seq, 0.0), 0.0), 1.0)
-        for seq in keyword.keys() | cosine.keys()
-    }
+    # One place more, which -1 points to, and stays -1.
+    places = np.append(np.empty_like(order), -1)
+    places[order] = np.arange(len(order))
+    shifted = np.where(other.beside >= 0, other.beside + len(one.keyword), -1)
+    beside = np.concatenate([one.beside, shifted])[order]
+    return Candidates(
+        np.concatenate([one.keyword, other.keyword])[order],
+        np.concatenate([one.cosine, other.cosine])[order],
+        np.concatenate([one.event_time_us, other.event_time_us])[order],
+        np.concatenate([one.importance, other.importance])[order],
+        one.scale,
+        places[beside],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedPlaces:
+    """Links among candidates, both ways: from, to, and the weight of the link in [0, 1]."""
+
+    sources: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
+    weights: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreParts:
+    """What a score is made of: shares that add up to it, but for its bound of 1; or a distance."""
+
+    keyword: float = 0.0
+    vector: float = 0.0
+    links: float = 0.0
+    recency: float = 0.0
+    importance: float = 0.0
+    context: float = 0.0
+    distance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Boosts:
+    """What lifts scores beside relevance, dimensionless factors of the score, and the time that recency looks from."""
+
+    recency: float = 0.0
+    importance: float = 0.0
+    context: float = 0.0
+    half_life_us: int = 1
+    now_us: int = 0
+    fit: Scores = field(default_factory=lambda: np.zeros(0))
+    """How well each candidate fits the context, in [0, 1]; empty: no context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best places, best first, with their scores in [0, 1] and the parts by the same order."""
+
+    places: list[int]
+    scores: list[float]
+    parts: list[ScoreParts]
+
+
+def relevance(candidates: Candidates, legs: Weights) -> Scores:
+    """Return the merged scores of the legs, in [0, 1]."""
+    scores: Scores = legs.keyword * candidates.keyword
+    scores += legs.vector * np.maximum(candidates.cosine, 0.0)
+    return np.minimum(scores, 1.0, out=scores)
 
 
 def spread(
-    merged: Mapping[int, float], adjacent: Mapping[int, Sequence[int]], share: float
-) -> dict[int, float]:
-    """Return what each commit gets from the best one beside it, in [0, share].
+    relevant: Scores, candidates: Candidates, options: RankingOptions, linked: LinkedPlaces | None
+) -> Scores:
+    """Return what each candidate gets from the best one beside it or linked with it, in [0, 1].
 
-    Args:
-        merged: Scores by commit.
-        adjacent: For the commits that spread, the commits beside them.
-        share: How much of its score each passes on.
+    It is the greatest share, never a sum: many weak neighbours do not make an answer.
     """
-    gained: dict[int, float] = {}
-    for seq, others in adjacent.items():
-        for other in others:
-            gained[other] = max(gained.get(other, 0.0), share * merged[seq])
+    gained = np.zeros(len(relevant))
+    for side, share in ((0, options.before), (1, options.after)):
+        for step in range(REACH):
+            others = candidates.beside[:, side, step]
+            sources = np.flatnonzero(others >= 0)
+            # At one step of one side no two have the same beside them.
+            targets = others[sources]
+            shares = share * options.further**step * relevant[sources]
+            gained[targets] = np.maximum(gained[targets], shares)
+    if linked is not None and len(linked.sources):
+        shares = options.linked * linked.weights * relevant[linked.sources]
+        np.maximum.at(gained, linked.targets, shares)
     return gained
 
 
 def rank(
-    merged: Mapping[int, float],
-    gained: Mapping[int, float],
+    candidates: Candidates,
+    legs: Weights,
+    gained: Scores,
+    boosts: Boosts,
     *,
     limit: int,
     min_score: float | None = None,
-) -> list[tuple[int, float]]:
-    """Return the best (commit, score), best first; of equals the latest write first.
+) -> Ranked:
+    """Return the best candidates, best first; of equals the latest write first.
 
     Args:
-        merged: Scores by commit, in [0, 1].
-        gained: What commits get from those beside them, in [0, 1]; empty when nothing is spread.
+        candidates: What the index found.
+        legs: Weights of the legs.
+        gained: What `spread` says.
+        boosts: What lifts scores.
         limit: How many.
         min_score: Leave out what scores below. None: leave out only what nothing speaks for.
-
-    Returns:
-        Scores in [0, 1].
     """
-    # Plain tuples and one pass: this runs over some hundred candidates in every recall.
-    scored = [
-        (min(merged.get(seq, 0.0) + gained.get(seq, 0.0), 1.0), seq)
-        for seq in merged.keys() | gained.keys()
-    ]
-    return [
-        (seq, score)
-        for score, seq in heapq.nlargest(limit, scored)
-        if (score > 0 if min_score is None else score >= min_score)
-    ]
+    base = relevance(candidates, legs) + gained
+    lifts = _lifts(candidates, boosts)
+    factor: Scores = np.ones(len(base))
+    for lift in lifts.values():
+        factor = factor + lift
+    scores = np.minimum(base * factor, 1.0)
+    # From behind, so that of equals the latest comes first.
+    places = len(scores) - 1 - np.argsort(-scores[::-1], kind="stable")[:limit]
+    chosen = scores[places]
+    places = places[chosen > 0 if min_score is None else chosen >= min_score]
+    return Ranked(
+        places.tolist(),
+        scores[places].tolist(),
+        _parts(candidates, legs, gained, base, lifts, places),
+    )
 
 
-def best_of(merged: Mapping[int, float], limit: int) -> list[int]:
-    """Return the commits with the best scores, best first."""
-    return heapq.nlargest(limit, merged, key=lambda seq: (merged[seq], seq))
+def best_places(scores: npt.NDArray[np.floating[Any]], limit: int) -> npt.NDArray[np.int64]:
+    """Return the places with the best scores, in no order."""
+    if len(scores) <= limit:
+        return np.arange(len(scores))
+    return np.argpartition(scores, len(scores) - limit)[len(scores) - limit :]
 
 
-def length_correction(relative_length: float) -> float:
-    """Return the factor that turns a score with `BM25_B` into one with `GENTLE_B`.
+def _lifts(candidates: Candidates, boosts: Boosts) -> dict[str, Scores]:
+    lifts: dict[str, Scores] = {}
+    if boosts.recency:
+        # What has not happened yet is as recent as can be.
+        ages_us = np.maximum(boosts.now_us - candidates.event_time_us, 0)
+        lifts["recency"] = boosts.recency * np.exp2(-ages_us / boosts.half_life_us)
+    if boosts.importance:
+        lifts["importance"] = boosts.importance * candidates.scale.of(candidates.importance)
+    if boosts.context and len(boosts.fit):
+        lifts["context"] = boosts.context * boosts.fit
+    return lifts
 
-    It is exact for words that occur once, which is nearly all of them in a memory.
 
-    Args:
-        relative_length: Length of the memory as a multiple of the mean, 0 or more.
-    """
-    strong = 1 + BM25_K1 * (1 - BM25_B + BM25_B * relative_length)
-    gentle = 1 + BM25_K1 * (1 - GENTLE_B + GENTLE_B * relative_length)
-    return strong / gentle
+def _parts(
+    candidates: Candidates,
+    legs: Weights,
+    gained: Scores,
+    base: Scores,
+    lifts: dict[str, Scores],
+    places: npt.NDArray[np.int64],
+) -> list[ScoreParts]:
+    columns = {
+        "keyword": legs.keyword * candidates.keyword[places],
+        "vector": legs.vector * np.maximum(candidates.cosine[places], 0.0),
+        "links": gained[places],
+        **{name: (base * lift)[places] for name, lift in lifts.items()},
+    }
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [ScoreParts(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def session_of(metadata: Metadata) -> str:
+    """Return the name of the session that a memory's metadata names; empty: none."""
+    for key in SESSION_KEYS:
+        value = metadata.get(key)
+        if value is not None:
+            return f"{key}={value!r}"
+    return ""
+
+
+def mean_length(total: int, count: int) -> float:
+    """Return the mean length of memories, in words, in steps."""
+    if total == 0:
+        return 1.0
+    return float(_MEAN_STEP ** round(math.log(total / count, _MEAN_STEP)))
+
+
+def length_norm(lengths: npt.NDArray[np.int32], mean: float) -> npt.NDArray[np.float32]:
+    """Return BM25's normalisation of memories of these lengths; a word that occurs n times counts n / (n + norm)."""
+    norms: npt.NDArray[np.float32] = (
+        BM25_K1 * (1 - BM25_B + BM25_B / mean * lengths.astype(np.float32))
+    ).astype(np.float32)
+    return norms
 
 
 def attainable_bm25(idfs: Sequence[float]) -> float:

@@ -5,8 +5,8 @@ any await. A cancelled commit has happened or has not; its request id tells whic
 """
 
 from memory_server.ports.clock import Clock
-from memory_server.ports.embedder import Embedder, Vector, Vectors
-from memory_server.ports.index import Allowed, Found, SearchIndex
+from memory_server.ports.embedder import Embedder, Vector, Vectors, WordVectors
+from memory_server.ports.index import Allowed, Found, Question, SearchIndex, Seqs
 from memory_server.ports.store import (
     ExportedMemory,
     ListOrder,
@@ -52,14 +52,17 @@ __all__ = [
     "ListPosition",
     "MemoryStore",
     "PolicyWrite",
+    "Question",
     "RequestKey",
     "ScopedWrite",
     "SearchIndex",
+    "Seqs",
     "Snapshot",
     "StoreWrite",
     "SweepWrite",
     "UnlinkWrite",
     "Vector",
     "Vectors",
+    "WordVectors",
     "Write",
 ]

@@ -37,3 +37,16 @@ class Embedder(Protocol):
             Unavailable: The model does not answer. A store goes on without; recall says that it is degraded.
         """
         ...
+
+
+class WordVectors(Protocol):
+    """Vectors of single words: what the keyword leg finds related words by."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of its vectors."""
+        ...
+
+    def of(self, words: Sequence[str]) -> Vectors:
+        """Return one row per word, in their order; some microseconds a word, on the event loop."""
+        ...

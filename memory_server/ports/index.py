@@ -4,10 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from memory_server.domain.filters import Filter
-from memory_server.domain.memory import Coordinate, Scope
+from memory_server.domain.memory import Coordinate, MemoryRecord, Scope
+from memory_server.domain.ranking import Candidates
 from memory_server.ports.embedder import Vector
 from memory_server.ports.writes import Change
+
+Seqs = npt.NDArray[np.int64]
+"""Commits, which name memories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +26,26 @@ class Allowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the index found, by commit.
+class Question:
+    """What memories are compared with.
 
-    `keyword` holds shares of the attainable score in [0, 1], `cosine` cosines in [-1, 1]; a memory that either leg
-    found has both, as far as it has an embedding. `is_exact` tells that every allowed memory was compared.
+    `text` None: no keyword leg; `vector`, a model and a query, None: no vector leg.
     """
 
-    keyword: Mapping[int, float] = field(default_factory=dict)
-    cosine: Mapping[int, float] = field(default_factory=dict)
+    text: str | None = None
+    vector: tuple[str, Vector] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the index found: the commits, ascending, and what recall ranks them by.
+
+    A memory that either leg found has both scores, as far as it has an embedding. `is_exact` tells that every allowed
+    memory was compared.
+    """
+
+    seqs: Seqs = field(default_factory=lambda: np.empty(0, np.int64))
+    candidates: Candidates = field(default_factory=Candidates.none)
     is_exact: bool = True
 
 
@@ -47,29 +65,35 @@ class SearchIndex(Protocol):
     def search(
         self,
         scope: Scope,
-        *,
-        text: str | None,
-        vector: tuple[str, Vector] | None,
+        question: Question,
         allowed: Allowed,
         limit: int,
+        *,
+        with_beside: bool = False,
     ) -> Found:
         """Return at least the best `limit` of each leg that is asked for.
 
         Args:
             scope: The partition.
-            text: Query of the keyword leg; any of its words may match. None: no keyword leg.
-            vector: Model and query of the vector leg. None: no vector leg.
+            question: What memories are compared with; any of its words may match.
             allowed: Which memories are looked at.
             limit: How many per leg.
+            with_beside: Also return the allowed episodes just before and after the best, see `Candidates.beside`.
         """
+        ...
+
+    def compare(
+        self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed
+    ) -> Found:
+        """Return the allowed ones of these commits, with their scores."""
         ...
 
     def adjacent(
         self, scope: Scope, seqs: Sequence[int], allowed: Allowed
     ) -> Mapping[int, Sequence[int]]:
-        """Return the allowed episodes just before and after each of these live commits, by event time.
+        """Return the allowed episodes just before and after each of these live commits, in their conversation.
 
-        Only within `ranking.EPISODE_GAP_US`; commits without any are left out.
+        Commits without any are left out.
         """
         ...
 
@@ -79,10 +103,35 @@ class SearchIndex(Protocol):
         """Return up to `limit` (commit, Euclidean distance), nearest first, of coordinates of the same length."""
         ...
 
+    def within(
+        self, scope: Scope, least: Coordinate, greatest: Coordinate, allowed: Allowed
+    ) -> list[int]:
+        """Return the commits whose coordinates, of the same length, lie in a box, its sides included; ascending."""
+        ...
+
+    def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "SearchIndex":
+        """Return another index, of these records of a scope alone, which searches and ranks as this one does."""
+        ...
+
+    async def load(self, live: Mapping[Scope, Seqs]) -> int:
+        """Take over what was kept by an earlier process; to be done once, before the first change.
+
+        Args:
+            live: The commits of the store's live memories, ascending, by scope.
+
+        Returns:
+            The commit up to which the index now has everything; 0: nothing was kept that may be used.
+        """
+        ...
+
     async def maintain(self) -> None:
         """Move what was searched exactly into the index proper; found results stay the same."""
         ...
 
     def tail_size(self) -> int:
         """Return how many memories are still searched exactly instead of by the index."""
+        ...
+
+    async def close(self) -> None:
+        """Keep what makes the next start fast; no search or change may follow."""
         ...

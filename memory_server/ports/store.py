@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
     LoggedChange,
@@ -266,8 +269,16 @@ class MemoryStore(Protocol):
         """Return the links that start (or end) at these memories; `types` empty means all."""
         ...
 
-    def scan(self) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
-        """Yield everything that is live, in batches by commit; what the index is rebuilt from."""
+    async def has_links(self, scope: Scope) -> bool:
+        """Tell whether there is any link in a namespace; quick, because every recall asks."""
+        ...
+
+    async def live_seqs(self) -> dict[Scope, npt.NDArray[np.int64]]:
+        """Return the commits of all live memories, ascending, by scope."""
+        ...
+
+    def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+        """Yield everything live that was written after a commit, in batches by commit; what the index is made from."""
         ...
 
     async def check(self) -> None:

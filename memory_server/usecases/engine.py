@@ -11,6 +11,7 @@ from memory_server.domain.limits import Limits
 from memory_server.domain.memory import MemoryId, Receipt, Scope
 from memory_server.domain.ranking import RankingOptions
 from memory_server.ports import Change, Clock, Embedder, MemoryStore, SearchIndex, Write
+from memory_server.usecases.moments import Moments
 
 DEFAULT_RANKING = RankingOptions()
 
@@ -42,6 +43,7 @@ class Engine:
     randomness: Randomness
     limits: Limits
     ranking: RankingOptions = DEFAULT_RANKING
+    moments: Moments = field(default_factory=Moments)
     accesses: Accesses = field(default_factory=Accesses)
     changed: Signal = field(default_factory=Signal)
 
@@ -81,7 +83,7 @@ Progress = Callable[[int], None]
 
 
 async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -> None:
-    """Rebuild the index from the store, then keep it up to date; to be done once, before the first call.
+    """Fill the index from what it kept and from the store, then keep it up to date; once, before the first call.
 
     Args:
         engine: Its store must not have been written to since it was opened.
@@ -93,9 +95,11 @@ async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -
         engine.changed.wake()
 
     engine.store.listen(tell)
-    count = 0
-    async for batch in engine.store.scan():
+    live = await engine.store.live_seqs()
+    known_seq = await engine.index.load(live)
+    count = sum(int((seqs <= known_seq).sum()) for seqs in live.values())
+    async for batch in engine.store.scan(after=known_seq):
         engine.index.apply([Change(scope, record.commit_seq, record) for scope, record in batch])
-        await engine.index.maintain()
         count += len(batch)
         progress(count)
+    await engine.index.maintain()

@@ -10,6 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from memory_server.adapters.embedded import past, queries, rows, snapshot
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
@@ -296,19 +299,31 @@ class EmbeddedStore:
         statement = f"SELECT {rows.LINK_COLUMNS} FROM link WHERE {where}"
         return [rows.memory_link(row) for row in self._read(statement, parameters)]
 
-    async def scan(self) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+    async def has_links(self, scope: Scope) -> bool:
         """See the port."""
-        scopes = {
-            key: Scope(Tenant(tenant), name)
-            for key, tenant, name in self._read(
-                "SELECT key, tenant, name FROM namespace WHERE tenant <> ''", []
-            )
-        }
+        key = self._namespace_key(scope)
+        return bool(self._read("SELECT 1 FROM link WHERE namespace_key = ? LIMIT 1", [key]))
+
+    async def live_seqs(self) -> dict[Scope, npt.NDArray[np.int64]]:
+        """See the port."""
+        # From an index alone: the rows themselves, with their payloads, need not be read.
+        statement = (
+            "SELECT commit_seq FROM memory INDEXED BY memory_by_event_time WHERE namespace_key = ?"
+        )
+        found: dict[Scope, npt.NDArray[np.int64]] = {}
+        for key, scope in self._scopes().items():
+            seqs = await self._slowly(statement, [key])
+            found[scope] = np.sort(np.fromiter((row[0] for row in seqs), np.int64, len(seqs)))
+        return found
+
+    async def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+        """See the port."""
+        scopes = self._scopes()
         statement = (
             f"SELECT {rows.MEMORY_COLUMNS}, namespace_key FROM memory"
             " WHERE commit_seq > ? ORDER BY commit_seq LIMIT ?"
         )
-        last = 0
+        last = after
         while True:
             found = await self._slowly(statement, [last, SCAN_ROWS])
             if not found:
@@ -345,6 +360,10 @@ class EmbeddedStore:
             if change.drops_namespace:
                 self._namespace_keys.pop(change.scope, None)
         self._listener(changes)
+
+    def _scopes(self) -> dict[int, Scope]:
+        statement = "SELECT key, tenant, name FROM namespace WHERE tenant <> ''"
+        return {key: Scope(Tenant(tenant), name) for key, tenant, name in self._read(statement, [])}
 
     def _namespace_key(self, scope: Scope) -> int | None:
         key = self._namespace_keys.get(scope)

@@ -4,19 +4,15 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from memory_server.domain import ranking
+from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
-from memory_server.domain.ranking import (
-    BM25_B,
-    BM25_K1,
-    EPISODE_GAP_US,
-    attainable_bm25,
-    length_correction,
-)
-from memory_server.ports import Allowed, Change, Found, Vector
+from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
+from memory_server.ports import Allowed, Change, Found, Question, Seqs, Vector
 
 
 class InMemoryIndex:
@@ -40,35 +36,45 @@ class InMemoryIndex:
     def search(
         self,
         scope: Scope,
-        *,
-        text: str | None,
-        vector: tuple[str, Vector] | None,
+        question: Question,
         allowed: Allowed,
         limit: int,
+        *,
+        with_beside: bool = False,
     ) -> Found:
-        """See the port; the limit is not needed."""
-        passing = self._passing(scope, allowed)
-        keyword = self._keyword_scores(scope, text) if text is not None else {}
-        cosine = {seq: _cosine(record, vector) for seq, record in passing.items()}
-        return Found(
-            {seq: score for seq, score in keyword.items() if seq in passing},
-            {seq: value for seq, value in cosine.items() if value is not None},
-        )
-
-    def adjacent(self, scope: Scope, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
         """See the port."""
-        episodes = sorted(
-            (record.event_time_us, seq)
-            for seq, record in self._records.get(scope, {}).items()
-            if record.kind is MemoryKind.EPISODIC
+        found = self.compare(scope, list(self._records.get(scope, ())), question, allowed)
+        if with_beside:
+            self._find_beside(scope, found)
+        return found
+
+    def compare(
+        self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed
+    ) -> Found:
+        """See the port."""
+        passing = {s: r for s, r in self._passing(scope, allowed).items() if s in seqs}
+        ordered = sorted(passing)
+        keyword = self._keyword_scores(scope, question.text) if question.text is not None else {}
+        everyone = self._records.get(scope, {}).values()
+        candidates = Candidates(
+            keyword=np.array([keyword.get(seq, 0.0) for seq in ordered]),
+            cosine=np.array([_cosine(passing[seq], question.vector) for seq in ordered]),
+            event_time_us=np.array([passing[seq].event_time_us for seq in ordered], np.int64),
+            importance=np.array([passing[seq].importance for seq in ordered], np.float64),
+            scale=scale_of(np.array([record.importance for record in everyone], np.float64)),
+            beside=ranking.no_one_beside(len(ordered)),
         )
+        return Found(np.array(ordered, np.int64), candidates)
+
+    def adjacent(
+        self, scope: Scope, seqs: Sequence[int], allowed: Allowed
+    ) -> Mapping[int, Sequence[int]]:
+        """See the port."""
         passing = self._passing(scope, allowed)
         found: dict[int, list[int]] = {}
-        for (time_us, seq), (later_us, later) in itertools.pairwise(episodes):
-            if later_us - time_us <= EPISODE_GAP_US:
-                for one, other in ((seq, later), (later, seq)):
-                    if one in seqs and other in passing:
-                        found.setdefault(one, []).append(other)
+        for seq, (_, step, other) in self._beside(scope):
+            if step == 0 and seq in seqs and other in passing:
+                found.setdefault(seq, []).append(other)
         return found
 
     def nearest(
@@ -76,11 +82,30 @@ class InMemoryIndex:
     ) -> list[tuple[int, float]]:
         """See the port."""
         distances = [
-            (seq, math.dist(record.coordinate, coordinate))
-            for seq, record in self._passing(scope, allowed).items()
-            if record.coordinate is not None and len(record.coordinate) == len(coordinate)
+            (seq, math.dist(other, coordinate))
+            for seq, other in self._coordinates(scope, allowed, len(coordinate))
         ]
         return sorted(distances, key=lambda entry: (entry[1], -entry[0]))[:limit]
+
+    def within(
+        self, scope: Scope, least: Coordinate, greatest: Coordinate, allowed: Allowed
+    ) -> list[int]:
+        """See the port."""
+        return sorted(
+            seq
+            for seq, other in self._coordinates(scope, allowed, len(least))
+            if all(low <= value <= high for low, value, high in zip(least, other, greatest, strict=True))
+        )  # fmt: skip
+
+    def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "InMemoryIndex":
+        """See the port."""
+        made = InMemoryIndex()
+        made.apply([Change(scope, record.commit_seq, record) for record in records])
+        return made
+
+    async def load(self, live: Mapping[Scope, Seqs]) -> int:
+        """See the port."""
+        return 0
 
     async def maintain(self) -> None:
         """See the port."""
@@ -89,13 +114,52 @@ class InMemoryIndex:
         """See the port."""
         return 0
 
+    async def close(self) -> None:
+        """See the port."""
+
     def _passing(self, scope: Scope, allowed: Allowed) -> dict[int, MemoryRecord]:
         records = self._records.get(scope, {})
         return {s: r for s, r in records.items() if allowed.given.passes(r, allowed.now_us)}
 
+    def _coordinates(
+        self, scope: Scope, allowed: Allowed, length: int
+    ) -> list[tuple[int, Coordinate]]:
+        return [
+            (seq, record.coordinate)
+            for seq, record in self._passing(scope, allowed).items()
+            if record.coordinate is not None and len(record.coordinate) == length
+        ]
+
+    def _find_beside(self, scope: Scope, found: Found) -> None:
+        places = {seq: place for place, seq in enumerate(found.seqs.tolist())}
+        for seq, (side, step, other) in self._beside(scope):
+            if seq in places and other in places:
+                found.candidates.beside[places[seq], side, step] = places[other]
+
+    def _beside(self, scope: Scope) -> Iterator[tuple[int, tuple[int, int, int]]]:
+        """Yield (commit, (side, step, commit beside it)) along each session, before is side 0."""
+        episodes = sorted(
+            (ranking.session_of(record.metadata), record.event_time_us, seq)
+            for seq, record in self._records.get(scope, {}).items()
+            if record.kind is MemoryKind.EPISODIC
+        )
+        for start, (session, time_us, seq) in enumerate(episodes):
+            for side, steps in (
+                (0, range(start - 1, -1, -1)),
+                (1, range(start + 1, len(episodes))),
+            ):
+                last_us = time_us
+                for step, other in enumerate(itertools.islice(steps, REACH)):
+                    other_session, other_us, other_seq = episodes[other]
+                    is_far = not session and abs(other_us - last_us) > EPISODE_GAP_US
+                    if other_session != session or is_far:
+                        break
+                    last_us = other_us
+                    yield seq, (side, step, other_seq)
+
     def _keyword_scores(self, scope: Scope, text: str) -> dict[int, float]:
         counts = {s: Counter(_words(r.text)) for s, r in self._records.get(scope, {}).items()}
-        mean = sum(c.total() for c in counts.values()) / max(len(counts), 1) or 1.0
+        mean = ranking.mean_length(sum(c.total() for c in counts.values()), max(len(counts), 1))
         scores: dict[int, float] = {}
         idfs = []
         for word in dict.fromkeys(_words(text)):
@@ -105,21 +169,18 @@ class InMemoryIndex:
             idf = math.log(1 + (len(counts) - len(having) + 0.5) / (len(having) + 0.5))
             idfs.append(idf)
             for seq, count in having.items():
-                norm = BM25_K1 * (1 - BM25_B + BM25_B * counts[seq].total() / mean)
-                gain = idf * count * (BM25_K1 + 1) / (count + norm)
+                norm = ranking.length_norm(np.array([counts[seq].total()], np.int32), mean)[0]
+                gain = idf * count * (BM25_K1 + 1) / (count + float(norm))
                 scores[seq] = scores.get(seq, 0.0) + gain
-        attainable = attainable_bm25(idfs) or 1.0
-        return {
-            seq: min(score * length_correction(counts[seq].total() / mean) / attainable, 1.0)
-            for seq, score in scores.items()
-        }
+        attainable = ranking.attainable_bm25(idfs) or 1.0
+        return {seq: min(score / attainable, 1.0) for seq, score in scores.items()}
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
 
 
-def _cosine(record: MemoryRecord, vector: tuple[str, Vector] | None) -> float | None:
+def _cosine(record: MemoryRecord, vector: tuple[str, Vector] | None) -> float:
     if vector is None or not record.embedding or record.embedding_model != vector[0]:
-        return None
+        return 0.0
     return float(np.frombuffer(record.embedding, "<f4") @ vector[1])

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from memory_server.adapters.in_memory.snapshot import InMemorySnapshot
 from memory_server.adapters.in_memory.space import Space
 from memory_server.adapters.in_memory.writer import Outcome, Writer, about_subject
@@ -216,12 +219,24 @@ class InMemoryStore:
             and (not types or link.type in types)
         ]
 
-    async def scan(self) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+    async def has_links(self, scope: Scope) -> bool:
+        """See the port."""
+        return bool(self._spaces.get(scope, _EMPTY).links)
+
+    async def live_seqs(self) -> dict[Scope, npt.NDArray[np.int64]]:
+        """See the port."""
+        return {
+            scope: np.array(sorted(r.commit_seq for r in space.memories.values()), np.int64)
+            for scope, space in self._spaces.items()
+        }
+
+    async def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
         """See the port."""
         everything = [
             (scope, record)
             for scope, space in self._spaces.items()
             for record in space.memories.values()
+            if record.commit_seq > after
         ]
         if everything:
             yield sorted(everything, key=lambda entry: entry[1].commit_seq)

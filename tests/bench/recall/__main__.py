@@ -88,7 +88,8 @@ async def main() -> None:
         clock = SystemClock()
         memory_store = EmbeddedStore(database, clock, CommitterOptions(10_000, 3600))
         limits = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
-        index, embedder = EmbeddedIndex(DIMENSIONS), WordLlamaEmbedder(DIMENSIONS)
+        embedder = WordLlamaEmbedder(DIMENSIONS)
+        index = EmbeddedIndex(embedder.words)
         engine = Engine(memory_store, index, embedder, clock, os.urandom, limits)
         await fill_index(engine)
         tuning = [await load(engine, seed) for seed in TUNING_SEEDS]

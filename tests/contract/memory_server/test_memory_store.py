@@ -380,6 +380,34 @@ async def test_scan_yields_everything_live_once(case: StoreCase) -> None:
     ]
 
 
+async def test_live_commits_are_told_and_scanned_from_any_on(case: StoreCase) -> None:
+    """What an index that kept a copy needs: which of it still live, and what came since."""
+    await commit(case, a_store("a"))
+    await commit(case, a_store("b"))
+    await commit(case, a_store("a"))
+    await commit(case, a_store("c", scope=SCOPES[-1]))
+
+    live = await case.store.live_seqs()
+    known = int(live[SCOPE][0])
+    found = [entry async for batch in case.store.scan(after=known) for entry in batch]
+
+    assert {scope: len(seqs) for scope, seqs in live.items()} == {SCOPE: 2, SCOPES[-1]: 1}
+    assert live[SCOPE].tolist() == sorted(live[SCOPE].tolist())
+    assert [record.id for _, record in found] == ["a", "c"]
+
+
+async def test_a_namespace_tells_whether_it_has_links(case: StoreCase) -> None:
+    """Only its own."""
+    await commit(case, a_store("a"))
+    await commit(case, a_store("b"))
+    before = await case.store.has_links(SCOPE)
+    await commit(case, a_link("a", "b"))
+
+    assert not before
+    assert await case.store.has_links(SCOPE)
+    assert not await case.store.has_links(SCOPES[-1])
+
+
 async def test_a_cancelled_commit_is_done_or_not(case: StoreCase) -> None:
     """Its caller is gone; the change is told all the same if it was done."""
     task = asyncio.ensure_future(case.store.commit([a_store()]))

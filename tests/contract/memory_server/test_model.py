@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.embedded.index.snapshot import SnapshotFile
 from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
@@ -311,7 +312,8 @@ async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> 
     caller, clock = Caller(seed), StoppedClock(NOW_US)
     model = an_engine(await open_in_memory(tmp_path), InMemoryIndex(), clock)
     await fill_index(model)
-    embedded = an_engine(await open_embedded(tmp_path / "data"), EmbeddedIndex(DIMENSIONS), clock)
+    kept = SnapshotFile(tmp_path / "copy", b"store", "model")
+    embedded = an_engine(await open_embedded(tmp_path / "data"), EmbeddedIndex(None, kept), clock)
     await fill_index(embedded)
     restarts = 0
     for step in range(STEPS):
@@ -324,10 +326,12 @@ async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> 
             await embedded.index.maintain()
         if caller.random.random() < RESTART_PROBABILITY:
             restarts += 1
+            if caller.random.random() < 0.5:
+                await embedded.index.close()
             await embedded.store.close()
             reopened = await open_embedded(tmp_path / "data")
             embedded = dataclasses.replace(
-                embedded, store=reopened, index=EmbeddedIndex(DIMENSIONS)
+                embedded, store=reopened, index=EmbeddedIndex(None, kept)
             )
             await fill_index(embedded)
     await embedded.store.close()

@@ -2,19 +2,18 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from memory_server.adapters.embedded import keywords
-from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.embedded import index
+from memory_server.adapters.embedded.index import EmbeddedIndex, vectors
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import CALLER_MODEL, MemoryKind, Scope, Tenant
-from memory_server.ports import Allowed, Change, SearchIndex, Vector
-from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, a_direction, a_record
+from memory_server.ports import Allowed, Change, Found, Question, SearchIndex, Vector
+from tests.support.memories import NOW_US, SCOPE, a_direction, a_record
 
 EVERYTHING = Filter()
 OTHER = Scope(Tenant("other"), "notes")
@@ -38,41 +37,59 @@ class IndexCase:
     def remove(self, seq: int, scope: Scope = SCOPE) -> None:
         self.index.apply([Change(scope, next(self._seqs), removed_seqs=(seq,))])
 
+    def drop(self, scope: Scope) -> None:
+        self.index.apply([Change(scope, next(self._seqs), drops_namespace=True)])
+
+    def ask(
+        self,
+        question: Question,
+        given: Filter = EVERYTHING,
+        limit: int = 10,
+        scope: Scope = SCOPE,
+        **more: bool,
+    ) -> Found:
+        return self.index.search(scope, question, Allowed(given, NOW_US), limit, **more)
+
     def words(
         self, text: str, given: Filter = EVERYTHING, limit: int = 10, scope: Scope = SCOPE
     ) -> set[int]:
-        found = self.index.search(
-            scope, text=text, vector=None, allowed=Allowed(given, NOW_US), limit=limit
-        )
-        return set(found.keyword)
+        return set(keyword_scores(self.ask(Question(text), given, limit, scope)))
 
     def near(
         self, seed: int, given: Filter = EVERYTHING, limit: int = 10, scope: Scope = SCOPE
     ) -> dict[int, float]:
-        query = direction(seed)
-        found = self.index.search(
-            scope,
-            text=None,
-            vector=(CALLER_MODEL, query),
-            allowed=Allowed(given, NOW_US),
-            limit=limit,
-        )
-        return dict(found.cosine)
+        """Return the best `limit` cosines, without those that have none."""
+        question = Question(None, (CALLER_MODEL, direction(seed)))
+        found = cosines(self.ask(question, given, limit, scope))
+        ranked = sorted(found.items(), key=lambda entry: -entry[1])[:limit]
+        return {seq: cosine for seq, cosine in ranked if cosine != 0.0}
+
+
+def keyword_scores(found: Found) -> dict[int, float]:
+    """Return the scores above 0 by commit."""
+    pairs = zip(found.seqs.tolist(), found.candidates.keyword.tolist(), strict=True)
+    return {seq: score for seq, score in pairs if score > 0}
+
+
+def cosines(found: Found) -> dict[int, float]:
+    return dict(zip(found.seqs.tolist(), found.candidates.cosine.tolist(), strict=True))
 
 
 def direction(seed: int) -> Vector:
     return np.frombuffer(a_direction(seed)["embedding"], "<f4")
 
 
-@pytest.fixture(params=["in_memory", "embedded", "embedded, all flushed"])
-def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[IndexCase]:
-    """Each index, empty; the embedded one also with a tail that never waits."""
+@pytest.fixture(params=["in_memory", "embedded", "embedded, hasty"])
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> IndexCase:
+    """Each index, empty; the embedded one also with an upkeep that never waits."""
     if request.param == "in_memory":
-        yield IndexCase(InMemoryIndex())
-        return
-    if "flushed" in request.param:
-        monkeypatch.setattr(keywords, "FLUSH_AT", 1)
-    yield IndexCase(EmbeddedIndex(DIMENSIONS))
+        return IndexCase(InMemoryIndex())
+    if "hasty" in request.param:
+        monkeypatch.setattr(index, "COMPACT_LEAST", 1)
+        monkeypatch.setattr(index, "COMPACT_SHARE", 0.0)
+        monkeypatch.setattr(vectors, "EXACT_ROWS", 32)
+        monkeypatch.setattr(vectors, "TAIL_ROWS", 8)
+    return IndexCase(EmbeddedIndex())
 
 
 async def test_a_memory_is_found_as_soon_as_it_is_applied(case: IndexCase) -> None:
@@ -174,16 +191,12 @@ async def test_scopes_never_mix(case: IndexCase) -> None:
     """Neither memories nor the weight of their words."""
     mine = case.add(text="green tea")
     case.add(text="nothing of it")
-    alone = case.index.search(
-        SCOPE, text="tea", vector=None, allowed=Allowed(Filter(), NOW_US), limit=5
-    )
+    alone = case.ask(Question("tea"))
     for _ in range(100):
         case.add(OTHER, text="green tea")
-    shared = case.index.search(
-        SCOPE, text="tea", vector=None, allowed=Allowed(Filter(), NOW_US), limit=5
-    )
+    shared = case.ask(Question("tea"))
 
-    assert alone.keyword[mine] == shared.keyword[mine]
+    assert keyword_scores(alone)[mine] == keyword_scores(shared)[mine]
     assert case.words("tea") == {mine}
     assert mine not in case.words("tea", limit=200, scope=OTHER)
 
@@ -202,12 +215,10 @@ async def test_both_scores_are_told_for_what_either_leg_finds(case: IndexCase) -
         case.add(text="other", **a_direction(1))
     seq = case.add(text="tea", **a_direction(2))
 
-    found = case.index.search(
-        SCOPE, text="tea", vector=(CALLER_MODEL, direction(1)), allowed=Allowed(Filter(), NOW_US), limit=1
-    )  # fmt: skip
+    found = case.ask(Question("tea", (CALLER_MODEL, direction(1))), limit=1)
 
-    assert found.keyword[seq] > 0
-    assert found.cosine[seq] == pytest.approx(float(direction(1) @ direction(2)), abs=1e-6)
+    assert keyword_scores(found)[seq] > 0
+    assert cosines(found)[seq] == pytest.approx(float(direction(1) @ direction(2)), abs=1e-6)
 
 
 async def test_the_nearest_coordinates_come_first(case: IndexCase) -> None:
@@ -235,22 +246,130 @@ async def test_an_unknown_scope_finds_nothing(case: IndexCase) -> None:
 MINUTE_US = 60_000_000
 
 
+class Beside:
+    """Reads who stands beside whom."""
+
+    def __init__(self, case: IndexCase) -> None:
+        self._case = case
+
+    def of(self, seq: int, given: Filter = EVERYTHING) -> tuple[list[int], list[int]]:
+        """Return the commits before, the nearest first, and after."""
+        found = self._case.ask(Question("tea"), given, with_beside=True)
+        seqs = found.seqs.tolist()
+        if seq not in seqs:
+            return [], []
+        sides = found.candidates.beside[seqs.index(seq)].tolist()
+        before, after = ([seqs[place] for place in side if place >= 0] for side in sides)
+        return before, after
+
+
 async def test_episodes_know_what_came_just_before_and_after(case: IndexCase) -> None:
     """By event time, within half an hour, allowed ones only, and never facts."""
-    third = case.add(event_time_us=3 * MINUTE_US, metadata={"hidden": True})
-    first = case.add(event_time_us=1 * MINUTE_US)
-    second = case.add(event_time_us=2 * MINUTE_US)
-    fact = case.add(event_time_us=2 * MINUTE_US, kind=MemoryKind.SEMANTIC)
-    much_later = case.add(event_time_us=99 * MINUTE_US)
-    everyone = [first, second, third, fact, much_later]
+    tea: dict[str, Any] = {"text": "tea"}
+    third = case.add(event_time_us=3 * MINUTE_US, metadata={"hidden": True}, **tea)
+    first = case.add(event_time_us=1 * MINUTE_US, **tea)
+    second = case.add(event_time_us=2 * MINUTE_US, **tea)
+    fact = case.add(event_time_us=2 * MINUTE_US, kind=MemoryKind.SEMANTIC, **tea)
+    much_later = case.add(event_time_us=99 * MINUTE_US, **tea)
+    beside = Beside(case)
 
-    def adjacent(given: Filter = EVERYTHING) -> dict[int, list[int]]:
-        found = case.index.adjacent(SCOPE, everyone, Allowed(given, NOW_US))
-        return {seq: sorted(others) for seq, others in found.items()}
-
-    assert adjacent() == {first: [second], second: sorted([first, third]), third: [second]}
+    assert beside.of(first) == ([], [second, third])
+    assert beside.of(second) == ([first], [third])
+    assert beside.of(third) == ([second, first], [])
+    assert beside.of(fact) == beside.of(much_later) == ([], [])
     visible = Filter(metadata=(MetadataTest("hidden", exists=False),))
-    assert adjacent(visible) == {first: [second], second: [first], third: [second]}
+    assert beside.of(second, visible) == ([first], [])
+    seqs = [first, second, fact]
+    adjacent = case.index.adjacent(SCOPE, seqs, Allowed(EVERYTHING, NOW_US))
+    assert {seq: sorted(others) for seq, others in adjacent.items()} == {
+        first: [second],
+        second: sorted([first, third]),
+    }
+    assert case.index.adjacent(SCOPE, seqs, Allowed(visible, NOW_US))[second] == [first]
     case.remove(second)
-    everyone.remove(second)
-    assert adjacent() == {first: [third], third: [first]}
+    assert beside.of(first) == ([], [third])
+
+
+async def test_what_stands_beside_is_found_without_a_word_of_the_query(case: IndexCase) -> None:
+    """Only where it is asked for, and only as far as two steps."""
+    seqs = [case.add(text="other", event_time_us=place * MINUTE_US) for place in range(3)]
+    middle = case.add(text="tea", event_time_us=3 * MINUTE_US)
+    seqs += [case.add(text="other", event_time_us=place * MINUTE_US) for place in range(4, 7)]
+
+    found = case.ask(Question("tea"), with_beside=True)
+
+    beside = {seqs[1], seqs[2], seqs[3], seqs[4]}
+    assert beside | {middle} <= set(found.seqs.tolist())
+    assert Beside(case).of(middle) == ([seqs[2], seqs[1]], [seqs[3], seqs[4]])
+
+
+async def test_sessions_that_are_named_decide_who_stands_beside_whom(case: IndexCase) -> None:
+    """However long the silence in one, and however close two are in time."""
+    tea: dict[str, Any] = {"text": "tea"}
+    one = case.add(event_time_us=1 * MINUTE_US, metadata={"session": "a"}, **tea)
+    other = case.add(event_time_us=2 * MINUTE_US, metadata={"session": "b"}, **tea)
+    later = case.add(event_time_us=900 * MINUTE_US, metadata={"session": "a"}, **tea)
+    beside = Beside(case)
+
+    assert beside.of(one) == ([], [later])
+    assert beside.of(other) == ([], [])
+
+
+async def test_coordinates_within_a_box_are_found(case: IndexCase) -> None:
+    """Its sides included, of the same length only, in the order of the commits."""
+    corner = case.add(coordinate=(0.0, 0.0))
+    inside = case.add(coordinate=(1.0, 5.0), metadata={"hidden": True})
+    case.add(coordinate=(1.0, 5.1))
+    case.add(coordinate=(1.0,))
+    gone = case.add(coordinate=(1.0, 1.0))
+    case.remove(gone)
+
+    def within(given: Filter = EVERYTHING) -> list[int]:
+        return case.index.within(SCOPE, (0.0, 0.0), (2.0, 5.0), Allowed(given, NOW_US))
+
+    assert within() == [corner, inside]
+    assert within(Filter(metadata=(MetadataTest("hidden", exists=False),))) == [corner]
+    assert case.index.within(OTHER, (0.0,), (2.0,), Allowed(EVERYTHING, NOW_US)) == []
+
+
+async def test_given_commits_are_compared(case: IndexCase) -> None:
+    """Those that are allowed and live, whatever speaks for them."""
+    tea = case.add(text="green tea", **a_direction(1))
+    other = case.add(text="nothing of it", importance=7.0)
+    gone = case.add(text="tea")
+    case.remove(gone)
+    case.add(text="tea")
+
+    question = Question("tea", (CALLER_MODEL, direction(1)))
+    found = case.index.compare(SCOPE, [other, gone, tea], question, Allowed(EVERYTHING, NOW_US))
+
+    assert found.seqs.tolist() == [tea, other]
+    assert found.candidates.keyword[0] > found.candidates.keyword[1] == 0
+    assert found.candidates.cosine.tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
+    assert found.candidates.importance.tolist() == [1.0, 7.0]
+
+
+async def test_an_index_of_given_records_searches_as_this_one_does(case: IndexCase) -> None:
+    """The same scores, and only over those records."""
+    records = [
+        dataclasses.replace(a_record(text=text), commit_seq=case.add(text=text))
+        for text in ("green tea", "black coffee", "tea and coffee")
+    ]
+    present = case.ask(Question("tea"))
+    case.add(text="tea of a later time")
+
+    past = case.index.of_records(SCOPE, records)
+
+    found = past.search(SCOPE, Question("tea"), Allowed(EVERYTHING, NOW_US), 10)
+    assert keyword_scores(found) == keyword_scores(present)
+
+
+async def test_a_dropped_namespace_is_found_no_more(case: IndexCase) -> None:
+    """And its name can be used again."""
+    case.add(text="tea")
+    case.drop(SCOPE)
+    before = case.words("tea")
+    again = case.add(text="tea")
+
+    assert before == set()
+    assert case.words("tea") == {again}

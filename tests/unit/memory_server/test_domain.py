@@ -1,4 +1,4 @@
-"""The smaller parts of the domain: text, ids, pages, digests, filters, ranking, walks."""
+"""The smaller parts of the domain: text, ids, pages, digests, filters, walks."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_server.domain import pages, ranking
+from memory_server.domain import pages
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.ids import new_ulid
 from memory_server.domain.limits import MAX_TEXT_BYTES
@@ -122,58 +122,6 @@ def test_every_part_of_a_filter_must_hold() -> None:
     assert not Filter(event_time_from_us=101).passes(record, NOW_US)
     assert not Filter(event_time_until_us=100).passes(record, NOW_US)
     assert not Filter(min_importance=0.6).passes(record, NOW_US)
-
-
-scores = st.dictionaries(st.integers(1, 200), st.floats(0, 1), max_size=50)
-cosines = st.dictionaries(st.integers(1, 200), st.floats(-1, 1), max_size=50)
-
-
-HYBRID = ranking.RankingOptions().weights(with_keywords=True, with_vectors=True)
-
-
-@given(scores, cosines, st.integers(1, 60))
-def test_ranking_keeps_the_best_in_order(
-    keyword: dict[int, float], cosine: dict[int, float], limit: int
-) -> None:
-    """Scores are in [0, 1], best first; a smaller limit is the beginning of a larger one."""
-    merged = ranking.merge(keyword, cosine, HYBRID)
-    gained = ranking.spread(merged, {seq: [seq + 1] for seq in merged}, share=0.3)
-
-    ranked = ranking.rank(merged, gained, limit=limit)
-
-    assert ranked == ranking.rank(merged, gained, limit=1000)[:limit]
-    assert all(0 < score <= 1 for _, score in ranked)
-    assert ranked == sorted(ranked, key=lambda entry: (-entry[1], -entry[0]))
-
-
-def test_keywords_lead_while_the_embedder_is_weak() -> None:
-    """A memory with half of the words beats one with a very near vector and none of them."""
-    merged = ranking.merge({2: 0.5}, {1: 0.9, 2: 0.0}, HYBRID)
-
-    assert merged[2] > merged[1]
-
-
-def test_min_score_leaves_out_what_is_below() -> None:
-    """The bound is inclusive."""
-    assert ranking.rank({1: 0.5, 2: 0.49}, {}, limit=10, min_score=0.5) == [(1, 0.5)]
-
-
-def test_an_episode_gains_from_the_best_one_beside_it() -> None:
-    """A share of the better neighbour, never a sum, also for what no leg found."""
-    merged = {1: 0.6, 3: 0.4}
-
-    gained = ranking.spread(merged, {1: [2], 3: [2, 4]}, share=0.5)
-
-    assert gained == {2: 0.3, 4: 0.2}
-
-
-def test_the_length_correction_is_exact_for_words_that_occur_once() -> None:
-    """A strong score times the correction is the gentle score."""
-    k1, strong, gentle = ranking.BM25_K1, ranking.BM25_B, ranking.GENTLE_B
-    for length in (0.1, 1.0, 4.0):
-        strongly = (k1 + 1) / (1 + k1 * (1 - strong + strong * length))
-        gently = (k1 + 1) / (1 + k1 * (1 - gentle + gentle * length))
-        assert strongly * ranking.length_correction(length) == pytest.approx(gently)
 
 
 def edge(from_id: str, to_id: str, weight: float = 1.0) -> MemoryLink:

@@ -1,0 +1,228 @@
+"""SearchIndex of the embedded store: one partition per tenant and namespace.
+
+Changes and searches run on the event loop and never overlap; what takes long (compaction, inverted files of vectors,
+the copy on disk) runs in a thread on what is not written any more. See `ports.SearchIndex` for the promises.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from memory_server.adapters.embedded.index.frozen import freeze, thaw
+from memory_server.adapters.embedded.index.partition import Partition
+from memory_server.adapters.embedded.index.snapshot import Snapshot, SnapshotFile
+from memory_server.domain.memory import Coordinate, MemoryRecord, Scope, Tenant
+from memory_server.ports import Allowed, Change, Found, Question, Seqs, WordVectors
+
+log = logging.getLogger(__name__)
+
+COMPACT_SHARE = 0.25
+COMPACT_LEAST = 512
+"""A partition is compacted when so many of its slots are empty."""
+
+KEEP_SHARE = 0.25
+KEEP_LEAST = 10_000
+"""A new copy is kept when so many memories have come since the last one; and always at the end."""
+
+
+class EmbeddedIndex:
+    """Partitions by scope; made by their first change.
+
+    Args:
+        words: Vectors of single words, by which the keyword leg finds related ones. None: it finds none.
+        kept: Where a copy is kept from start to start. None: nowhere.
+    """
+
+    def __init__(self, words: WordVectors | None = None, kept: SnapshotFile | None = None) -> None:
+        self._words = words
+        self._kept = kept
+        self._partitions: dict[Scope, Partition] = {}
+        self._commit_seq = 0
+        self._kept_seq = 0
+        """Last commit that the copy on disk covers; 0: there is no copy."""
+        self._came = 0
+        """Memories that came since the last copy."""
+        self._replay: tuple[Scope, list[Change]] | None = None
+        """What happens to the partition that is being compacted."""
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """See the port."""
+        for change in changes:
+            self._commit_seq = max(self._commit_seq, change.commit_seq)
+            if self._replay is not None and self._replay[0] == change.scope:
+                self._replay[1].append(change)
+            if change.drops_namespace:
+                self._partitions.pop(change.scope, None)
+                self._drop_kept()
+                continue
+            partition = self._partitions.get(change.scope)
+            if partition is None:
+                partition = self._partitions[change.scope] = Partition(self._words)
+            _apply(partition, change)
+            if any(seq <= self._kept_seq for seq in change.removed_seqs):
+                self._drop_kept()
+            if change.added is not None:
+                self._came += 1
+
+    def search(
+        self,
+        scope: Scope,
+        question: Question,
+        allowed: Allowed,
+        limit: int,
+        *,
+        with_beside: bool = False,
+    ) -> Found:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        if partition is None:
+            return Found()
+        return partition.search(question, allowed, limit, with_beside=with_beside)
+
+    def compare(
+        self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed
+    ) -> Found:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.compare(seqs, question, allowed) if partition else Found()
+
+    def adjacent(
+        self, scope: Scope, seqs: Sequence[int], allowed: Allowed
+    ) -> Mapping[int, Sequence[int]]:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.adjacent(seqs, allowed) if partition else {}
+
+    def nearest(
+        self, scope: Scope, coordinate: Coordinate, allowed: Allowed, limit: int
+    ) -> list[tuple[int, float]]:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.nearest(coordinate, allowed, limit) if partition else []
+
+    def within(
+        self, scope: Scope, least: Coordinate, greatest: Coordinate, allowed: Allowed
+    ) -> list[int]:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.within(least, greatest, allowed) if partition else []
+
+    def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "EmbeddedIndex":
+        """See the port."""
+        made = EmbeddedIndex(self._words)
+        ordered = sorted(records, key=lambda record: record.commit_seq)
+        made.apply([Change(scope, record.commit_seq, record) for record in ordered])
+        return made
+
+    async def maintain(self) -> None:
+        """Compact, build and keep what is due; one thing at a time."""
+        for scope, partition in list(self._partitions.items()):
+            empty = partition.dead_count
+            if empty >= max(COMPACT_LEAST, COMPACT_SHARE * partition.count):
+                await self._compact(scope, partition)
+                continue
+            for rows in partition.vectors.values():
+                work = rows.upkeep()
+                if work is not None:
+                    rows.inverted = await asyncio.to_thread(work)
+        if self._came >= max(KEEP_LEAST, KEEP_SHARE * self.size()):
+            await self.save()
+
+    def tail_size(self) -> int:
+        """See the port."""
+        return sum(
+            rows.tail_size
+            for partition in self._partitions.values()
+            for rows in partition.vectors.values()
+        )
+
+    def size(self) -> int:
+        """Return how many memories there are."""
+        return sum(each.count - each.dead_count for each in self._partitions.values())
+
+    async def load(self, live: Mapping[Scope, Seqs]) -> int:
+        """See the port."""
+        snapshot = await asyncio.to_thread(self._kept.read) if self._kept else None
+        if snapshot is None:
+            return 0
+        partitions = await asyncio.to_thread(_thawed, snapshot, live, self._words)
+        if partitions is None:
+            return 0
+        self._partitions = partitions
+        self._commit_seq = self._kept_seq = snapshot.commit_seq
+        for scope, partition in partitions.items():
+            known = partition.columns.seq.view
+            gone = np.setdiff1d(known, live.get(scope, known[:0]), assume_unique=True)
+            self.apply([Change(scope, snapshot.commit_seq, None, tuple(gone.tolist()))])
+        return snapshot.commit_seq
+
+    async def save(self) -> None:
+        """Keep a copy; without one the next start takes longer, and that is all."""
+        if self._kept is None:
+            return
+        came, commit_seq = self._came, self._commit_seq
+        works = {scope: freeze(partition) for scope, partition in self._partitions.items()}
+
+        def write(kept: SnapshotFile) -> None:
+            made = {(str(s.tenant), s.namespace): work() for s, work in works.items()}
+            kept.write(Snapshot(commit_seq, made))
+
+        self._kept_seq = commit_seq
+        try:
+            await asyncio.to_thread(write, self._kept)
+        except OSError as error:
+            log.warning("failed to keep a copy of the index", extra={"cause": error.strerror})
+            self._kept_seq = 0
+            return
+        if self._kept_seq != commit_seq:
+            # Something that the copy covers was removed while it was written.
+            self._kept.drop()
+            return
+        self._came -= came
+
+    async def close(self) -> None:
+        """See the port."""
+        if self._came or (self._kept_seq == 0 and self._partitions):
+            await self.save()
+
+    def _drop_kept(self) -> None:
+        if self._kept is not None:
+            self._kept.drop()
+            self._kept_seq = 0
+
+    async def _compact(self, scope: Scope, partition: Partition) -> None:
+        self._replay = (scope, [])
+        try:
+            work = freeze(partition)
+            compacted = await asyncio.to_thread(lambda: thaw(work(), self._words))
+            if any(change.drops_namespace for change in self._replay[1]):
+                return
+            for change in self._replay[1]:
+                _apply(compacted, change)
+            self._partitions[scope] = compacted
+        finally:
+            self._replay = None
+
+
+def _apply(partition: Partition, change: Change) -> None:
+    for seq in change.removed_seqs:
+        partition.remove(seq)
+    if change.added is not None:
+        partition.add(change.added)
+
+
+def _thawed(
+    snapshot: Snapshot, live: Mapping[Scope, Seqs], words: WordVectors | None
+) -> dict[Scope, Partition] | None:
+    """Return the partitions of a copy; None: the store has memories of its time that it does not have."""
+    made: dict[Scope, Partition] = {}
+    for (tenant, namespace), arrays in snapshot.partitions.items():
+        made[Scope(Tenant(tenant), namespace)] = thaw(arrays, words)
+    for scope, seqs in live.items():
+        covered = seqs[seqs <= snapshot.commit_seq]
+        known = made[scope].columns.seq.view if scope in made else covered[:0]
+        if not np.isin(covered, known).all():
+            return None
+    return made

@@ -1,0 +1,91 @@
+"""Text to words: what the keyword leg compares.
+
+Latin and other scripts with blanks go through tantivy's analyser: lower case, without accents, English endings cut off.
+Chinese, Japanese, Korean and Thai put no blanks between words; their runs become overlapping pairs of characters, which
+need no dictionary and find any word of two characters or more.
+"""
+
+import re
+
+import tantivy
+
+_MAX_TOKEN_BYTES = 255
+
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
+)
+"""Runs of Thai, Lao, Burmese, Khmer, kana, Han and Hangul."""
+
+QUESTION_WORDS: tuple[str, ...] = (
+    *(
+        "about",
+        "am",
+        "been",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "doing",
+        "ever",
+        "had",
+        "has",
+        "have",
+    ),
+    *("having", "how", "i", "me", "mine", "my", "myself", "should", "so", "tell", "than", "them"),
+    *("us", "we", "what", "when", "where", "which", "who", "whom", "whose", "why", "would"),
+    *("you", "your", "yours"),
+)
+"""What a question is made of, beside the usual stop words. It says nothing about the answer, and in a small namespace
+it is rare enough to count."""
+
+
+def _analyzer(*filters: tantivy.Filter) -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    builder = builder.filter(tantivy.Filter.remove_long(_MAX_TOKEN_BYTES))
+    builder = builder.filter(tantivy.Filter.lowercase()).filter(tantivy.Filter.ascii_fold())
+    for more in filters:
+        builder = builder.filter(more)
+    return builder.build()
+
+
+_STEMMER = tantivy.Filter.stemmer("english")
+_ANALYZER = _analyzer(_STEMMER)
+_SURFACE = _analyzer()
+_STOPS = (
+    tantivy.Filter.stopword("english"),
+    tantivy.Filter.custom_stopword(list(QUESTION_WORDS)),
+)
+_QUESTION_ANALYZER = _analyzer(*_STOPS, _STEMMER)
+_QUESTION_SURFACE = _analyzer(*_STOPS)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a memory, in their order."""
+    return _analysed(_ANALYZER, text)
+
+
+def surfaces_of(text: str) -> list[str]:
+    """Return the words of a memory with their endings, one for each of `words_of`."""
+    return _analysed(_SURFACE, text)
+
+
+def question_words_of(text: str) -> dict[str, str]:
+    """Return the words that a query is searched by, each with its ending.
+
+    Those are the words that carry its meaning, or all if none does.
+    """
+    words = _analysed(_QUESTION_ANALYZER, text)
+    if words:
+        return dict(zip(words, _analysed(_QUESTION_SURFACE, text), strict=True))
+    return dict(zip(words_of(text), surfaces_of(text), strict=True))
+
+
+def _analysed(analyzer: tantivy.TextAnalyzer, text: str) -> list[str]:
+    if text.isascii():
+        words: list[str] = analyzer.analyze(text)
+        return words
+    words = analyzer.analyze(_UNSPACED.sub(" ", text))
+    for run in _UNSPACED.findall(text):
+        words += [run[place : place + 2] for place in range(len(run) - 1)] or [run]
+    return words

@@ -1,0 +1,62 @@
+"""Growable arrays: the columns of a partition, by slot.
+
+Slots are given out in the order of the commits and never used twice, so that every list of slots is sorted by itself;
+what is removed leaves a hole until the partition is compacted.
+"""
+
+from array import array
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Slots = npt.NDArray[np.int64]
+"""Slots, ascending unless said otherwise."""
+
+Mask = npt.NDArray[np.bool_]
+"""One truth value per slot."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+"""By name: a part of the index as plain arrays, see `frozen`."""
+
+_FIRST_CAPACITY = 64
+
+
+class Column:
+    """An array that grows at its end; `view` is what has been written."""
+
+    __slots__ = ("_array", "view")
+
+    def __init__(self, dtype: npt.DTypeLike, given: npt.NDArray[Any] | None = None) -> None:
+        self._array: npt.NDArray[Any] = (
+            np.zeros(_FIRST_CAPACITY, dtype) if given is None else np.array(given, dtype)
+        )
+        self.view: npt.NDArray[Any] = self._array[: 0 if given is None else len(given)]
+
+    def append(self, value: float) -> None:
+        """Write one more value."""
+        count = len(self.view)
+        if count == len(self._array):
+            more = np.zeros(max(_FIRST_CAPACITY, count), self._array.dtype)
+            self._array = np.concatenate([self._array, more])
+        self._array[count] = value
+        self.view = self._array[: count + 1]
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+def renumbered(flat: "array[int]", new_slots: Slots) -> tuple[Slots, npt.NDArray[np.bool_]]:
+    """Return the new numbers of slots that are kept, and which those are among the slots of the freeze."""
+    slots = np.frombuffer(flat.tobytes(), np.uint32).astype(np.int64)
+    slots = slots[slots < len(new_slots)]
+    made = new_slots[slots]
+    return made[made >= 0], made >= 0
+
+
+def ascending(slots: Slots) -> Slots:
+    """Return the same slots, each once, in order; for a few hundred faster than numpy's `unique`."""
+    ordered = np.sort(slots)
+    is_new = np.ones(len(ordered), np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]

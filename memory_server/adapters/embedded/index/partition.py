@@ -1,0 +1,333 @@
+"""The index of one partition: which memories there are, what filters look at, and its keyword and vector parts.
+
+A memory gets the next slot when it comes; the columns, words and vectors are arrays over slots, so that a filter, a
+score and a neighbour are a few array operations. Slots come in the order of the commits; those of removed memories stay
+empty until the partition is compacted.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from memory_server.adapters.embedded.index.columns import Column, Mask, Slots, ascending
+from memory_server.adapters.embedded.index.coordinates import Coordinates
+from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
+from memory_server.adapters.embedded.index.metadata import MetadataIndex
+from memory_server.adapters.embedded.index.timeline import Timeline
+from memory_server.adapters.embedded.index.vectors import VectorRows
+from memory_server.domain import ranking
+from memory_server.domain.filters import Filter
+from memory_server.domain.importance import ImportanceScale, scale_of
+from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
+from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
+from memory_server.ports import Allowed, Found, Question, Seqs, Vector, WordVectors
+
+EPISODIC = int(MemoryKind.EPISODIC)
+"""As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
+
+NEVER_US = np.iinfo(np.int64).max
+_EVERYTHING = Filter()
+
+SCALE_DRIFT = 0.01
+SCALE_LEAST = 4096
+"""Share of the memories that may change until the scale of importance is looked at anew, where there are so many that
+looking takes long."""
+
+
+class Columns:
+    """What filters and ranking look at, by slot."""
+
+    def __init__(self) -> None:
+        self.seq = Column(np.int64)
+        self.is_live = Column(np.bool_)
+        self.kind = Column(np.int8)
+        self.event_time_us = Column(np.int64)
+        self.expire_time_us = Column(np.int64)
+        self.importance = Column(np.float64)
+        self.session = Column(np.int32)
+        """Number of the session that an episode names; 0: none."""
+        self.before = Column(np.int64)
+        self.after = Column(np.int64)
+        """Slots of the episodes just before and just after; -1: none."""
+
+
+class Partition:
+    """The memories of one tenant's namespace, found by words, vector or coordinate."""
+
+    def __init__(self, words: WordVectors | None) -> None:
+        self.columns = Columns()
+        self.keywords = KeywordIndex(words)
+        self.vectors: dict[str, VectorRows] = {}
+        self.metadata = MetadataIndex()
+        self.coordinates = Coordinates()
+        self.sessions: dict[str, int] = {}
+        self.dead_count = 0
+        self._timeline = Timeline()
+        self._next_expiry_us = NEVER_US
+        self._scale: tuple[int, ImportanceScale] | None = None
+        """The scale of importance, and how many changes there had been when it was looked at."""
+        self._change_count = 0
+        self._everything: tuple[int, Mask] = (-1, np.empty(0, np.bool_))
+        self._last_mask: tuple[Allowed, Mask | None] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of slots, empty ones included."""
+        return len(self.columns.seq)
+
+    def add(self, record: MemoryRecord) -> None:
+        """Take a memory in; it is found from now on."""
+        self._changed()
+        slot = self.count
+        columns = self.columns
+        session = self._session(record.metadata) if record.kind is MemoryKind.EPISODIC else 0
+        expire_us = NEVER_US if record.expire_time_us is None else record.expire_time_us
+        for column, value in (
+            (columns.seq, record.commit_seq),
+            (columns.is_live, True),
+            (columns.kind, int(record.kind)),
+            (columns.event_time_us, record.event_time_us),
+            (columns.expire_time_us, expire_us),
+            (columns.importance, record.importance),
+            (columns.session, session),
+            (columns.before, -1),
+            (columns.after, -1),
+        ):
+            column.append(value)
+        self._next_expiry_us = min(self._next_expiry_us, expire_us)
+        if record.kind is MemoryKind.EPISODIC:
+            self._join(*self._timeline.add(session, record.event_time_us, slot), slot)
+        if record.embedding:
+            self._rows(record.embedding_model, record.embedding).append(
+                slot, _vector(record.embedding)
+            )
+        if record.metadata:
+            self.metadata.add(slot, record.metadata)
+        if record.coordinate is not None:
+            self.coordinates.add(slot, record.coordinate)
+        self.keywords.add(slot, record.text)
+
+    def remove(self, seq: int) -> None:
+        """Drop a memory; it is not found any more."""
+        self._changed()
+        columns = self.columns
+        slot = int(columns.seq.view.searchsorted(seq))
+        columns.is_live.view[slot] = False
+        self.dead_count += 1
+        self.keywords.remove(slot)
+        if columns.kind.view[slot] == EPISODIC:
+            before, after = int(columns.before.view[slot]), int(columns.after.view[slot])
+            if before >= 0:
+                columns.after.view[before] = after
+            if after >= 0:
+                columns.before.view[after] = before
+            time_us = int(columns.event_time_us.view[slot])
+            self._timeline.remove(int(columns.session.view[slot]), time_us, slot)
+
+    def search(
+        self, question: Question, allowed: Allowed, limit: int, *, with_beside: bool
+    ) -> Found:
+        """Return the best of each leg, and the episodes beside them."""
+        mask = self._mask(allowed)
+        keyword = self.keywords.search(question.text) if question.text is not None else None
+        legs: list[Slots] = []
+        seeds: list[Slots] = []
+        is_exact = True
+        if keyword is not None:
+            slots = keyword.best(mask, limit)
+            is_exact = keyword.is_exact
+            legs.append(slots)
+            if with_beside:
+                seeds.append(slots[ranking.best_places(keyword.of(slots), SPREAD_FROM)])
+        if question.vector is not None:
+            is_a_leg = question.text is not None
+            slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)
+            is_exact &= are_all
+            legs.append(slots)
+            if with_beside:
+                seeds.append(slots[ranking.best_places(cosines, SPREAD_FROM)])
+        if not legs:
+            return Found()
+        sources = ascending(np.concatenate(seeds)) if seeds else None
+        steps = self._steps(sources, mask) if sources is not None and len(sources) else None
+        if steps is not None:
+            legs.append(steps[steps >= 0])
+        slots = ascending(np.concatenate(legs))
+        found = self._found(slots, keyword, question.vector, is_exact)
+        if sources is not None and steps is not None:
+            places = np.searchsorted(slots, steps)
+            beside = found.candidates.beside
+            beside[np.searchsorted(slots, sources)] = np.where(steps >= 0, places, -1)
+        return found
+
+    def compare(self, seqs: Sequence[int], question: Question, allowed: Allowed) -> Found:
+        """Return the allowed ones of these, with their scores."""
+        mask = self._mask(allowed)
+        slots = self.slots_of(np.unique(np.array(seqs, np.int64)))
+        slots = slots if mask is None else slots[mask[slots]]
+        keyword = self.keywords.search(question.text) if question.text is not None else None
+        return self._found(slots, keyword, question.vector, is_exact=True)
+
+    def adjacent(self, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
+        """Return the allowed episodes just before and after each of these; those without are left out."""
+        slots = self.slots_of(np.array(seqs, np.int64))
+        known = self.columns.seq.view
+        found: dict[int, list[int]] = {}
+        if len(slots):
+            for slot, steps in zip(slots, self._steps(slots, self._mask(allowed)), strict=True):
+                if others := known[steps[:, 0][steps[:, 0] >= 0]].tolist():
+                    found[int(known[slot])] = others
+        return found
+
+    def nearest(
+        self, coordinate: Coordinate, allowed: Allowed, limit: int
+    ) -> list[tuple[int, float]]:
+        """Return the nearest coordinates of the same length, with their Euclidean distances."""
+        slots, distances = self.coordinates.nearest(coordinate, self._mask(allowed), limit)
+        seqs = self.columns.seq.view[slots]
+        return list(zip(seqs.tolist(), distances.tolist(), strict=True))
+
+    def within(self, least: Coordinate, greatest: Coordinate, allowed: Allowed) -> list[int]:
+        """Return the commits whose coordinates lie in a box."""
+        slots = self.coordinates.within(least, greatest, self._mask(allowed))
+        found: list[int] = self.columns.seq.view[slots].tolist()
+        return found
+
+    def slots_of(self, seqs: Seqs) -> Slots:
+        """Return the live slots of these commits, in their order; those that are gone are left out."""
+        known = self.columns.seq.view
+        slots: Slots = np.searchsorted(known, seqs)
+        slots, seqs = slots[slots < len(known)], seqs[slots < len(known)]
+        is_there = (known[slots] == seqs) & self.columns.is_live.view[slots]
+        found: Slots = slots[is_there]
+        return found
+
+    def rejoin(self) -> None:
+        """Put the episodes in order, after the columns were filled all at once."""
+        columns = self.columns
+        slots = np.flatnonzero((columns.kind.view == EPISODIC) & columns.is_live.view)
+        keys = (slots, columns.event_time_us.view[slots], columns.session.view[slots])
+        slots = slots[np.lexsort(keys)]
+        sessions = columns.session.view[slots]
+        self._timeline = Timeline.of(sessions, columns.event_time_us.view[slots], slots)
+        same = sessions[1:] == sessions[:-1]
+        columns.after.view[slots[:-1][same]] = slots[1:][same]
+        columns.before.view[slots[1:][same]] = slots[:-1][same]
+        live = columns.expire_time_us.view[columns.is_live.view]
+        self._next_expiry_us = int(live.min()) if len(live) else NEVER_US
+        self.dead_count = int(np.count_nonzero(~columns.is_live.view))
+
+    def _changed(self) -> None:
+        self._last_mask = None
+        self._change_count += 1
+
+    def _session(self, metadata: Metadata) -> int:
+        name = ranking.session_of(metadata)
+        return self.sessions.setdefault(name, len(self.sessions) + 1) if name else 0
+
+    def _rows(self, model: str, embedding: bytes) -> VectorRows:
+        rows = self.vectors.get(model)
+        if rows is None:
+            rows = self.vectors[model] = VectorRows(len(_vector(embedding)))
+        return rows
+
+    def _join(self, before: int, after: int, slot: int) -> None:
+        columns = self.columns
+        columns.before.view[slot], columns.after.view[slot] = before, after
+        if before >= 0:
+            columns.after.view[before] = slot
+        if after >= 0:
+            columns.before.view[after] = slot
+
+    def _mask(self, allowed: Allowed) -> Mask | None:
+        """Return which slots may be found; None: all. The steps of one recall ask for the same mask."""
+        if self._last_mask is None or self._last_mask[0] is not allowed:
+            self._last_mask = (allowed, self._new_mask(allowed))
+        return self._last_mask[1]
+
+    def _new_mask(self, allowed: Allowed) -> Mask | None:
+        columns, given = self.columns, allowed.given
+        mask: Mask = columns.is_live.view
+        if self._next_expiry_us <= allowed.now_us:
+            mask = mask & (columns.expire_time_us.view > allowed.now_us)
+        elif given == _EVERYTHING:
+            return mask if self.dead_count else None
+        if given.kinds:
+            mask = mask & np.isin(columns.kind.view, [int(kind) for kind in given.kinds])
+        if given.event_time_from_us is not None:
+            mask = mask & (columns.event_time_us.view >= given.event_time_from_us)
+        if given.event_time_until_us is not None:
+            mask = mask & (columns.event_time_us.view < given.event_time_until_us)
+        if given.min_importance is not None:
+            mask = mask & (columns.importance.view >= given.min_importance)
+        if given.importance_below is not None:
+            mask = mask & (columns.importance.view < given.importance_below)
+        for test in given.metadata:
+            mask = mask & self.metadata.passing(test, len(mask))
+        return mask
+
+    def _best(
+        self, model: str, query: Vector, mask: Mask | None, limit: int, is_a_leg: bool
+    ) -> tuple[Slots, npt.NDArray[np.float32], bool]:
+        rows = self.vectors.get(model)
+        if rows is None:
+            return np.empty(0, np.int64), np.empty(0, np.float32), True
+        found, cosines, is_exact = rows.best(query, rows.allowed(mask), limit, is_a_leg=is_a_leg)
+        return rows.slots[found], cosines, is_exact
+
+    def _steps(self, slots: Slots, mask: Mask | None) -> Slots:
+        """Return the allowed slots of the same conversation beside each, shape (slots, 2, REACH); -1: none."""
+        columns = self.columns
+        found = ranking.no_one_beside(len(slots))
+        times_us, sessions = columns.event_time_us.view, columns.session.view
+        for side, column in enumerate((columns.before.view, columns.after.view)):
+            here = slots
+            for step in range(REACH):
+                there = column[here]
+                is_near = (there >= 0) & (here >= 0)
+                gap_us = np.abs(times_us[there] - times_us[here])
+                is_near &= (gap_us <= EPISODE_GAP_US) | (sessions[here] > 0)
+                here = np.where(is_near, there, -1)
+                found[:, side, step] = here
+        if mask is not None:
+            found[~mask[found]] = -1
+        return found
+
+    def _found(
+        self,
+        slots: Slots,
+        keyword: KeywordScores | None,
+        vector: tuple[str, Vector] | None,
+        is_exact: bool,
+    ) -> Found:
+        columns = self.columns
+        nothing = np.zeros(len(slots))
+        candidates = Candidates(
+            keyword=nothing if keyword is None else keyword.of(slots),
+            cosine=nothing if vector is None else self._cosines(*vector, slots),
+            event_time_us=columns.event_time_us.view[slots],
+            importance=columns.importance.view[slots],
+            scale=self._importance_scale(),
+            beside=ranking.no_one_beside(len(slots)),
+        )
+        return Found(columns.seq.view[slots], candidates, is_exact)
+
+    def _cosines(self, model: str, query: Vector, slots: Slots) -> npt.NDArray[np.float64]:
+        found = np.zeros(len(slots))
+        rows = self.vectors.get(model)
+        if rows is not None:
+            wanted = rows.rows_of(slots)
+            found[wanted >= 0] = rows.cosines(query, wanted[wanted >= 0])
+        return found
+
+    def _importance_scale(self) -> ImportanceScale:
+        drift = SCALE_DRIFT * self.count if self.count > SCALE_LEAST else 0
+        if self._scale is None or self._change_count - self._scale[0] > drift:
+            scale = scale_of(self.columns.importance.view[self.columns.is_live.view])
+            self._scale = (self._change_count, scale)
+        return self._scale[1]
+
+
+def _vector(embedding: bytes) -> Vector:
+    return np.frombuffer(embedding, "<f4")

@@ -1,0 +1,309 @@
+"""Vectors of one partition and one model: compared exactly while they are few, by an inverted file above.
+
+Theory of operation:
+    Rows are appended in the order of the commits and never written again. Up to `EXACT_ROWS` a query is compared with
+    all of them. Above, most rows are in an inverted file of one-bit codes (IVF-RaBitQ), which names the candidates that
+    are then compared exactly; the rows that came since are compared exactly, all of them. A maintainer builds the
+    inverted file anew when the rows have doubled, and else adds the tail to it, both in a thread: it works on rows that
+    nobody writes any more, and hands over a finished part.
+
+Rules:
+    1. Only allowed rows are ever returned, and never fewer than min(limit, allowed).
+    2. Where few rows are allowed, they are compared exactly, whatever the size of the whole.
+    3. What is removed stays as a row that nothing allows, until the partition is compacted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from memory_server.adapters.embedded.index.columns import Mask, Slots
+from memory_server.ports import Vector, Vectors
+
+EXACT_ROWS = 8192
+"""So many rows are compared one by one in about the time that an inverted file and a second look take."""
+
+TAIL_ROWS = 1024
+"""Length of the tail at which it is added to the inverted file."""
+
+RETRAIN_AT = 2.0
+"""The inverted file is built anew when it holds so many times the rows that it was trained on: its cells are where the
+rows were then."""
+
+_ROWS_OF_CELL = 100
+_TRAIN_OF_CELL = 40
+"""Rows of a cell on average, and rows of it that its centre is learnt from."""
+
+_PROBED_ROWS = 8_000
+"""Rows that a query looks at, at least, in the nearest cells; enough where keywords lead and the vectors only help."""
+
+_NEAR = 0.35
+_MOST_SHARE = 0.4
+"""Where nothing else finds the best, a query looks into the cells whose centre is at least so near, as a share of the
+nearest one's cosine, up to this share of all cells. Vectors that lie in clusters have few such cells; short texts fill
+the space evenly, and their neighbours are in many."""
+
+_RESCORED = 300
+_RESCORED_OF_A_LEG = 100
+"""Candidates that are compared exactly, at least: one-bit codes put the best among so many."""
+
+_CHUNK = 1024
+"""Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other up to 8 ms."""
+
+_TRAIN_SEED = 7
+
+# One query never takes both cores: the commits and the other calls need theirs.
+faiss.omp_set_num_threads(1)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedFile:
+    """An inverted file over the first `rows` rows, trained on `trained_rows` of them."""
+
+    index: faiss.IndexIVF
+    rows: int
+    trained_rows: int
+
+    def cells(self, query: Vector, factor: float, *, is_a_leg: bool) -> int:
+        """Return how many cells to look into; the narrower a filter, the greater the factor."""
+        count = self.index.nlist
+        least = min(count, max(1, round(factor * count * _PROBED_ROWS / self.rows)))
+        if is_a_leg:
+            return least
+        ranked = min(count, max(1, round(factor * count * _MOST_SHARE)))
+        centres = self.index.quantizer.search(query[None, :], ranked)[0][0]
+        near = int(np.count_nonzero(centres >= _NEAR * centres[0]))
+        return max(near, least)
+
+
+class VectorRows:
+    """Unit vectors by row, with the slots they belong to; the inner product is the cosine."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+        self._capacity: Vectors = np.empty((64, dimensions), np.float32)
+        self._slots = np.empty(64, np.int64)
+        self._based: Vectors = np.empty((0, dimensions), np.float32)
+        self.count = 0
+        self.dead_count = 0
+        """Rows whose memory has another row by now."""
+        self._row_of_slot = np.empty(0, np.int64)
+        self.inverted: InvertedFile | None = None
+
+    @classmethod
+    def over(cls, rows: Vectors, slots: Slots, inverted: InvertedFile | None) -> "VectorRows":
+        """Return the store of rows that are there already, such as those of a mapped file."""
+        made = cls(rows.shape[1])
+        made._based = rows
+        made._slots = np.concatenate([slots, np.empty(64, np.int64)])
+        made.count = len(rows)
+        made._fit(int(slots.max()) + 1 if len(slots) else 0)
+        made._row_of_slot[slots] = np.arange(len(rows))
+        made.inverted = inverted
+        return made
+
+    @property
+    def slots(self) -> Slots:
+        """Slots of the rows."""
+        return self._slots[: self.count]
+
+    @property
+    def tail_size(self) -> int:
+        """Number of rows that are compared exactly although there is an inverted file."""
+        return self.count - self.inverted.rows if self.inverted else 0
+
+    def append(self, slot: int, vector: Vector) -> None:
+        """Take the vector of a slot in, instead of the one that it may have."""
+        row = self.count
+        own = row - len(self._based)
+        if own == len(self._capacity):
+            self._capacity = np.concatenate([self._capacity, np.empty_like(self._capacity)])
+        if row == len(self._slots):
+            self._slots = np.concatenate([self._slots, np.empty_like(self._slots)])
+        self._capacity[own] = vector
+        self._slots[row] = slot
+        self.count += 1
+        self._fit(slot + 1)
+        if self._row_of_slot[slot] >= 0:
+            self.dead_count += 1
+        self._row_of_slot[slot] = row
+
+    def drop(self, slot: int) -> None:
+        """Let a slot have no vector any more; its row stays until the partition is compacted."""
+        if slot < len(self._row_of_slot) and self._row_of_slot[slot] >= 0:
+            self._row_of_slot[slot] = -1
+            self.dead_count += 1
+
+    def rows_of(self, slots: Slots) -> npt.NDArray[np.int64]:
+        """Return the rows of slots; -1: none."""
+        self._fit(int(slots.max()) + 1 if len(slots) else 0)
+        rows: npt.NDArray[np.int64] = self._row_of_slot[slots]
+        return rows
+
+    def allowed(self, mask: Mask | None) -> Mask | None:
+        """Return which rows are allowed by a mask of slots; None: all."""
+        if mask is None and not self.dead_count:
+            return None
+        slots = self.slots
+        rows: Mask = np.ones(len(slots), np.bool_) if mask is None else mask[slots]
+        if self.dead_count:
+            rows &= self._row_of_slot[slots] == np.arange(len(slots))
+        return rows
+
+    def _fit(self, count: int) -> None:
+        """Have room for so many slots."""
+        known = len(self._row_of_slot)
+        if count > known:
+            more = np.full(max(count, 2 * known, 64) - known, -1, np.int64)
+            self._row_of_slot = np.concatenate([self._row_of_slot, more])
+
+    def frozen(self) -> Vectors:
+        """Return all rows as they are now; what is appended later is not among them."""
+        own = self._capacity[: self.count - len(self._based)]
+        if not len(self._based):
+            return own
+        return np.concatenate([self._based, own]) if len(own) else self._based
+
+    def at(self, rows: npt.NDArray[np.int64]) -> Vectors:
+        """Return the vectors of these rows."""
+        based = len(self._based)
+        if based == 0:
+            return self._capacity[rows]
+        found: Vectors = np.empty((len(rows), self.dimensions), np.float32)
+        is_own = rows >= based
+        found[is_own] = self._capacity[rows[is_own] - based]
+        found[~is_own] = self._based[rows[~is_own]]
+        return found
+
+    def cosines(self, query: Vector, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return the cosines of these rows."""
+        found = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            np.dot(self.at(rows[part]), query, out=found[part])
+        return found
+
+    def all_cosines(self, query: Vector, first: int = 0) -> npt.NDArray[np.float32]:
+        """Return the cosines of all rows from `first` on."""
+        found = np.empty(self.count - first, np.float32)
+        based = len(self._based)
+        for part, start, stop in (
+            (self._based, first, based),
+            (self._capacity, max(first - based, 0), self.count - based),
+        ):
+            offset = (0 if part is self._based else based) - first
+            for place in range(start, stop, _CHUNK):
+                end = min(place + _CHUNK, stop)
+                np.dot(part[place:end], query, out=found[place + offset : end + offset])
+        return found
+
+    def best(
+        self, query: Vector, allowed: Mask | None, limit: int, *, is_a_leg: bool
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], bool]:
+        """Return the best allowed rows, at least min(limit, allowed) of them, their cosines, and whether it is exact.
+
+        Args:
+            query: A unit vector.
+            allowed: By row; None: every row.
+            limit: How many, at least 1.
+            is_a_leg: Something else finds the best, too, and this may be less thorough.
+        """
+        inverted = self.inverted
+        if inverted is None:
+            return *self._exact(query, allowed, limit), True
+        few = np.flatnonzero(allowed) if allowed is not None else None
+        if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
+            return *_top(few, self.cosines(query, few), limit), True
+        count = self.count if few is None else len(few)
+        cells = inverted.cells(query, self.count / count, is_a_leg=is_a_leg)
+        wanted = max(_RESCORED_OF_A_LEG if is_a_leg else _RESCORED, 2 * limit)
+        rows = _probe(inverted, query, allowed, wanted, cells)
+        cosines = self.cosines(query, rows)
+        tail = np.arange(inverted.rows, self.count)
+        tail_cosines = self.all_cosines(query, inverted.rows)
+        if allowed is not None:
+            tail_cosines = tail_cosines[allowed[tail]]
+            tail = tail[allowed[tail]]
+        rows, cosines = np.concatenate([rows, tail]), np.concatenate([cosines, tail_cosines])
+        if len(rows) < min(limit, count):
+            # Cells that were too few for so narrow a filter: never fewer than there are.
+            return *self._exact(query, allowed, limit), True
+        return *_top(rows, cosines, limit), False
+
+    def _exact(
+        self, query: Vector, allowed: Mask | None, limit: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        cosines = self.all_cosines(query)
+        if allowed is None:
+            return _top(np.arange(self.count), cosines, limit)
+        rows = np.flatnonzero(allowed)
+        return _top(rows, cosines[rows], limit)
+
+    def upkeep(self) -> Callable[[], InvertedFile] | None:
+        """Return the work that makes the tail short again, to be done in a thread; None: there is none.
+
+        Its result goes to `inverted`, on the loop.
+        """
+        count, inverted = self.count, self.inverted
+        if count <= EXACT_ROWS or (inverted and count - inverted.rows < TAIL_ROWS):
+            return None
+        # The thread reads rows that nobody writes any more, through views that outlive a growing array.
+        based, own = self._based, self._capacity[: count - len(self._based)]
+        if inverted is None or count >= RETRAIN_AT * inverted.trained_rows:
+            return lambda: _built(based, own)
+        return lambda: _extended(inverted, np.concatenate([based, own])[inverted.rows :])
+
+
+def _top(
+    rows: npt.NDArray[np.int64], cosines: npt.NDArray[np.float32], limit: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    if len(rows) > limit:
+        places = np.argpartition(cosines, len(rows) - limit)[len(rows) - limit :]
+        return rows[places], cosines[places]
+    return rows, cosines
+
+
+def _probe(
+    inverted: InvertedFile, query: Vector, allowed: Mask | None, wanted: int, cells: int
+) -> npt.NDArray[np.int64]:
+    """Return so many candidates out of so many cells."""
+    # faiss patches these constructors when it is imported; its published types show the C++ ones.
+    parameters = faiss.IVFRaBitQSearchParameters()
+    parameters.nprobe = cells
+    parameters.qb = 8
+    if allowed is not None:
+        bits = np.packbits(allowed[: inverted.rows], bitorder="little")
+        parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
+    rows: npt.NDArray[np.int64] = inverted.index.search(query[None, :], wanted, params=parameters)[
+        1
+    ][0]
+    return rows[rows >= 0]
+
+
+def _built(based: Vectors, own: Vectors) -> InvertedFile:
+    rows = np.concatenate([based, own])
+    count, dimensions = rows.shape
+    cells = max(16, count // _ROWS_OF_CELL)
+    index = faiss.IndexIVFRaBitQ(
+        faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT
+    )
+    index.cp.niter = 8
+    index.cp.spherical = True
+    index.cp.seed = _TRAIN_SEED
+    sample = np.random.default_rng(_TRAIN_SEED).choice(
+        count, min(count, cells * _TRAIN_OF_CELL), replace=False
+    )
+    index.train(rows[sample])
+    index.add(rows)
+    return InvertedFile(index, count, count)
+
+
+def _extended(inverted: InvertedFile, tail: Vectors) -> InvertedFile:
+    # A copy, because a search must not meet an addition; the codes are an eighth of a float, and more.
+    index: Any = faiss.clone_index(inverted.index)
+    index.add(tail)
+    return InvertedFile(index, inverted.rows + len(tail), inverted.trained_rows)

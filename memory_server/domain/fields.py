@@ -1,0 +1,38 @@
+"""Looking for a string inside payloads, as it stands: no word of it is special, `%` and `_` neither."""
+
+import json
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """Matches a payload of which any string equals the term, or contains it.
+
+    The names of fields do not count, only what they hold, to any depth.
+    """
+
+    term: str
+    is_substring: bool = False
+    is_case_sensitive: bool = False
+
+    def holds(self, payload_json: bytes) -> bool:
+        """Tell whether a payload matches."""
+        term = self._folded(self.term)
+        if b"\\" not in payload_json and term not in self._folded(payload_json.decode()):
+            # Nothing is escaped, so that what is not in the whole is in no string of it.
+            return False
+        pending = [json.loads(payload_json)]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, str):
+                text = self._folded(value)
+                if term in text if self.is_substring else term == text:
+                    return True
+            elif isinstance(value, dict):
+                pending.extend(value.values())
+            elif isinstance(value, list):
+                pending.extend(value)
+        return False
+
+    def _folded(self, text: str) -> str:
+        return text if self.is_case_sensitive else text.casefold()

@@ -1,0 +1,269 @@
+"""Recall over both engines, the in-memory one and the embedded one: the same answers from each."""
+
+import dataclasses
+import itertools
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.in_memory.embedder import HashEmbedder
+from memory_server.adapters.in_memory.index import InMemoryIndex
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.limits import Limits
+from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryRef
+from memory_server.domain.policy import NamespacePolicy
+from memory_server.ports import CreateNamespaceWrite
+from memory_server.usecases import delete, link, recall, store
+from memory_server.usecases.engine import Engine, fill_index
+from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
+from soma_common.errors import InvalidInput, NotFound
+from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
+from tests.support.stores import open_embedded, open_in_memory
+
+LIMITS = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
+DAY_US = 86_400_000_000
+
+
+class RecallCase:
+    """An engine under test with a clock that the test turns."""
+
+    def __init__(self, engine: Engine, clock: StoppedClock) -> None:
+        self.engine = engine
+        self.clock = clock
+
+    async def add(self, id: str, text: str, **fields: Any) -> None:
+        payload = json.dumps(fields.pop("payload", {"text": text})).encode()
+        draft = MemoryDraft(payload_json=payload, id=id, text=text, **fields)
+        await store.store(self.engine, SCOPE, store.StoreCommand(draft))
+
+    async def delete(self, id: str) -> None:
+        ref = MemoryRef(id=MemoryId(id))
+        await delete.delete(self.engine, SCOPE, delete.DeleteCommand(ref))
+
+    async def link(self, start: str, end: str, weight: float = 1.0) -> None:
+        refs = [MemoryRef(id=MemoryId(name)) for name in (start, end)]
+        command = link.LinkCommand(refs[0], refs[1], "about", weight, {})
+        await link.link(self.engine, SCOPE, command)
+
+    async def recall(self, text: str | None = None, **fields: Any) -> RecallAnswer:
+        return await recall.recall(self.engine, SCOPE, RecallQuery(text=text, **fields))
+
+    async def ids(self, text: str | None = None, **fields: Any) -> list[str]:
+        return [hit.record.id for hit in (await self.recall(text, **fields)).hits]
+
+    async def pages(self, query: RecallQuery) -> list[str]:
+        """Return the ids of all pages."""
+        found: list[str] = []
+        while True:
+            answer = await recall.recall(self.engine, SCOPE, query)
+            found += [hit.record.id for hit in answer.hits]
+            if not answer.next_token:
+                return found
+            query = dataclasses.replace(query, page_token=answer.next_token)
+
+
+@pytest.fixture(params=["in_memory", "embedded"])
+async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecallCase]:
+    """Each engine, empty."""
+    is_embedded = request.param == "embedded"
+    memory_store = await (open_embedded if is_embedded else open_in_memory)(tmp_path / "data")
+    index = EmbeddedIndex() if is_embedded else InMemoryIndex()
+    clock, numbers = StoppedClock(), itertools.count()
+    engine = Engine(
+        memory_store,
+        index,
+        HashEmbedder(DIMENSIONS),
+        clock,
+        lambda size: next(numbers).to_bytes(size, "big"),
+        LIMITS,
+    )
+    await fill_index(engine)
+    yield RecallCase(engine, clock)
+    await memory_store.close()
+
+
+async def test_a_linked_memory_is_recalled_without_a_word_of_the_query(case: RecallCase) -> None:
+    """In either direction, below the one it is linked with, and told as `links`; never where the filter forbids it."""
+    await case.add("trip", "the train to Lisbon", kind=MemoryKind.SEMANTIC)
+    for number in range(60):
+        await case.add(f"other-{number}", f"something else {number}", kind=MemoryKind.SEMANTIC)
+    await case.add("hotel", "a room with blue tiles", kind=MemoryKind.SEMANTIC)
+    await case.add("secret", "key 77", kind=MemoryKind.SEMANTIC, metadata={"hidden": True})
+    before = await case.ids("Lisbon", mode=RecallMode.KEYWORD)
+    await case.link("trip", "hotel")
+    await case.link("secret", "trip")
+
+    answer = await case.recall("Lisbon", top_k=3)
+    visible = Filter(metadata=(MetadataTest("hidden", exists=False),))
+
+    parts = {str(hit.record.id): hit.parts for hit in answer.hits}
+    assert before == ["trip"]
+    assert answer.hits[0].record.id == "trip"
+    assert set(parts) == {"trip", "hotel", "secret"}
+    assert parts["hotel"].links == parts["secret"].links > 0
+    assert "secret" not in await case.ids("Lisbon", top_k=100, given=visible)
+
+
+async def test_a_weaker_link_passes_less_on(case: RecallCase) -> None:
+    """By its weight, and heavier than 1 is 1."""
+    for name in ("strong", "weak", "heavy"):
+        await case.add(name, f"unlike {name}", kind=MemoryKind.SEMANTIC)
+    await case.add("tea", "green tea", kind=MemoryKind.SEMANTIC)
+    await case.link("tea", "strong", 1.0)
+    await case.link("tea", "weak", 0.25)
+    await case.link("heavy", "tea", 50.0)
+
+    links = {str(h.record.id): h.parts.links for h in (await case.recall("green tea")).hits}
+
+    assert links["weak"] == pytest.approx(links["strong"] / 4)
+    assert links["heavy"] == links["strong"]
+
+
+async def test_importance_decides_among_equals(case: RecallCase) -> None:
+    """Whatever scale its author uses; where all are equal it changes nothing."""
+    await case.add("one", "green tea", kind=MemoryKind.SEMANTIC, importance=400.0)
+    equal = (await case.recall("green tea")).hits[0]
+    await case.add("two", "green tea", kind=MemoryKind.SEMANTIC, importance=9000.0)
+    await case.add("three", "green tea", kind=MemoryKind.SEMANTIC, importance=-3.0)
+
+    hits = (await case.recall("green tea")).hits
+
+    assert equal.parts.importance == 0.0
+    assert [hit.record.id for hit in hits] == ["two", "one", "three"]
+    assert [hit.parts.importance > 0 for hit in hits] == [True, True, False]
+
+
+async def test_recency_counts_where_the_namespace_has_a_half_life(case: RecallCase) -> None:
+    """A memory as old as the half-life gains half; without one, age is nothing."""
+    ranking = dataclasses.replace(case.engine.ranking, recency=0.2)
+    case.engine = dataclasses.replace(case.engine, ranking=ranking)
+    await case.add("elsewhere", "x")
+    plain = (await case.recall("x")).hits[0].parts.recency
+    scope = dataclasses.replace(SCOPE, namespace="with-half-life")
+    policy = NamespacePolicy(recency_half_life_s=7 * 86_400)
+    await case.engine.commit_one(CreateNamespaceWrite(scope, policy, NOW_US))
+    for name, age in (("old", 7), ("new", 0)):
+        draft = MemoryDraft(b"{}", id=name, text="tea", event_time_us=NOW_US - age * DAY_US)
+        await store.store(case.engine, scope, store.StoreCommand(draft))
+
+    hits = (await recall.recall(case.engine, scope, RecallQuery(text="tea"))).hits
+
+    assert plain == 0.0
+    assert [hit.record.id for hit in hits] == ["new", "old"]
+    assert hits[1].parts.recency == pytest.approx(hits[0].parts.recency / 2, rel=1e-3)
+
+
+async def test_context_lifts_what_fits_it_and_adds_nothing(case: RecallCase) -> None:
+    """It is no filter: the same memories, in another order."""
+    await case.add("hot", "tea with ginger, hot", kind=MemoryKind.SEMANTIC)
+    await case.add("iced", "tea with lemon, iced", kind=MemoryKind.SEMANTIC)
+    await case.add("far", "summer is hot", kind=MemoryKind.SEMANTIC)
+
+    keyword = {"mode": RecallMode.KEYWORD}
+    iced = await case.ids("tea", context="something iced for the summer", **keyword)
+    hot = await case.ids("tea", context="something hot for the winter", **keyword)
+
+    assert iced == ["iced", "hot"]
+    assert hot == ["hot", "iced"]
+
+
+async def test_recall_as_of_a_moment_knows_what_was_known_then(case: RecallCase) -> None:
+    """Overwritten versions with their own words; nothing newer; what was deleted since is not among it."""
+    await case.add("tea", "green tea")
+    await case.add("gone", "green door")
+    case.clock.time_us += 10
+    then = case.clock.time_us
+    case.clock.time_us += 10
+    await case.add("tea", "black coffee")
+    await case.add("new", "green grass")
+    before = await case.ids("green", as_of_us=then)
+    await case.delete("gone")
+
+    past = await case.recall("green", as_of_us=then)
+
+    assert set(before) == {"tea", "gone"}
+    assert [hit.record.id for hit in past.hits] == ["tea"]
+    assert past.hits[0].record.text == "green tea"
+    assert await case.ids("green", mode=RecallMode.KEYWORD) == ["new"]
+    assert await case.ids("green", as_of_us=NOW_US - 1) == []
+    matched = await case.ids(field_match=FieldMatch("green tea"), as_of_us=then)
+    assert matched == ["tea"]
+
+
+async def test_a_string_in_the_payload_is_found_newest_first(case: RecallCase) -> None:
+    """By pages, also over more memories than are read at once, and only what passes the filter."""
+    for number in range(300):
+        payload = {"a": [{"b": f"order {number % 3}_{number}%"}]}
+        await case.add(
+            f"m{number:03}",
+            "",
+            payload=payload,
+            event_time_us=number,
+            metadata={"n": float(number)},
+        )
+
+    match = FieldMatch("0_", is_substring=True)
+    found = await case.pages(RecallQuery(field_match=match, top_k=7))
+    given = Filter(metadata=(MetadataTest("n", is_range=True, maximum=100.0),))
+    fewer = await case.pages(RecallQuery(field_match=match, top_k=7, given=given))
+
+    expected = [f"m{number:03}" for number in range(297, -1, -3)]
+    assert found == expected
+    assert fewer == [name for name in expected if name <= "m100"]
+    assert await case.ids(field_match=FieldMatch("order 1_1%")) == ["m001"]
+    assert await case.ids(field_match=FieldMatch("ORDER 1_1%", is_case_sensitive=True)) == []
+
+
+async def test_pages_of_a_recall_are_its_hits_in_order(case: RecallCase) -> None:
+    """Without gap or repetition; a token serves its own query only."""
+    for number in range(25):
+        await case.add(f"m{number}", "tea " * (number % 5 + 1), kind=MemoryKind.SEMANTIC)
+
+    whole = await case.ids("tea", top_k=1000)
+    paged = await case.pages(RecallQuery(text="tea", top_k=4))
+
+    assert paged == whole
+    assert len(set(paged)) == 25
+    token = (await case.recall("tea", top_k=4)).next_token
+    with pytest.raises(InvalidInput):
+        await case.recall("coffee", top_k=4, page_token=token)
+
+
+async def test_a_box_returns_what_lies_in_it_by_pages(case: RecallCase) -> None:
+    """Its sides included, in the order of the writes; a box upside down is refused."""
+    for number in range(10):
+        await case.add(f"m{number}", "x", coordinate=(float(number), 1.0))
+    await case.add("flat", "x", coordinate=(3.0,))
+
+    async def box(least: float, greatest: float, token: str = "") -> tuple[list[str], str]:
+        page = await recall.range_search(
+            case.engine, SCOPE, (least, 1.0), (greatest, 1.0), Filter(), page_size=3, token=token
+        )
+        return [record.id for record in page.records], page.next_token
+
+    first, token = await box(2.0, 7.0)
+    second, end = await box(2.0, 7.0, token)
+
+    assert first + second == [f"m{number}" for number in range(2, 8)]
+    assert end == ""
+    with pytest.raises(InvalidInput):
+        await box(2.0, 6.0, token)
+    with pytest.raises(InvalidInput):
+        await box(3.0, 2.0)
+
+
+async def test_a_query_must_ask_for_something_in_a_namespace_that_exists(case: RecallCase) -> None:
+    """Every violation is named."""
+    await case.add("tea", "tea")
+
+    with pytest.raises(InvalidInput):
+        await case.recall()
+    with pytest.raises(InvalidInput):
+        await case.recall(field_match=FieldMatch(""))
+    scope = dataclasses.replace(SCOPE, namespace="absent")
+    with pytest.raises(NotFound):
+        await recall.recall(case.engine, scope, RecallQuery(text="tea"))

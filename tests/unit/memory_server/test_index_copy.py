@@ -1,0 +1,205 @@
+"""The kept copy of the embedded index: makes a start fast, and is never trusted."""
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memory_server.adapters.embedded import index as index_module
+from memory_server.adapters.embedded.index import EmbeddedIndex
+from memory_server.adapters.embedded.index.snapshot import SnapshotFile
+from memory_server.domain.filters import Filter, MetadataTest
+from memory_server.domain.memory import CALLER_MODEL, MemoryKind, MemoryRecord, Scope, Tenant
+from memory_server.ports import Allowed, Change, Found, Question, Seqs, Vectors
+from tests.support.memories import NOW_US, SCOPE, a_direction, a_record
+
+OTHER = Scope(Tenant("other"), "notes")
+WORDS = [f"word{number}" for number in range(40)]
+
+
+class Words:
+    """Vectors of words that are near when they begin alike."""
+
+    dimensions = 26
+
+    def of(self, words: Sequence[str]) -> Vectors:
+        made = np.zeros((len(words), 26), np.float32)
+        for row, word in zip(made, words, strict=True):
+            row[ord(word[0]) - 97] = 1.0
+        return made
+
+
+def records(count: int, first: int = 1) -> list[MemoryRecord]:
+    source = random.Random(first)
+    return [
+        dataclasses.replace(
+            a_record(
+                text=" ".join(source.choices(WORDS, k=source.randint(1, 12))),
+                kind=source.choice(list(MemoryKind)),
+                metadata={"team": source.choice("abc"), "n": float(seq), "session": seq % 5 == 0},
+                event_time_us=NOW_US - source.randint(0, 10) * 600_000_000,
+                importance=source.random(),
+                coordinate=(float(seq), 1.0) if seq % 2 else None,
+                **(a_direction(seq) if seq % 3 else {}),
+            ),
+            commit_seq=seq,
+        )
+        for seq in range(first, first + count)
+    ]
+
+
+def changes(made: list[MemoryRecord], scope: Scope = SCOPE) -> list[Change]:
+    return [Change(scope, record.commit_seq, record) for record in made]
+
+
+def live(made: list[MemoryRecord]) -> dict[Scope, Seqs]:
+    return {SCOPE: np.array([record.commit_seq for record in made], np.int64)}
+
+
+def kept_in(folder: Path, store: bytes = b"store", model: str = "model") -> SnapshotFile:
+    return SnapshotFile(folder / "copy", store, model)
+
+
+def facts(index: EmbeddedIndex) -> list[object]:
+    """Return what searches of every sort find."""
+    vector = np.frombuffer(a_direction(1)["embedding"], "<f4")
+    asked = Question("word1 word2 word3", (CALLER_MODEL, vector))
+    filters = [
+        Filter(),
+        Filter(metadata=(MetadataTest("team", any_of=("a",)),)),
+        Filter(metadata=(MetadataTest("n", is_range=True, minimum=20.0),)),
+        Filter(metadata=(MetadataTest("session", any_of=(True,)),)),
+        Filter(kinds=frozenset({2})),
+    ]
+    told: list[object] = []
+    for given in filters:
+        allowed = Allowed(given, NOW_US)
+        found = index.search(SCOPE, asked, allowed, 500, with_beside=True)
+        told += [*as_lists(found), index.nearest(SCOPE, (20.0, 1.0), allowed, 7)]
+        told.append(index.within(SCOPE, (5.0, 0.0), (50.0, 2.0), allowed))
+    return told
+
+
+def as_lists(found: Found) -> list[object]:
+    columns = dataclasses.asdict(found.candidates)
+    scale = columns.pop("scale")
+    rounded = {name: np.round(column.astype(float), 5).tolist() for name, column in columns.items()}
+    return [found.seqs.tolist(), scale, rounded]
+
+
+async def test_a_loaded_index_answers_as_the_one_that_was_kept(tmp_path: Path) -> None:
+    """Every leg, filter and neighbour; also what comes and goes afterwards."""
+    made = records(300)
+    index = EmbeddedIndex(Words(), kept_in(tmp_path))
+    index.apply([*changes(made), *changes(records(20, 1000), OTHER)])
+    index.apply([Change(SCOPE, 2000, None, tuple(range(10, 200, 7)))])
+    await index.close()
+    left = [record for record in made if record.commit_seq not in range(10, 200, 7)]
+    loaded = EmbeddedIndex(Words(), kept_in(tmp_path))
+
+    known = await loaded.load(live(left))
+    more = records(30, 3000)
+    before = facts(index), facts(loaded)
+    for each in (index, loaded):
+        each.apply(changes(more))
+        each.apply([Change(SCOPE, 4000, None, (1, 2, 3005))])
+
+    assert known == 2000
+    assert before[0] == before[1]
+    assert facts(index) == facts(loaded)
+    assert loaded.size() == index.size() - 20
+
+
+async def test_a_copy_that_is_not_right_is_not_used(tmp_path: Path) -> None:
+    """Of another store or model, damaged at any place, cut off, or none at all."""
+    made = records(50)
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(made))
+    await index.close()
+    whole = (tmp_path / "copy").read_bytes()
+    source = random.Random(5)
+
+    assert await EmbeddedIndex(None, kept_in(tmp_path)).load(live(made)) == 50
+    assert await EmbeddedIndex(None, kept_in(tmp_path, b"another")).load(live(made)) == 0
+    assert await EmbeddedIndex(None, kept_in(tmp_path, model="x")).load(live(made)) == 0
+    assert await EmbeddedIndex(None, kept_in(tmp_path / "none")).load(live(made)) == 0
+    for _ in range(40):
+        place = source.randrange(len(whole))
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << source.randrange(8)
+        (tmp_path / "copy").write_bytes(damaged)
+        assert await EmbeddedIndex(None, kept_in(tmp_path)).load(live(made)) == 0
+        (tmp_path / "copy").write_bytes(whole[:place])
+        assert await EmbeddedIndex(None, kept_in(tmp_path)).load(live(made)) == 0
+
+
+async def test_what_the_store_no_longer_has_is_not_taken_over(tmp_path: Path) -> None:
+    """And a copy that lacks what the store has of its time is not used at all."""
+    made = records(50)
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(made))
+    await index.close()
+    whole = (tmp_path / "copy").read_bytes()
+    fewer, more = EmbeddedIndex(None, kept_in(tmp_path)), EmbeddedIndex(None, kept_in(tmp_path))
+
+    known = await fewer.load(live(made[1:]))
+    (tmp_path / "copy").write_bytes(whole)
+    lacking = await more.load({**live(made), OTHER: np.array([7], np.int64)})
+
+    assert (known, lacking) == (50, 0)
+    expected = EmbeddedIndex(None)
+    expected.apply(changes(made[1:]))
+    assert facts(fewer) == facts(expected)
+
+
+async def test_the_copy_goes_with_the_first_removal_that_it_covers(tmp_path: Path) -> None:
+    """No word of what was removed stays on disk; a removal of something newer leaves the copy."""
+    made = records(50)
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(made))
+    await index.save()
+    index.apply(changes(records(2, 100)))
+    index.apply([Change(SCOPE, 200, None, (101,))])
+    is_there = (tmp_path / "copy").exists()
+    index.apply([Change(SCOPE, 201, None, (7,))])
+
+    assert is_there
+    assert not (tmp_path / "copy").exists()
+    index.apply(changes(records(1, 300)))
+    await index.save()
+    assert await EmbeddedIndex(None, kept_in(tmp_path)).load(live(made[:6] + made[7:])) == 300
+
+
+async def test_a_removal_while_the_copy_is_written_leaves_none(tmp_path: Path) -> None:
+    """It covers what was removed."""
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(records(50)))
+    saving = asyncio.create_task(index.save())
+    await asyncio.sleep(0)
+    index.apply([Change(SCOPE, 99, None, (7,))])
+    await saving
+
+    assert not (tmp_path / "copy").exists()
+
+
+async def test_compaction_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of what comes and goes while it runs."""
+    monkeypatch.setattr(index_module, "COMPACT_LEAST", 10)
+    index, calm = EmbeddedIndex(Words()), EmbeddedIndex(Words())
+    for each in (index, calm):
+        each.apply(changes(records(300)))
+        each.apply([Change(SCOPE, 400, None, tuple(range(1, 200, 2)))])
+    maintaining = asyncio.create_task(index.maintain())
+    await asyncio.sleep(0)
+    for each in (index, calm):
+        each.apply(changes(records(20, 500)))
+        each.apply([Change(SCOPE, 600, None, (2, 505))])
+    await maintaining
+    (partition,) = index._partitions.values()
+
+    assert facts(index) == facts(calm)
+    assert partition.count == partition.dead_count + index.size() == 300 - 100 + 20

@@ -1,0 +1,203 @@
+"""Ranking, importance and looking into payloads: pure."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_server.domain import ranking
+from memory_server.domain.fields import FieldMatch
+from memory_server.domain.importance import ImportanceScale, Shape, scale_of
+from memory_server.domain.ranking import Boosts, Candidates, LinkedPlaces, RankingOptions
+
+HYBRID = RankingOptions().weights(with_keywords=True, with_vectors=True)
+DAY_US = 86_400_000_000
+
+
+def candidates(
+    keyword: list[float],
+    cosine: list[float] | None = None,
+    *,
+    age_days: list[float] | None = None,
+    importance: list[float] | None = None,
+    now_us: int = 0,
+) -> Candidates:
+    count = len(keyword)
+    raw = np.array(importance or [1.0] * count)
+    ages = np.array(age_days or [0.0] * count)
+    return Candidates(
+        np.array(keyword),
+        np.array(cosine or [0.0] * count),
+        (now_us - DAY_US * ages).astype(np.int64),
+        raw,
+        scale_of(raw),
+        ranking.no_one_beside(count),
+    )
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.floats(-1, 1), st.floats(0, 99)), max_size=60),
+    st.integers(1, 60),
+)
+def test_ranking_keeps_the_best_in_order(
+    rows: list[tuple[float, float, float]], limit: int
+) -> None:
+    """Scores are in [0, 1], best first, the latest first among equals; fewer are the beginning of more."""
+    made = candidates(
+        [row[0] for row in rows], [row[1] for row in rows], importance=[row[2] for row in rows]
+    )
+    gained = ranking.spread(ranking.relevance(made, HYBRID), made, RankingOptions(), None)
+    boosts = Boosts(recency=0.2, importance=0.3, half_life_us=DAY_US)
+
+    ranked = ranking.rank(made, HYBRID, gained, boosts, limit=limit)
+    everything = ranking.rank(made, HYBRID, gained, boosts, limit=1000)
+
+    assert ranked.places == everything.places[:limit]
+    assert all(0 < score <= 1 for score in ranked.scores)
+    order = list(zip(ranked.scores, ranked.places, strict=True))
+    assert order == sorted(order, key=lambda entry: (-entry[0], -entry[1]))
+
+
+def test_the_parts_add_up_to_the_score() -> None:
+    """Each part says what it brought."""
+    made = candidates([0.4, 0.2], [0.3, 0.1], age_days=[0.0, 7.0], importance=[1.0, 5.0])
+    boosts = Boosts(0.2, 0.1, 0.3, 7 * DAY_US, 0, np.array([0.0, 1.0]))
+
+    ranked = ranking.rank(made, HYBRID, np.array([0.0, 0.1]), boosts, limit=2)
+
+    for score, part in zip(ranked.scores, ranked.parts, strict=True):
+        shares = (part.keyword, part.vector, part.links, part.recency, part.importance)
+        assert score == pytest.approx(sum(shares) + part.context)
+    base = HYBRID.keyword * 0.2 + HYBRID.vector * 0.1 + 0.1
+    lifted = ranked.parts[ranked.places.index(1)]
+    assert lifted.recency == pytest.approx(base * 0.2 * 0.5)
+    assert lifted.importance == pytest.approx(base * 0.1)
+    assert lifted.context == pytest.approx(base * 0.3)
+
+
+def test_keywords_lead_while_the_embedder_is_weak() -> None:
+    """A memory with half of the words beats one with a very near vector and none of them."""
+    scores = ranking.relevance(candidates([0.0, 0.5], [0.9, 0.0]), HYBRID)
+
+    assert scores[1] > scores[0]
+
+
+def test_min_score_leaves_out_what_is_below() -> None:
+    """The bound is inclusive; without one only what nothing speaks for is left out."""
+    made = candidates([0.5, 0.49, 0.0])
+    words = RankingOptions().weights(with_keywords=True, with_vectors=False)
+
+    def places(min_score: float | None) -> list[int]:
+        nothing = np.zeros(3)
+        return ranking.rank(made, words, nothing, Boosts(), limit=9, min_score=min_score).places
+
+    assert places(0.5) == [0]
+    assert places(None) == [0, 1]
+    assert places(0.0) == [0, 1, 2]
+
+
+def test_relevance_dominates_recency_and_importance() -> None:
+    """What is half again as relevant comes first, however old and unimportant."""
+    made = candidates([0.76, 0.5], age_days=[9999.0, 0.0], importance=[0.0, 10.0])
+    options = RankingOptions()
+    assert options.recency + options.importance <= 0.5
+    boosts = Boosts(options.recency, options.importance, half_life_us=DAY_US)
+
+    assert ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2).places == [0, 1]
+
+
+def test_an_episode_gains_from_the_best_one_beside_it() -> None:
+    """A share of the better neighbour, never a sum; less of it at each further step."""
+    made = candidates([0.6, 0.0, 0.4, 0.0])
+    made.beside[0, 1] = [1, 2]
+    made.beside[2, 0] = [1, 0]
+    made.beside[2, 1] = [3, -1]
+    options = RankingOptions(before=0.4, after=0.5, further=0.5)
+
+    gained = ranking.spread(np.array([0.6, 0.0, 0.4, 0.0]), made, options, None)
+
+    assert gained.tolist() == pytest.approx([0.4 * 0.5 * 0.4, 0.3, 0.5 * 0.5 * 0.6, 0.2])
+
+
+def test_a_linked_memory_gains_by_the_weight_of_the_link() -> None:
+    """The best link counts."""
+    made = candidates([0.6, 0.4, 0.0])
+    linked = LinkedPlaces(np.array([0, 1]), np.array([2, 2]), np.array([0.5, 1.0]))
+
+    gained = ranking.spread(np.array([0.6, 0.4, 0.0]), made, RankingOptions(linked=0.5), linked)
+
+    assert gained.tolist() == pytest.approx([0.0, 0.0, 0.2])
+
+
+def test_importance_is_scaled_by_the_shape_of_its_tail() -> None:
+    """Light, heavier and very heavy tails of 1 to 63 and one more: where 32 comes to lie."""
+    core = [float(value) for value in range(1, 64)]
+
+    def scaled(outlier: float) -> tuple[Shape, float]:
+        scale = scale_of(np.array([*core, outlier]))
+        return scale.shape, float(scale.of(np.array([32.0]))[0])
+
+    assert [scaled(outlier)[0] for outlier in (100, 300, 5000)] == [
+        Shape.PROPORTION,
+        Shape.FENCED,
+        Shape.LOGISTIC,
+    ]
+    expected = [0.3131, 0.4473, 0.4946]
+    found = [scaled(outlier)[1] for outlier in (100, 300, 5000)]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_equal_importance_changes_nothing() -> None:
+    """Whatever it is; and a first memory is not the least important."""
+    for values in ([], [7.0], [3.0] * 500):
+        raw = np.array(values)
+        assert scale_of(raw) == ImportanceScale()
+        assert not scale_of(raw).of(raw).any()
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=200))
+def test_scaled_importance_keeps_its_order(values: list[float]) -> None:
+    """In [0, 1], and never less for more."""
+    raw = np.sort(np.array(values))
+
+    scaled = scale_of(raw).of(raw)
+
+    assert ((scaled >= 0) & (scaled <= 1)).all()
+    assert (np.diff(scaled) >= 0).all()
+
+
+def test_outliers_never_crush_the_core() -> None:
+    """With a huge value among them, the middle half of the others still spans a fifth of the scale."""
+    for outlier in (1e3, 1e6, 1e12):
+        raw = np.append(np.linspace(1, 10, 100), outlier)
+        low, high = scale_of(raw).of(np.array([3.0, 8.0]))
+        assert high - low > 0.2
+
+
+PAYLOAD = (
+    b'{"a": ["100% sure", {"b": "under_score"}], "c": {"d": "Caf\\u00e9"}, "n": 5, "name": "x"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (FieldMatch("100% sure"), True),
+        (FieldMatch("100%"), False),
+        (FieldMatch("100%", is_substring=True), True),
+        (FieldMatch("%", is_substring=True), True),
+        (FieldMatch("1__%", is_substring=True), False),
+        (FieldMatch("under_score"), True),
+        (FieldMatch("underxscore"), False),
+        (FieldMatch("UNDER", is_substring=True), True),
+        (FieldMatch("UNDER", is_substring=True, is_case_sensitive=True), False),
+        (FieldMatch("CAFÉ"), True),
+        (FieldMatch("Café", is_case_sensitive=True), True),
+        (FieldMatch("name"), False),
+        (FieldMatch("5"), False),
+    ],
+)
+def test_fields_match_as_they_stand(match: FieldMatch, expected: bool) -> None:
+    """`%` and `_` are plain, names and numbers do not count, escapes are what they stand for."""
+    assert match.holds(PAYLOAD) is expected
+    assert match.holds(b'{"t": ' + PAYLOAD + b', "e": "\\\\"}') is expected
