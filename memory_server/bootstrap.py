@@ -8,6 +8,7 @@ store. No acknowledged write depends on this order: it only spares callers a ret
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -20,10 +21,11 @@ from memory_server.adapters.in_memory.embedder import NoEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.adapters.in_memory.store import InMemoryStore
 from memory_server.adapters.openai.api import ApiOptions
-from memory_server.adapters.openai.embedder import EmbedderOptions, OpenAIEmbedder
+from memory_server.adapters.openai.embedder import EmbedderOptions, OpenAIEmbedder, model_name
 from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
+from memory_server.domain.memory import CALLER_MODEL
 from memory_server.ports import Clock, Embedder, MemoryStore, SearchIndex
 from memory_server.transport import predecessor
 from memory_server.transport.admission import AdmissionOptions
@@ -38,7 +40,7 @@ from memory_server.transport.services.admin import ServerFacts
 from memory_server.transport.tls import server_credentials
 from memory_server.transport.tokens import TokenAuthenticator
 from memory_server.usecases.engine import Engine, fill_index
-from memory_server.workers import maintainer
+from memory_server.workers import maintainer, reembedder
 from soma_common import __version__
 from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
@@ -67,7 +69,8 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         }
         readiness = Readiness(services)
         await stack.enter_async_context(_http(settings, readiness, metrics))
-        await fill_index(engine)
+        models = await fill_index(engine)
+        await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
         boundary = Boundary(authenticator, metrics, _boundary_options(settings))
         server = build_server(settings, boundary, services, readiness, credentials)
         metrics.tail_memories.set_function(engine.index.tail_size)
@@ -83,6 +86,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
                         observe=metrics.observe_upkeep,
                     )
                 ),
+                tasks.create_task(reembedder.run(engine, observe=metrics.observe_upkeep)),
                 tasks.create_task(authenticator.watch(boundary.end_revoked)),
             ]
             _announce(settings, engine)
@@ -185,6 +189,45 @@ async def _embedder(settings: SMFSettings, metrics: ServerMetrics) -> AsyncItera
             yield made
         finally:
             await made.close()
+
+
+@asynccontextmanager
+async def _previous_embedder(
+    settings: SMFSettings, engine: Engine, models: Counter[str], metrics: ServerMetrics
+) -> AsyncIterator[None]:
+    """Let the model of what is stored serve while everything is embedded for another one, if it can be had."""
+    wanted = engine.wanted_embedder.model
+    others = Counter(
+        {model: models[model] for model in models if model not in (wanted, CALLER_MODEL)}
+    )
+    if not others or wanted == "none":
+        yield
+        return
+    name = others.most_common(1)[0][0]
+    async with AsyncExitStack() as stack:
+        for changes in (
+            {"embedder": "wordllama"},
+            {"embedder_model": settings.embedder_previous_model},
+        ):
+            earlier = settings.model_copy(update=changes)
+            if not _has_model(earlier, name):
+                continue
+            engine.model_change.previous = await stack.enter_async_context(
+                _embedder(earlier, metrics)
+            )
+        facts = {"stored_model": name, "wanted_model": wanted}
+        if engine.model_change.previous is None:
+            log.warning("recall by vectors comes back as memories are embedded anew", extra=facts)
+        else:
+            log.info("memories are embedded anew; the stored model serves meanwhile", extra=facts)
+        yield
+
+
+def _has_model(settings: SMFSettings, name: str) -> bool:
+    """Tell whether the embedder of these settings makes vectors of this model."""
+    if settings.embedder == "wordllama":
+        return name == f"wordllama-{settings.embedding_dimensions}"
+    return settings.embedder == "openai" and name == model_name(*_embedder_options(settings))
 
 
 def _embedder_options(settings: SMFSettings) -> tuple[ApiOptions, EmbedderOptions]:

@@ -134,6 +134,13 @@ class Unavailable(SomaError):
     retryable = True
 
 
+class TextRefused(Unavailable):
+    """The embedder answers, but does not take one of the texts; trying again gives the same."""
+
+    reason = "TextRefused"
+    retryable = False
+
+
 class StoreBroken(Unavailable):
     """The store cannot go on in this process; nothing that was acknowledged is lost, and a new start reads it."""
 

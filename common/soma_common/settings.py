@@ -110,6 +110,10 @@ class SMFSettings(SomaBaseSettings):
     embedder_model: str | None = None
     """Model as the API names it. Another model, dimension or prefix means that everything is embedded again."""
 
+    embedder_previous_model: str | None = None
+    """Model of the same API that serves recall while everything is embedded for another one. None: unless it was
+    wordllama, recall by vectors comes back as memories are embedded."""
+
     embedder_api_key_file: Path | None = None
     """File with the API's key; read for each request. None: the API wants none."""
 

@@ -34,6 +34,7 @@ class Embedder(Protocol):
             for_query: They are what is asked, not what is stored; some models tell the two apart.
 
         Raises:
+            TextRefused: It does not take one of them.
             Unavailable: The model does not answer. A store goes on without; recall says that it is degraded.
         """
         ...

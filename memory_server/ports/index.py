@@ -1,5 +1,6 @@
 """The cache of the store that finds memories quickly."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -59,7 +60,7 @@ class SearchIndex(Protocol):
     """
 
     def apply(self, changes: Sequence[Change]) -> None:
-        """Take over the changes of commits, in their order."""
+        """Take over the changes of commits, in their order; a new embedding of a memory that is gone means nothing."""
         ...
 
     def search(
@@ -111,6 +112,10 @@ class SearchIndex(Protocol):
 
     def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "SearchIndex":
         """Return another index, of these records of a scope alone, which searches and ranks as this one does."""
+        ...
+
+    def models(self) -> Counter[str]:
+        """Return how many embeddings there are of each model, those that are kept beside others not counted."""
         ...
 
     async def load(self, live: Mapping[Scope, Seqs]) -> int:

@@ -25,7 +25,7 @@ from memory_server.domain.memory import (
     Tenant,
 )
 from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
-from memory_server.ports.writes import CommitListener, RequestKey, Write
+from memory_server.ports.writes import CommitListener, NewEmbedding, RequestKey, Write
 
 
 class ListOrder(enum.Enum):
@@ -49,6 +49,15 @@ class ExportedMemory:
 
     record: MemoryRecord
     versions: Sequence[MemoryVersion] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A memory whose text a model has not embedded."""
+
+    scope: Scope
+    commit_seq: int
+    text: str
 
 
 class Snapshot(Protocol):
@@ -279,6 +288,17 @@ class MemoryStore(Protocol):
 
     def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
         """Yield everything live that was written after a commit, in batches by commit; what the index is made from."""
+        ...
+
+    def scan_beside(self) -> AsyncIterator[Sequence[tuple[Scope, NewEmbedding]]]:
+        """Yield every embedding that is kept beside the present one of a live memory, in batches."""
+        ...
+
+    async def lacking(self, model: str, after: int, limit: int) -> list[Lacking]:
+        """Return up to `limit` memories without an embedding of a model, by commit, after a commit.
+
+        Those with an embedding of their caller's are left out, and those without any text.
+        """
         ...
 
     async def check(self) -> None:

@@ -152,6 +152,34 @@ class EraseWrite:
     now_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReembedWrite:
+    """Gives memories an embedding of a model; those that were overwritten since, and callers' own, are left out.
+
+    No reader of memories can tell: version and commit stay. The receipt's version counts what was asked.
+
+    Attributes:
+        model: Who made them.
+        embeddings: By scope and commit, little-endian float32 of unit length; empty: the model has none for the text.
+        is_beside: Kept beside the present embedding until a `PromoteWrite`, instead of in its place.
+    """
+
+    model: str
+    embeddings: Mapping[tuple[Scope, int], bytes]
+    is_beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteWrite:
+    """Puts up to `limit` embeddings of a model that are kept beside in the place of the present ones.
+
+    Drops those of other models that are kept beside. The receipt's version counts both.
+    """
+
+    model: str
+    limit: int
+
+
 ScopedWrite = (
     StoreWrite
     | DeleteWrite
@@ -163,18 +191,35 @@ ScopedWrite = (
 )
 """Writes that a caller asks of one namespace."""
 
-Write = ScopedWrite | ExpireWrite | AccessWrite | SweepWrite | EraseWrite
+Write = (
+    ScopedWrite | ExpireWrite | AccessWrite | SweepWrite | EraseWrite | ReembedWrite | PromoteWrite
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEmbedding:
+    """What the index is told of a memory's new embedding; the memory is the same."""
+
+    seq: int
+    model: str
+    vector: bytes
+    is_beside: bool
+    """Whether the present embedding stays, and this one is found beside it by its model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one commit changed for the index: a record that is new, records that are gone, a namespace that is gone."""
+    """What one commit changed for the index: a record that is new, records that are gone, a namespace that is gone.
+
+    `embedded` holds new embeddings of records that stay.
+    """
 
     scope: Scope
     commit_seq: int
     added: MemoryRecord | None = None
     removed_seqs: tuple[int, ...] = ()
     drops_namespace: bool = False
+    embedded: tuple[NewEmbedding, ...] = ()
 
 
 CommitListener = Callable[[Sequence[Change]], None]

@@ -10,7 +10,6 @@ from memory_server.ports import Vector
 from memory_server.usecases.engine import Engine
 from soma_common.errors import Unavailable
 
-
 SAME_LENGTH = 1e-6
 """Deviation from unit length that rounding to float32 explains."""
 
@@ -40,16 +39,17 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
     A dead embedder never blocks a write: the memory is found by its words until it is embedded.
     """
     found = [Embedding(CALLER_MODEL, unit(one.given)) if one.given else NONE for one in wanted]
+    embedder = engine.embedder
     places = [place for place, one in enumerate(wanted) if not one.given and one.text]
     if not places:
         return found
     try:
-        vectors = await engine.embedder.embed([wanted[place].text for place in places])
+        vectors = await embedder.embed([wanted[place].text for place in places])
     except Unavailable:
         return found
     for place, vector in zip(places, vectors, strict=True):
         if vector.any():
-            found[place] = Embedding(engine.embedder.model, vector.astype("<f4").tobytes())
+            found[place] = Embedding(embedder.model, vector.astype("<f4").tobytes())
     return found
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,13 +33,20 @@ class Signal:
         await self._event.wait()
 
 
+@dataclass(slots=True)
+class ChangeOfModel:
+    """The embedder that still serves while another one is to take its place; None: none is."""
+
+    previous: Embedder | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The ports of one server, put together by `bootstrap`."""
 
     store: MemoryStore
     index: SearchIndex
-    embedder: Embedder
+    wanted_embedder: Embedder
     clock: Clock
     randomness: Randomness
     limits: Limits
@@ -46,6 +54,12 @@ class Engine:
     moments: Moments = field(default_factory=Moments)
     accesses: Accesses = field(default_factory=Accesses)
     changed: Signal = field(default_factory=Signal)
+    model_change: ChangeOfModel = field(default_factory=ChangeOfModel)
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder that serves; to be asked once a call, since another may take its place between two awaits."""
+        return self.model_change.previous or self.wanted_embedder
 
     def new_id(self) -> str:
         """Return a new ULID."""
@@ -82,12 +96,15 @@ class Engine:
 Progress = Callable[[int], None]
 
 
-async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -> None:
+async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -> Counter[str]:
     """Fill the index from what it kept and from the store, then keep it up to date; once, before the first call.
 
     Args:
         engine: Its store must not have been written to since it was opened.
         progress: Told how many memories are in.
+
+    Returns:
+        How many embeddings there are of each model, those that are kept beside others not counted.
     """
 
     def tell(changes: Sequence[Change]) -> None:
@@ -102,4 +119,8 @@ async def fill_index(engine: Engine, progress: Progress = lambda _count: None) -
         engine.index.apply([Change(scope, record.commit_seq, record) for scope, record in batch])
         count += len(batch)
         progress(count)
+    models = engine.index.models()
+    async for kept in engine.store.scan_beside():
+        engine.index.apply([Change(scope, new.seq, embedded=(new,)) for scope, new in kept])
     await engine.index.maintain()
+    return models

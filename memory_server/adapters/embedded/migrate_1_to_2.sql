@@ -35,6 +35,12 @@ CREATE TABLE memory_version (
     UNIQUE (namespace_key, id, version)
 ) STRICT;
 
+CREATE TABLE beside_embedding (
+    commit_seq INTEGER PRIMARY KEY REFERENCES memory (commit_seq) ON DELETE CASCADE,
+    embedding BLOB NOT NULL,
+    model TEXT NOT NULL
+) STRICT;
+
 ALTER TABLE link ADD COLUMN update_time_us INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX link_by_commit ON link (commit_seq);
 

@@ -83,6 +83,13 @@ CREATE TABLE memory_version (
     UNIQUE (namespace_key, id, version)
 ) STRICT;
 
+-- Embeddings of a model to come, beside the present ones until all are there.
+CREATE TABLE beside_embedding (
+    commit_seq INTEGER PRIMARY KEY REFERENCES memory (commit_seq) ON DELETE CASCADE,
+    embedding BLOB NOT NULL,
+    model TEXT NOT NULL
+) STRICT;
+
 -- Links name memories by id, so that they survive an overwrite of either end.
 CREATE TABLE link (
     namespace_key INTEGER NOT NULL REFERENCES namespace (key),

@@ -20,6 +20,7 @@ from memory_server.adapters.embedded.writes.erasure import subject_ids
 from memory_server.adapters.embedded.writes.executor import replayed
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
+    CALLER_MODEL,
     LoggedChange,
     MemoryId,
     MemoryLink,
@@ -43,8 +44,10 @@ from memory_server.ports import (
     Clock,
     CommitListener,
     EraseWrite,
+    Lacking,
     ListOrder,
     ListPosition,
+    NewEmbedding,
     RequestKey,
     Write,
 )
@@ -334,6 +337,36 @@ class EmbeddedStore:
                 for row in found
                 if row[-1] in scopes  # else its namespace was dropped, and it waits to be swept
             ]
+
+    async def scan_beside(self) -> AsyncIterator[Sequence[tuple[Scope, NewEmbedding]]]:
+        """See the port."""
+        statement = (
+            "SELECT beside.commit_seq, beside.model, beside.embedding, tenant, name"
+            " FROM beside_embedding AS beside JOIN memory ON memory.commit_seq = beside.commit_seq"
+            " JOIN namespace ON namespace.key = namespace_key"
+            " WHERE beside.commit_seq > ? AND tenant <> '' ORDER BY beside.commit_seq LIMIT ?"
+        )
+        last = 0
+        while found := await self._slowly(statement, [last, SCAN_ROWS]):
+            last = found[-1][0]
+            yield [
+                (Scope(Tenant(tenant), name), NewEmbedding(seq, model, vector, is_beside=True))
+                for seq, model, vector, tenant, name in found
+            ]
+
+    async def lacking(self, model: str, after: int, limit: int) -> list[Lacking]:
+        """See the port."""
+        found = await self._slowly(
+            "SELECT tenant, name, memory.commit_seq, text FROM memory"
+            " JOIN namespace ON namespace.key = namespace_key"
+            " LEFT JOIN beside_embedding AS beside ON beside.commit_seq = memory.commit_seq AND beside.model = ?"
+            " WHERE memory.commit_seq > ? AND embedding_model NOT IN (?, ?) AND text <> '' AND tenant <> ''"
+            " AND beside.commit_seq IS NULL ORDER BY memory.commit_seq LIMIT ?",
+            [model, after, model, CALLER_MODEL, limit],
+        )
+        return [
+            Lacking(Scope(Tenant(tenant), name), seq, text) for tenant, name, seq, text in found
+        ]
 
     async def check(self) -> None:
         """See the port."""

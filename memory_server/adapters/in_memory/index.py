@@ -1,5 +1,6 @@
 """SearchIndex by looking at everything: no structure, no cleverness, always exact."""
 
+import dataclasses
 import itertools
 import math
 import re
@@ -12,7 +13,7 @@ from memory_server.domain import ranking
 from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
 from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
-from memory_server.ports import Allowed, Change, Found, Question, Seqs, Vector
+from memory_server.ports import Allowed, Change, Found, NewEmbedding, Question, Seqs, Vector
 
 
 class InMemoryIndex:
@@ -20,6 +21,7 @@ class InMemoryIndex:
 
     def __init__(self) -> None:
         self._records: dict[Scope, dict[int, MemoryRecord]] = {}
+        self._beside: dict[int, NewEmbedding] = {}
 
     def apply(self, changes: Sequence[Change]) -> None:
         """See the port."""
@@ -30,8 +32,11 @@ class InMemoryIndex:
             records = self._records.setdefault(change.scope, {})
             for seq in change.removed_seqs:
                 del records[seq]
+                self._beside.pop(seq, None)
             if change.added is not None:
                 records[change.commit_seq] = change.added
+            for new in change.embedded:
+                self._embed(records, new)
 
     def search(
         self,
@@ -58,7 +63,7 @@ class InMemoryIndex:
         everyone = self._records.get(scope, {}).values()
         candidates = Candidates(
             keyword=np.array([keyword.get(seq, 0.0) for seq in ordered]),
-            cosine=np.array([_cosine(passing[seq], question.vector) for seq in ordered]),
+            cosine=np.array([self._cosine(passing[seq], question.vector) for seq in ordered]),
             event_time_us=np.array([passing[seq].event_time_us for seq in ordered], np.int64),
             importance=np.array([passing[seq].importance for seq in ordered], np.float64),
             scale=scale_of(np.array([record.importance for record in everyone], np.float64)),
@@ -72,7 +77,7 @@ class InMemoryIndex:
         """See the port."""
         passing = self._passing(scope, allowed)
         found: dict[int, list[int]] = {}
-        for seq, (_, step, other) in self._beside(scope):
+        for seq, (_, step, other) in self._along(scope):
             if step == 0 and seq in seqs and other in passing:
                 found.setdefault(seq, []).append(other)
         return found
@@ -103,6 +108,15 @@ class InMemoryIndex:
         made.apply([Change(scope, record.commit_seq, record) for record in records])
         return made
 
+    def models(self) -> Counter[str]:
+        """See the port."""
+        return Counter(
+            record.embedding_model
+            for records in self._records.values()
+            for record in records.values()
+            if record.embedding
+        )
+
     async def load(self, live: Mapping[Scope, Seqs]) -> int:
         """See the port."""
         return 0
@@ -116,6 +130,27 @@ class InMemoryIndex:
 
     async def close(self) -> None:
         """See the port."""
+
+    def _embed(self, records: dict[int, MemoryRecord], new: NewEmbedding) -> None:
+        if new.seq not in records:
+            return
+        if new.is_beside:
+            self._beside[new.seq] = new
+        else:
+            self._beside.pop(new.seq, None)
+            records[new.seq] = dataclasses.replace(
+                records[new.seq], embedding=new.vector, embedding_model=new.model
+            )
+
+    def _cosine(self, record: MemoryRecord, vector: tuple[str, Vector] | None) -> float:
+        if vector is None:
+            return 0.0
+        beside = self._beside.get(record.commit_seq)
+        embeddings = {record.embedding_model: record.embedding}
+        if beside is not None:
+            embeddings[beside.model] = beside.vector
+        found = embeddings.get(vector[0])
+        return float(np.frombuffer(found, "<f4") @ vector[1]) if found else 0.0
 
     def _passing(self, scope: Scope, allowed: Allowed) -> dict[int, MemoryRecord]:
         records = self._records.get(scope, {})
@@ -132,11 +167,11 @@ class InMemoryIndex:
 
     def _find_beside(self, scope: Scope, found: Found) -> None:
         places = {seq: place for place, seq in enumerate(found.seqs.tolist())}
-        for seq, (side, step, other) in self._beside(scope):
+        for seq, (side, step, other) in self._along(scope):
             if seq in places and other in places:
                 found.candidates.beside[places[seq], side, step] = places[other]
 
-    def _beside(self, scope: Scope) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    def _along(self, scope: Scope) -> Iterator[tuple[int, tuple[int, int, int]]]:
         """Yield (commit, (side, step, commit beside it)) along each session, before is side 0."""
         episodes = sorted(
             (ranking.session_of(record.metadata), record.event_time_us, seq)
@@ -178,9 +213,3 @@ class InMemoryIndex:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text.lower())
-
-
-def _cosine(record: MemoryRecord, vector: tuple[str, Vector] | None) -> float:
-    if vector is None or not record.embedding or record.embedding_model != vector[0]:
-        return 0.0
-    return float(np.frombuffer(record.embedding, "<f4") @ vector[1])

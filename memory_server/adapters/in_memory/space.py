@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain.memory import (
+    CALLER_MODEL,
     ChangeType,
     LoggedChange,
     MemoryId,
@@ -15,6 +16,7 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
 from memory_server.domain.refusals import memory_not_found
+from memory_server.ports import NewEmbedding
 
 LinkKey = tuple[MemoryId, MemoryId, str]
 
@@ -32,6 +34,8 @@ class Space:
     linked: dict[LinkKey, tuple[int, int]] = field(default_factory=dict)
     """Commit and time of each link's last write."""
     removals: list[LoggedChange] = field(default_factory=list)
+    beside: dict[int, NewEmbedding] = field(default_factory=dict)
+    """Embeddings of a model to come, by commit; those of memories that are gone mean nothing."""
     commit_seq: int = 0
 
     @property
@@ -123,6 +127,36 @@ class Space:
         """Return the least important memories, of equals the oldest first."""
         others = [record for record in self.memories.values() if record.id != spared]
         return sorted(others, key=lambda record: (record.importance, record.commit_seq))[:count]
+
+    def embed(self, embedding: NewEmbedding) -> bool:
+        """Take an embedding in; return whether its memory is still there and not embedded by its caller."""
+        record = next((r for r in self.memories.values() if r.commit_seq == embedding.seq), None)
+        if record is None or record.embedding_model == CALLER_MODEL:
+            return False
+        if embedding.is_beside:
+            self.beside[embedding.seq] = embedding
+        else:
+            self.beside.pop(embedding.seq, None)
+            self.memories[record.id] = dataclasses.replace(
+                record, embedding=embedding.vector, embedding_model=embedding.model
+            )
+        return True
+
+    def live_beside(self) -> list[NewEmbedding]:
+        """Return what is kept beside the embeddings of memories that are still there."""
+        live = {record.commit_seq for record in self.memories.values()}
+        return [kept for seq, kept in sorted(self.beside.items()) if seq in live]
+
+    def lacking(self, model: str) -> list[MemoryRecord]:
+        """Return the memories with a text that a model has not embedded."""
+        done = {kept.seq for kept in self.live_beside() if kept.model == model}
+        return [
+            record
+            for record in self.memories.values()
+            if record.text
+            and record.embedding_model not in (model, CALLER_MODEL)
+            and record.commit_seq not in done
+        ]
 
     def count_access(self, memory_id: MemoryId, count: int, last_us: int) -> None:
         """Add to the accesses of a memory; one that is gone is left out."""

@@ -29,7 +29,15 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
 from memory_server.domain.refusals import history_lost, namespace_not_found, version_not_found
-from memory_server.ports import CommitListener, ListOrder, ListPosition, RequestKey, Write
+from memory_server.ports import (
+    CommitListener,
+    Lacking,
+    ListOrder,
+    ListPosition,
+    NewEmbedding,
+    RequestKey,
+    Write,
+)
 from soma_common.errors import InvalidInput
 
 _EMPTY = Space()
@@ -240,6 +248,24 @@ class InMemoryStore:
         ]
         if everything:
             yield sorted(everything, key=lambda entry: entry[1].commit_seq)
+
+    async def scan_beside(self) -> AsyncIterator[Sequence[tuple[Scope, NewEmbedding]]]:
+        """See the port."""
+        everything = [
+            (scope, kept) for scope, space in self._spaces.items() for kept in space.live_beside()
+        ]
+        if everything:
+            yield everything
+
+    async def lacking(self, model: str, after: int, limit: int) -> list[Lacking]:
+        """See the port."""
+        found = [
+            Lacking(scope, record.commit_seq, record.text)
+            for scope, space in self._spaces.items()
+            for record in space.lacking(model)
+            if record.commit_seq > after
+        ]
+        return sorted(found, key=lambda one: one.commit_seq)[:limit]
 
     async def check(self) -> None:
         """See the port."""

@@ -37,7 +37,10 @@ from memory_server.ports import (
     EraseWrite,
     ExpireWrite,
     LinkWrite,
+    NewEmbedding,
     PolicyWrite,
+    PromoteWrite,
+    ReembedWrite,
     RequestKey,
     StoreWrite,
     SweepWrite,
@@ -48,6 +51,9 @@ from soma_common.errors import SomaError
 
 Outcome = Receipt | Exception
 NO_MEMORY = MemoryId("")
+
+UpkeepWrite = ExpireWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
+"""Writes that no caller asks for."""
 
 
 class Writer:
@@ -63,6 +69,8 @@ class Writer:
     def carry_out(self, write: Write) -> Outcome:
         """Carry out one write, or say why not."""
         try:
+            if isinstance(write, UpkeepWrite):
+                return self._execute_upkeep(write)
             if not isinstance(write, StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite):
                 return self._execute_other(write)
             known = self.replayed(write.scope.tenant, write.request) if write.request else None
@@ -101,18 +109,7 @@ class Writer:
             case _ as never:
                 assert_never(never)
 
-    def _execute_other(
-        self,
-        write: (
-            ExpireWrite
-            | AccessWrite
-            | SweepWrite
-            | EraseWrite
-            | CreateNamespaceWrite
-            | PolicyWrite
-            | DropNamespaceWrite
-        ),
-    ) -> Receipt:
+    def _execute_upkeep(self, write: UpkeepWrite) -> Receipt:
         match write:
             case ExpireWrite():
                 return self._expire(write)
@@ -123,6 +120,17 @@ class Writer:
                 return self._counted(0)
             case SweepWrite():
                 return self._counted(0)  # a dropped namespace leaves nothing behind
+            case ReembedWrite():
+                return self._reembed(write)
+            case PromoteWrite():
+                return self._promote(write)
+            case _ as never:
+                assert_never(never)
+
+    def _execute_other(
+        self, write: EraseWrite | CreateNamespaceWrite | PolicyWrite | DropNamespaceWrite
+    ) -> Receipt:
+        match write:
             case EraseWrite():
                 return self._erase(write)
             case CreateNamespaceWrite():
@@ -133,6 +141,25 @@ class Writer:
                 return self._drop(write)
             case _ as never:
                 assert_never(never)
+
+    def _reembed(self, write: ReembedWrite) -> Receipt:
+        for (scope, seq), vector in write.embeddings.items():
+            space = self.spaces.get(scope)
+            embedding = NewEmbedding(seq, write.model, vector, write.is_beside)
+            if space is not None and space.embed(embedding):
+                self.listener([Change(scope, seq, embedded=(embedding,))])
+        return Receipt("", NO_MEMORY, self.commit_seq, version=len(write.embeddings))
+
+    def _promote(self, write: PromoteWrite) -> Receipt:
+        count = 0
+        for scope, space in self.spaces.items():
+            for seq, kept in list(space.beside.items())[: write.limit - count]:
+                count += 1
+                promoted = dataclasses.replace(kept, is_beside=False)
+                if kept.model == write.model and space.embed(promoted):
+                    self.listener([Change(scope, seq, embedded=(promoted,))])
+                space.beside.pop(seq, None)
+        return Receipt("", NO_MEMORY, self.commit_seq, version=count)
 
     def _store(self, write: StoreWrite) -> Receipt:
         space = self.spaces.get(write.scope, Space(create_time_us=write.now_us))

@@ -26,7 +26,7 @@ from memory_server.adapters.openai.api import (
 from memory_server.adapters.openai.breaker import Breaker
 from memory_server.adapters.openai.cache import EmbeddingCache, Key, key_of
 from memory_server.ports import Vector, Vectors
-from soma_common.errors import Unavailable
+from soma_common.errors import TextRefused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class OpenAIEmbedder:
         self._leaving: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.dimensions = api.dimensions
-        self.model = _model_name(api, options)
+        self.model = model_name(api, options)
 
     @property
     def is_open(self) -> bool:
@@ -215,7 +215,7 @@ class OpenAIEmbedder:
     async def _halve(self, batch: Sequence[_Wanted], error: InputRefused) -> None:
         if len(batch) == 1:
             message = "the embedder does not take this text"
-            raise Unavailable(message, dependency="embedder", **error.facts) from error
+            raise TextRefused(message, dependency="embedder", **error.facts) from error
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             try:
@@ -241,7 +241,7 @@ class OpenAIEmbedder:
                 wanted.future.set_exception(error)
 
 
-def _model_name(api: ApiOptions, options: EmbedderOptions) -> str:
+def model_name(api: ApiOptions, options: EmbedderOptions) -> str:
     """Return the name of the vectors' space: another model, dimension or prefix makes vectors that do not compare."""
     name = f"{api.model}-{api.dimensions}"
     if options.document_prefix or options.query_prefix:

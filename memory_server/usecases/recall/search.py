@@ -72,14 +72,15 @@ async def _asked(
     words = None if mode is RecallMode.VECTOR else text
     if mode is RecallMode.KEYWORD:
         return Question(words), ()
-    if engine.embedder.model == "none":
+    embedder = engine.embedder
+    if embedder.model == "none":
         return Question(words), ("vector",)
     try:
-        embedded = (await engine.embedder.embed([text]))[0]
+        embedded = (await embedder.embed([text], for_query=True))[0]
     except Unavailable:
         return Question(words), ("vector",)
     # A query of unknown words only has no direction: the vector leg has nothing to say about it.
-    vector = (engine.embedder.model, embedded) if embedded.any() else None
+    vector = (embedder.model, embedded) if embedded.any() else None
     return Question(words, vector), ()
 
 

@@ -22,6 +22,7 @@ ERRORS: list[SomaError] = [
     errors.HistoryLost("too old"),
     errors.StorageFull("full"),
     errors.Unavailable("away"),
+    errors.TextRefused("too long"),
     errors.StoreBroken("stuck", cause="OSError"),
     errors.DeadlineExceeded("late"),
     errors.CorruptData("damaged"),

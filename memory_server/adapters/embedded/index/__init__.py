@@ -6,6 +6,7 @@ the copy on disk) runs in a thread on what is not written any more. See `ports.S
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -61,7 +62,8 @@ class EmbeddedIndex:
             if partition is None:
                 partition = self._partitions[change.scope] = Partition(self._words)
             _apply(partition, change)
-            if any(seq <= self._kept_seq for seq in change.removed_seqs):
+            touched = (*change.removed_seqs, *(new.seq for new in change.embedded))
+            if any(seq <= self._kept_seq for seq in touched):
                 self._drop_kept()
             if change.added is not None:
                 self._came += 1
@@ -142,6 +144,13 @@ class EmbeddedIndex:
         """Return how many memories there are."""
         return sum(each.count - each.dead_count for each in self._partitions.values())
 
+    def models(self) -> Counter[str]:
+        """See the port."""
+        found: Counter[str] = Counter()
+        for partition in self._partitions.values():
+            found += partition.models()
+        return found
+
     async def load(self, live: Mapping[Scope, Seqs]) -> int:
         """See the port."""
         snapshot = await asyncio.to_thread(self._kept.read) if self._kept else None
@@ -211,6 +220,8 @@ def _apply(partition: Partition, change: Change) -> None:
         partition.remove(seq)
     if change.added is not None:
         partition.add(change.added)
+    for new in change.embedded:
+        partition.embed(new)
 
 
 def _thawed(

@@ -37,6 +37,7 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
         "sessions": list(partition.sessions),
         "surfaces": dict(partition.keywords.surfaces),
     }
+    beside = dict(partition.beside)
     lengths = partition.keywords.lengths.view
 
     def work() -> Arrays:
@@ -56,6 +57,9 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
         made |= {f"words/{name}": value for name, value in postings.arrays().items()}
         made |= partition.metadata.arrays(new_slots)
         made |= partition.coordinates.arrays(new_slots)
+        texts["beside"] = [
+            (int(new_slots[slot]), models) for slot, models in beside.items() if is_live[slot]
+        ]
         made["texts"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
         return made
 
@@ -100,6 +104,7 @@ def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> P
     partition.columns = columns
     for number, model in enumerate(texts["models"]):
         partition.vectors[model] = _thaw_vectors(arrays, number)
+    partition.beside = {slot: tuple(models) for slot, models in texts["beside"]}
     partition.sessions = {name: number for number, name in enumerate(texts["sessions"], 1)}
     parts = {name[6:]: value for name, value in arrays.items() if name.startswith("words/")}
     postings = Postings.loaded(parts)

@@ -5,6 +5,7 @@ score and a neighbour are a few array operations. Slots come in the order of the
 empty until the partition is compacted.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
 from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
-from memory_server.ports import Allowed, Found, Question, Seqs, Vector, WordVectors
+from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Vector, WordVectors
 
 EPISODIC = int(MemoryKind.EPISODIC)
 """As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
@@ -59,6 +60,8 @@ class Partition:
         self.columns = Columns()
         self.keywords = KeywordIndex(words)
         self.vectors: dict[str, VectorRows] = {}
+        self.beside: dict[int, tuple[str, ...]] = {}
+        """The models, by slot, of embeddings that are kept beside the present one."""
         self.metadata = MetadataIndex()
         self.coordinates = Coordinates()
         self.sessions: dict[str, int] = {}
@@ -124,6 +127,31 @@ class Partition:
                 columns.before.view[after] = before
             time_us = int(columns.event_time_us.view[slot])
             self._timeline.remove(int(columns.session.view[slot]), time_us, slot)
+
+    def embed(self, new: NewEmbedding) -> None:
+        """Take a new embedding of a memory in; a memory that is gone has none."""
+        slots = self.slots_of(np.array([new.seq]))
+        if not len(slots):
+            return
+        slot = int(slots[0])
+        for model in list(self.vectors) if not new.is_beside else list(self.beside.pop(slot, ())):
+            self.vectors[model].drop(slot)
+        self.beside.pop(slot, None)
+        if new.vector:
+            self._rows(new.model, new.vector).append(slot, _vector(new.vector))
+            if new.is_beside:
+                self.beside[slot] = (new.model,)
+
+    def models(self) -> Counter[str]:
+        """Return how many live memories have an embedding of each model as their present one."""
+        live = np.flatnonzero(self.columns.is_live.view)
+        found = {
+            model: int((rows.rows_of(live) >= 0).sum()) for model, rows in self.vectors.items()
+        }
+        for slot, models in self.beside.items():
+            for model in models:
+                found[model] -= int(self.columns.is_live.view[slot])
+        return Counter({model: count for model, count in found.items() if count})
 
     def search(
         self, question: Question, allowed: Allowed, limit: int, *, with_beside: bool

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import Done
+from memory_server.adapters.embedded.writes.embeddings import EmbeddingWrites
 from memory_server.adapters.embedded.writes.erasure import Erasure
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.links import LinkWrites
@@ -21,6 +22,8 @@ from memory_server.ports import (
     ExpireWrite,
     LinkWrite,
     PolicyWrite,
+    PromoteWrite,
+    ReembedWrite,
     RequestKey,
     StoreWrite,
     SweepWrite,
@@ -30,6 +33,9 @@ from memory_server.ports import (
 
 RequestedWrite = StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
 """Writes that may carry a request id."""
+
+UpkeepWrite = ExpireWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
+"""Writes that no caller asks for."""
 
 MAX_REMOVALS = 200_000
 """Removals that are kept for watchers who come back; some 20 MB."""
@@ -65,6 +71,7 @@ class WriteExecutor:
         self._history = History(connection)
         self._memories = MemoryWrites(connection, self._namespaces, self._history)
         self._links = LinkWrites(connection, self._namespaces, self._memories, self._history)
+        self._embeddings = EmbeddingWrites(connection)
         self._erasure = Erasure(connection, self._namespaces, self._memories, self._history)
 
     def execute(self, write: Write, commit_seq: int) -> Done:
@@ -74,6 +81,8 @@ class WriteExecutor:
             NotFound, AlreadyExists, Conflict, RequestIdReused, QuotaExceeded: Nothing was changed.
             sqlite3.Error: The transaction is to be rolled back.
         """
+        if isinstance(write, UpkeepWrite):
+            return self._execute_upkeep(write, commit_seq)
         if not isinstance(write, RequestedWrite):
             return self._execute_other(write, commit_seq)
         known = replayed(self._connection, write.scope.tenant, write.request)
@@ -114,19 +123,7 @@ class WriteExecutor:
             case _ as never:
                 assert_never(never)
 
-    def _execute_other(
-        self,
-        write: (
-            ExpireWrite
-            | AccessWrite
-            | SweepWrite
-            | EraseWrite
-            | CreateNamespaceWrite
-            | PolicyWrite
-            | DropNamespaceWrite
-        ),
-        commit_seq: int,
-    ) -> Done:
+    def _execute_upkeep(self, write: UpkeepWrite, commit_seq: int) -> Done:
         match write:
             case ExpireWrite():
                 return self._memories.expire(write, commit_seq)
@@ -134,6 +131,19 @@ class WriteExecutor:
                 return self._memories.count_accesses(write, commit_seq)
             case SweepWrite():
                 return self._memories.sweep(write, commit_seq)
+            case ReembedWrite():
+                return self._embeddings.reembed(write, commit_seq)
+            case PromoteWrite():
+                return self._embeddings.promote(write, commit_seq)
+            case _ as never:
+                assert_never(never)
+
+    def _execute_other(
+        self,
+        write: EraseWrite | CreateNamespaceWrite | PolicyWrite | DropNamespaceWrite,
+        commit_seq: int,
+    ) -> Done:
+        match write:
             case EraseWrite():
                 return self._erasure.erase(write, commit_seq)
             case CreateNamespaceWrite():
