@@ -11,11 +11,14 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from somamemory import calls, channel
+from somamemory import channel
 from somamemory.access import Access, Token
-from somamemory.calls import Call, Method
+from somamemory.calls import admin, lifecycle, links, memories, namespaces, recalls
+from somamemory.calls.base import Call, Download, Exchange, Method
+from somamemory.errors import SomaMemoryError
 from somamemory.model import Page
 from somamemory.status import error_of_call
+from somamemory.unanswered import Unanswered
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +39,26 @@ def _paged(
     def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         call = build(*args, **kwargs)
         return self.iterate(call)
+
+    return method
+
+
+def _downloaded(
+    build: Callable[P, Download[T]],
+) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
+    @channel.documented_as(build)
+    def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self.download(build(*args, **kwargs))
+
+    return method
+
+
+def _exchanged(
+    build: Callable[P, Exchange[T]],
+) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
+    @channel.documented_as(build)
+    def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return self.exchange(build(*args, **kwargs))
 
     return method
 
@@ -78,18 +101,45 @@ class MemoryClient:
             else grpc.insecure_channel(self.address, options)
         )
 
-    store = _unary(calls.store)
-    store_batch = _unary(calls.store_batch)
-    get = _unary(calls.get)
-    delete = _unary(calls.delete)
-    list_memories = _paged(calls.list_memories)
-    recall = _unary(calls.recall)
-    link = _unary(calls.link)
-    neighbors = _unary(calls.neighbors)
-    stats = _unary(calls.stats)
-    list_namespaces = _paged(calls.list_namespaces)
-    server_info = _unary(calls.server_info)
-    is_serving = _unary(calls.is_serving)
+    store = _unary(memories.store)
+    store_batch = _unary(memories.store_batch)
+    store_stream = _exchanged(memories.store_stream)
+    update = _unary(memories.update)
+    get = _unary(memories.get)
+    batch_get = _unary(memories.batch_get)
+    delete = _unary(memories.delete)
+    delete_batch = _unary(memories.delete_batch)
+    purge = _unary(memories.purge)
+    list_memories = _paged(memories.list_memories)
+    list_versions = _paged(memories.list_versions)
+    restore_version = _unary(memories.restore_version)
+    watch = _downloaded(memories.watch)
+    recall = _unary(recalls.recall)
+    recall_batch = _unary(recalls.recall_batch)
+    recall_stream = _exchanged(recalls.recall_stream)
+    range_search = _paged(recalls.range_search)
+    link = _unary(links.link)
+    unlink = _unary(links.unlink)
+    neighbors = _unary(links.neighbors)
+    find_path = _unary(links.find_path)
+    create_namespace = _unary(namespaces.create_namespace)
+    get_namespace = _unary(namespaces.get_namespace)
+    update_namespace = _unary(namespaces.update_namespace)
+    delete_namespace = _unary(namespaces.delete_namespace)
+    stats = _unary(namespaces.stats)
+    list_namespaces = _paged(namespaces.list_namespaces)
+    export_memories = _downloaded(lifecycle.export_memories)
+    import_memories = _exchanged(lifecycle.import_memories)
+    share = _unary(lifecycle.share)
+    consolidate = _unary(lifecycle.consolidate)
+    undo_consolidation = _unary(lifecycle.undo_consolidation)
+    reflect = _unary(lifecycle.reflect)
+    report_outcome = _unary(lifecycle.report_outcome)
+    erase_subject = _unary(lifecycle.erase_subject)
+    verify_erasure = _unary(lifecycle.verify_erasure)
+    server_info = _unary(admin.server_info)
+    backup = _downloaded(admin.backup)
+    is_serving = _unary(admin.is_serving)
 
     def with_timeout(self, timeout_s: float) -> Self:
         """Return a client over the same connection whose calls may take another time."""
@@ -124,8 +174,7 @@ class MemoryClient:
                     self._callable(call.method)(call.request, timeout=left_s, metadata=metadata)
                 )
             except grpc.RpcError as failure:
-                trailing = [(each.key, each.value) for each in failure.trailing_metadata() or ()]
-                error = error_of_call(failure.code(), failure.details() or "", trailing)
+                error = _error(failure)
                 left_s = until - time.monotonic()
                 delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
@@ -142,6 +191,56 @@ class MemoryClient:
                 return
             call = call.page(page.next_token)
 
+    def download(self, call: Download[T]) -> Iterator[T]:
+        """Yield what a server streams; letting the iterator go ends the call."""
+        stream = self._opened("unary_stream", call.method)(
+            call.request, metadata=self._access.metadata()
+        )
+        try:
+            for response in stream:
+                yield from call.read(response)
+        except grpc.RpcError as failure:
+            raise _error(failure) from failure
+        finally:
+            stream.cancel()
+
+    def exchange(self, call: Exchange[T]) -> Iterator[T]:
+        """Send requests as the server takes them, and yield what it answers, in the order of the requests.
+
+        A resumable exchange that breaks is made again, and what was not answered is sent again.
+        """
+        unanswered = Unanswered(call.requests)
+        failures = 0
+        while True:
+            stream = self._opened("stream_stream", call.method)(
+                unanswered.feed(), metadata=self._access.metadata()
+            )
+            try:
+                for response in stream:
+                    failures = 0
+                    unanswered.answered()
+                    yield from call.read(response)
+                return
+            except grpc.RpcError as failure:
+                error = _error(failure)
+                failures += 1
+                delay_s = channel.delay_before_retry(
+                    error, failures, self._timeout_s, random.random()
+                )
+                if delay_s is None or not call.is_resumable:
+                    raise error from failure
+            finally:
+                unanswered.stop()
+                stream.cancel()
+            time.sleep(delay_s)
+
+    def _opened(self, kind: str, method: Method[Any, Any]) -> Any:
+        return getattr(self._channel, kind)(
+            method.path,
+            request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+
     def _callable(self, method: Method[Any, Any]) -> Any:
         made = self._callables.get(method.path)
         if made is None:
@@ -151,3 +250,8 @@ class MemoryClient:
                 response_deserializer=method.response.FromString,
             )
         return made
+
+
+def _error(failure: grpc.RpcError) -> SomaMemoryError:
+    trailing = [(each.key, each.value) for each in failure.trailing_metadata() or ()]
+    return error_of_call(failure.code(), failure.details() or "", trailing)

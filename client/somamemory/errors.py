@@ -123,6 +123,14 @@ class Overloaded(SomaMemoryError):
     """More was asked than the server does now; nothing was done. Wait `retry_after_s`."""
 
 
+class QuotaExceeded(SomaMemoryError):
+    """The caller has no more of what it was granted; `details.quota` names it. Nothing was written."""
+
+
+class HistoryLost(SomaMemoryError):
+    """What happened since the resume token is no longer kept; read everything anew, and watch from there."""
+
+
 class StorageFull(SomaMemoryError):
     """The server has no room for the write; nothing was done."""
 

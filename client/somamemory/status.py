@@ -31,6 +31,8 @@ _BY_CODE: dict[int, type[SomaMemoryError]] = {
 _BY_REASON: dict[str, type[SomaMemoryError]] = {
     "REQUEST_ID_REUSED": errors.RequestIdReused,
     "STORAGE_FULL": errors.StorageFull,
+    "QUOTA_EXCEEDED": errors.QuotaExceeded,
+    "HISTORY_LOST": errors.HistoryLost,
 }
 """Reasons that share a code with another error and need something else to be done."""
 

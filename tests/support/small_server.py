@@ -112,15 +112,15 @@ def overloaded(retry_after_s: float) -> Refusal:
 
 
 class _Servicer:
-    """The RPCs; every public name is one."""
+    """The RPCs; every public name is one. Those that it lacks are UNIMPLEMENTED."""
 
     def __init__(self, state: SmallServer) -> None:
         self._state = state
 
     def __getattribute__(self, name: str) -> Any:
-        found = object.__getattribute__(self, name)
         if name.startswith("_"):
-            return found
+            return object.__getattribute__(self, name)
+        found = vars(_Servicer)[name].__get__(self) if name in vars(_Servicer) else _missing
         state = object.__getattribute__(self, "_state")
 
         def answer(request: Message, context: grpc.ServicerContext) -> Any:
@@ -295,6 +295,10 @@ class _Servicer:
             durability=memory_pb2.DURABILITY_FSYNCED,
             index_state=state,
         )
+
+
+def _missing(_request: Message) -> NoReturn:
+    raise Refusal(code_pb2.UNIMPLEMENTED, "the small server lacks this call")
 
 
 def _kept(

@@ -13,6 +13,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from soma.memory.v1 import (
     admin_service_pb2,
+    lifecycle_service_pb2,
     link_service_pb2,
     memory_pb2,
     memory_service_pb2,
@@ -37,6 +38,7 @@ FILES: list[FileDescriptor] = [
     module.DESCRIPTOR
     for module in (
         admin_service_pb2,
+        lifecycle_service_pb2,
         link_service_pb2,
         memory_service_pb2,
         namespace_service_pb2,
@@ -59,11 +61,20 @@ def test_every_rpc_of_the_protos_is_described_once_with_its_own_messages() -> No
 
 def test_both_clients_have_the_same_methods_with_the_same_signatures() -> None:
     """What one client can do, the other can do by the same name and parameters."""
+    modules = (
+        calls.admin,
+        calls.lifecycle,
+        calls.links,
+        calls.memories,
+        calls.namespaces,
+        calls.recalls,
+    )
     builders: list[Callable[..., Any]] = [
-        calls.store, calls.store_batch, calls.get, calls.delete, calls.list_memories, calls.recall,
-        calls.link, calls.neighbors, calls.stats, calls.list_namespaces, calls.server_info,
-        calls.is_serving,
-    ]  # fmt: skip
+        made
+        for module in modules
+        for name, made in vars(module).items()
+        if inspect.isfunction(made) and made.__module__ == module.__name__ and name[0] != "_"
+    ]
     assert len(builders) == len(calls.METHODS)
 
     for build in builders:

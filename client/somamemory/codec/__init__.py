@@ -1,0 +1,93 @@
+"""Between the client's values and the messages of `soma.memory.v1`; pure, both ways."""
+
+from somamemory.codec.filters import (
+    filter_of,
+)
+from somamemory.codec.lifecycle import (
+    conflict_number,
+    consolidation,
+    correction,
+    erasure_message,
+    erasure_receipt,
+    exported,
+    import_progress,
+    moved_message,
+    share_progress,
+    subject,
+)
+from somamemory.codec.memories import (
+    change,
+    draft,
+    durability,
+    link,
+    link_message,
+    memory,
+    neighborhood,
+    path,
+    receipt,
+    version,
+)
+from somamemory.codec.recalls import (
+    field_match,
+    recalled,
+)
+from somamemory.codec.server import (
+    namespace,
+    policy_message,
+    server_info,
+    stats,
+)
+from somamemory.codec.values import (
+    coordinate,
+    embedding_bytes,
+    enum_member,
+    enum_number,
+    metadata,
+    metadata_value,
+    moment,
+    payload_json,
+    reference,
+    scalars,
+    timestamp,
+)
+
+__all__ = [
+    "change",
+    "conflict_number",
+    "consolidation",
+    "coordinate",
+    "correction",
+    "draft",
+    "durability",
+    "embedding_bytes",
+    "enum_member",
+    "enum_number",
+    "erasure_message",
+    "erasure_receipt",
+    "exported",
+    "field_match",
+    "filter_of",
+    "import_progress",
+    "link",
+    "link_message",
+    "memory",
+    "metadata",
+    "metadata_value",
+    "moment",
+    "moved_message",
+    "namespace",
+    "neighborhood",
+    "path",
+    "payload_json",
+    "policy_message",
+    "recalled",
+    "receipt",
+    "reference",
+    "scalars",
+    "server_info",
+    "share_progress",
+    "stats",
+    "subject",
+    "timestamp",
+    "version",
+]
