@@ -1,36 +1,55 @@
-"""Start the operator: `python -m soma_operator`."""
+"""Start the operator: `soma-operator`, or `python -m soma_operator`; and what else is asked of it."""
 
 import asyncio
 import logging
 import os
 import signal
 import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
 
-from soma_common.errors import InvalidInput
+from soma_common.errors import InvalidInput, SomaError
 from soma_common.json_log import configure_logging
 from soma_common.settings import load_settings
 from soma_operator import __version__
 from soma_operator.adapters.access import Access, find_access
 from soma_operator.bootstrap import Process, run_operator, utc_now
 from soma_operator.handlers import Informers
+from soma_operator.plan_command import FAILED, add_plan, run_plan
 from soma_operator.settings import OperatorSettings
 
 _log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Run the operator; return the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; return the exit code."""
+    parser = ArgumentParser("soma-operator", description="Runs SomaMemories on Kubernetes.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_plan(
+        commands.add_parser("plan", help="print what a reconcile would change, and change nothing")
+    )
+    given = parser.parse_args(arguments)
     try:
         settings = load_settings(OperatorSettings)
-        configure_logging(settings, version=__version__)
-        # kopf tells each watch event; its warnings are what matters.
-        logging.getLogger("kopf").setLevel(logging.WARNING)
-        access = find_access(settings.kubeconfig, os.environ)
+        if given.command == "plan":
+            return asyncio.run(run_plan(given, settings))
+        return _operate(settings)
     except InvalidInput as error:
         bad = [f"{one.field}: {one.description}" for one in error.violations]
         facts = [f"{name}={value}" for name, value in error.facts.items()]
         sys.stderr.write("; ".join([error.message, *bad, *facts]) + "\n")
-        return 2
+        return FAILED
+    except SomaError as error:
+        facts = [f"{name}={value}" for name, value in error.facts.items()]
+        sys.stderr.write("; ".join([error.message, *facts]) + "\n")
+        return FAILED
+
+
+def _operate(settings: OperatorSettings) -> int:
+    configure_logging(settings, version=__version__)
+    # kopf tells each watch event; its warnings are what matters.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    access = find_access(settings.kubeconfig, os.environ)
     try:
         is_wished = asyncio.run(_run(settings, access))
     # The outermost edge: a bug is told in the form of every other line, and the exit code says that it was one.

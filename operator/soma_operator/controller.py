@@ -1,6 +1,5 @@
 """The loop around the pure core: observe, decide, apply, publish; one resource at a time per worker."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,16 +16,7 @@ from soma_common.errors import (
 )
 from soma_operator.core.events import Event, Reporter, event_manifest
 from soma_operator.core.kinds import (
-    CHILD_KINDS,
-    CONFIG_MAP,
-    CONTROLLER_REVISION,
-    PERSISTENT_VOLUME_CLAIM,
-    POD,
-    POD_MONITOR,
-    SECRET,
     SOMA_MEMORY,
-    STORAGE_CLASS,
-    Kind,
     Manifest,
     kind_of,
     name_of,
@@ -34,9 +24,8 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
-from soma_operator.core.render.metadata import selector_of
-from soma_operator.core.resolve import Names, secret_names
 from soma_operator.core.status import status_manifest
+from soma_operator.observer import Observer
 from soma_operator.ports import Cluster
 
 _log = logging.getLogger(__name__)
@@ -53,14 +42,6 @@ class Run:
 
     result: Result
     requeue_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Optional:
-    """Live children of optional kinds, and the kinds that the cluster does not know."""
-
-    children: tuple[Manifest, ...]
-    unserved: frozenset[Kind]
 
 
 class Controller:
@@ -84,9 +65,8 @@ class Controller:
         may_write: Callable[[], bool],
     ) -> None:
         self._cluster = cluster
-        self._defaults = defaults
+        self._observer = Observer(cluster, defaults=defaults, now=now)
         self._reporter = reporter
-        self._now = now
         self._may_write = may_write
 
     async def reconcile(self, key: ObjectKey) -> Run:
@@ -95,7 +75,7 @@ class Controller:
         Raises:
             SomaError: The API server did not do its part; to be tried again.
         """
-        observed = await self._observe(key)
+        observed = await self._observer.observe(key)
         if observed is None:
             return Run("gone")
         decision = decide(observed)
@@ -120,69 +100,6 @@ class Controller:
             ]
             for one in found
         }
-
-    async def _observe(self, key: ObjectKey) -> Observed | None:
-        resource = await self._cluster.read(SOMA_MEMORY, key.namespace, key.name)
-        if resource is None:
-            return None
-        names = Names(key.name)
-        reads = [
-            self._cluster.read(kind, key.namespace, _child_name(kind, names))
-            for kind in CHILD_KINDS
-            if kind != CONTROLLER_REVISION
-        ]
-        labels = selector_of(key.name)
-        pods, revisions, optional, missing, *children = await asyncio.gather(
-            self._cluster.find(POD, key.namespace, labels),
-            self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
-            self._optional(resource, key),
-            self._missing_secrets(resource, key),
-            *reads,
-        )
-        assert isinstance(pods, list)
-        assert isinstance(revisions, list)
-        assert isinstance(optional, _Optional)
-        assert isinstance(missing, frozenset)
-        live = (*(one for one in children if isinstance(one, dict)), *revisions, *optional.children)
-        return Observed(
-            resource=resource,
-            children=live,
-            pods=tuple(pods),
-            storage_classes=await self._storage_classes(live),
-            now=self._now(),
-            defaults=self._defaults,
-            unserved=optional.unserved,
-            missing_secrets=missing,
-        )
-
-    async def _missing_secrets(self, resource: Manifest, key: ObjectKey) -> frozenset[str]:
-        names = sorted(secret_names(resource))
-        there = await asyncio.gather(
-            *(self._cluster.exists(SECRET, key.namespace, name) for name in names)
-        )
-        return frozenset(name for name, is_there in zip(names, there, strict=True) if not is_there)
-
-    async def _optional(self, resource: Manifest, key: ObjectKey) -> "_Optional":
-        """Look at children of kinds that the cluster may not know, where they are or were wished for."""
-        told = [one["type"] for one in resource.get("status", {}).get("conditions", [])]
-        wish = resource.get("spec", {}).get("monitoring", {}).get("podMonitor", {})
-        if not wish.get("enabled") and "Monitored" not in told:
-            return _Optional((), frozenset())
-        if not await self._cluster.serves(POD_MONITOR):
-            return _Optional((), frozenset({POD_MONITOR}))
-        live = await self._cluster.read(POD_MONITOR, key.namespace, key.name)
-        return _Optional((live,) if live else (), frozenset())
-
-    async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
-        claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]
-        if claims and all(claim.get("status", {}).get("phase") == "Bound" for claim in claims):
-            return None
-        try:
-            return tuple(await self._cluster.find(STORAGE_CLASS))
-        except PermissionRefused:
-            return (
-                None  # Serving single namespaces only: the diagnosis is poorer, the work the same.
-            )
 
     async def _carry_out(self, decision: Decision, observed: Observed) -> Applied:
         children = {(kind_of(one), name_of(one)): one for one in observed.children}
@@ -261,11 +178,6 @@ def _run(outcome: Outcome, *, writes: int, refusals: tuple[Refusal, ...] = ()) -
         waits.append(FORBIDDEN_RETRY_S)
     is_changed = bool(writes or outcome.status)
     return Run("changed" if is_changed else "unchanged", min(waits) if waits else None)
-
-
-def _child_name(kind: Kind, names: Names) -> str:
-    special = {CONFIG_MAP: names.config_map, PERSISTENT_VOLUME_CLAIM: names.claim}
-    return special.get(kind, names.resource)
 
 
 def fields_of(key: ObjectKey) -> dict[str, str]:

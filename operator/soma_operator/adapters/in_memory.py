@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from soma_common.errors import AlreadyExists, Conflict, InvalidInput, NotFound
+from soma_operator.core.difference import ATOMIC_MAPS, MERGE_KEYS, merge_key
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
-from soma_operator.core.plan import ATOMIC_MAPS, MERGE_KEYS, merge_key
 from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
 
 Path = tuple[Hashable, ...]

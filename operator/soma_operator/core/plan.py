@@ -5,10 +5,9 @@ Rule 2: no write when nothing differs, so that a converged resource costs no wri
 Rule 3: an object that another controller owns is never touched.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from soma_operator.core.difference import covers
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     OPTIONAL_KINDS,
@@ -20,32 +19,8 @@ from soma_operator.core.kinds import (
     name_of,
 )
 from soma_operator.core.observed import Observed, find
-from soma_operator.core.quantity import same_quantity
 from soma_operator.core.render import Prepared
 from soma_operator.core.render.metadata import MANAGED_BY, MANAGED_BY_LABEL
-
-MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "containers": ("name",),
-    "env": ("name",),
-    "envFrom": (),
-    "imagePullSecrets": ("name",),
-    "ownerReferences": ("uid",),
-    "ports": ("containerPort", "port", "protocol"),
-    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-    "volumeMounts": ("mountPath",),
-    "volumes": ("name",),
-}
-"""Lists of objects that several writers share, with what tells their items apart, as in the API's own schema.
-
-An empty tuple, and every list not named here: the list belongs to one writer as a whole.
-"""
-
-ATOMIC_MAPS = frozenset({"selector", "matchLabels"})
-"""Maps that belong to one writer as a whole: one more label in a selector is another selector."""
-
-
-OURS_ALONE = frozenset({"ingress", "egress"})
-"""Fields in which every list belongs to one writer: nobody may add a port to a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,45 +167,3 @@ def _unwished(prepared: Prepared, observed: Observed) -> list[Manifest]:
 
 
 _ORDER = (*CHILD_KINDS, *OPTIONAL_KINDS)
-
-
-def covers(live: Any, wished: Any, field: str = "", *, is_ours: bool = False) -> bool:
-    """Return whether a live value holds everything that is wished for in it.
-
-    Args:
-        live: What is there.
-        wished: What is to be there.
-        field: Name of the field that holds the values.
-        is_ours: Whether no other writer has a part in lists below.
-    """
-    is_ours = is_ours or field in OURS_ALONE
-    if isinstance(wished, dict):
-        return isinstance(live, dict) and _covers_map(live, wished, field, is_ours=is_ours)
-    if isinstance(wished, list):
-        return isinstance(live, list) and _covers_list(live, wished, field, is_ours=is_ours)
-    return bool(live == wished)
-
-
-def _covers_map(live: Manifest, wished: Manifest, field: str, *, is_ours: bool) -> bool:
-    if field in ATOMIC_MAPS and not (set(wished) >= set(live)):
-        return False
-    if field in ("requests", "limits"):
-        return all(name in live and same_quantity(live[name], wished[name]) for name in wished)
-    return all(
-        name in live and covers(live[name], wished[name], name, is_ours=is_ours) for name in wished
-    )
-
-
-def _covers_list(live: list[Any], wished: list[Any], field: str, *, is_ours: bool) -> bool:
-    keys = () if is_ours else MERGE_KEYS.get(field, ())
-    if not keys:
-        return len(live) == len(wished) and all(
-            covers(one, other, is_ours=is_ours) for one, other in zip(live, wished, strict=True)
-        )
-    by_key = {merge_key(item, keys): item for item in live}
-    return all(covers(by_key.get(merge_key(item, keys)), item) for item in wished)
-
-
-def merge_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
-    """Return what tells an item of a shared list apart."""
-    return tuple(item.get(key) for key in keys)

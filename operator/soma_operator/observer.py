@@ -1,0 +1,132 @@
+"""Reads everything that a decision about one SomaMemory looks at."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from soma_common.errors import PermissionRefused
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    POD_MONITOR,
+    SECRET,
+    SOMA_MEMORY,
+    STORAGE_CLASS,
+    Kind,
+    Manifest,
+    kind_of,
+    name_of,
+)
+from soma_operator.core.observed import Defaults, ObjectKey, Observed
+from soma_operator.core.render.metadata import selector_of
+from soma_operator.core.resolve import Names, secret_names
+from soma_operator.ports import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class _Optional:
+    """Live children of optional kinds, and the kinds that the cluster does not know."""
+
+    children: tuple[Manifest, ...]
+    unserved: frozenset[Kind]
+
+
+class Observer:
+    """Takes pictures of SomaMemories.
+
+    Args:
+        cluster: The objects.
+        defaults: What the release decides.
+        now: Wall time.
+    """
+
+    def __init__(
+        self, cluster: Cluster, *, defaults: Defaults, now: Callable[[], datetime]
+    ) -> None:
+        self._cluster = cluster
+        self._defaults = defaults
+        self._now = now
+
+    async def observe(self, key: ObjectKey) -> Observed | None:
+        """Return what there is; None when there is no such resource.
+
+        Raises:
+            SomaError: The API server did not do its part.
+        """
+        resource = await self._cluster.read(SOMA_MEMORY, key.namespace, key.name)
+        return None if resource is None else await self.look_around(resource)
+
+    async def look_around(self, resource: Manifest) -> Observed:
+        """Return a picture of a resource as it is given, with what there is of its children.
+
+        Raises:
+            SomaError: The API server did not do its part.
+        """
+        key = ObjectKey(resource["metadata"]["namespace"], name_of(resource))
+        names = Names(key.name)
+        reads = [
+            self._cluster.read(kind, key.namespace, _child_name(kind, names))
+            for kind in CHILD_KINDS
+            if kind != CONTROLLER_REVISION
+        ]
+        labels = selector_of(key.name)
+        pods, revisions, optional, missing, *children = await asyncio.gather(
+            self._cluster.find(POD, key.namespace, labels),
+            self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
+            self._optional(resource, key),
+            self._missing_secrets(resource, key),
+            *reads,
+        )
+        assert isinstance(pods, list)
+        assert isinstance(revisions, list)
+        assert isinstance(optional, _Optional)
+        assert isinstance(missing, frozenset)
+        live = (*(one for one in children if isinstance(one, dict)), *revisions, *optional.children)
+        return Observed(
+            resource=resource,
+            children=live,
+            pods=tuple(pods),
+            storage_classes=await self._storage_classes(live),
+            now=self._now(),
+            defaults=self._defaults,
+            unserved=optional.unserved,
+            missing_secrets=missing,
+        )
+
+    async def _missing_secrets(self, resource: Manifest, key: ObjectKey) -> frozenset[str]:
+        names = sorted(secret_names(resource))
+        there = await asyncio.gather(
+            *(self._cluster.exists(SECRET, key.namespace, name) for name in names)
+        )
+        return frozenset(name for name, is_there in zip(names, there, strict=True) if not is_there)
+
+    async def _optional(self, resource: Manifest, key: ObjectKey) -> "_Optional":
+        """Look at children of kinds that the cluster may not know, where they are or were wished for."""
+        told = [one["type"] for one in resource.get("status", {}).get("conditions", [])]
+        wish = resource.get("spec", {}).get("monitoring", {}).get("podMonitor", {})
+        if not wish.get("enabled") and "Monitored" not in told:
+            return _Optional((), frozenset())
+        if not await self._cluster.serves(POD_MONITOR):
+            return _Optional((), frozenset({POD_MONITOR}))
+        live = await self._cluster.read(POD_MONITOR, key.namespace, key.name)
+        return _Optional((live,) if live else (), frozenset())
+
+    async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
+        claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]
+        if claims and all(claim.get("status", {}).get("phase") == "Bound" for claim in claims):
+            return None
+        try:
+            return tuple(await self._cluster.find(STORAGE_CLASS))
+        except PermissionRefused:
+            return (
+                None  # Serving single namespaces only: the diagnosis is poorer, the work the same.
+            )
+
+
+def _child_name(kind: Kind, names: Names) -> str:
+    special = {CONFIG_MAP: names.config_map, PERSISTENT_VOLUME_CLAIM: names.claim}
+    return special.get(kind, names.resource)

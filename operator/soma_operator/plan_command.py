@@ -1,0 +1,128 @@
+"""`soma-operator plan -f FILE`: what a reconcile would change, without changing it."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from soma_common.errors import InvalidInput
+from soma_operator import __version__
+from soma_operator.adapters.access import find_access
+from soma_operator.adapters.kubernetes import connect
+from soma_operator.bootstrap import utc_now
+from soma_operator.core.explain import explain
+from soma_operator.core.kinds import SOMA_MEMORY, Manifest
+from soma_operator.core.observed import Defaults, Observed
+from soma_operator.core.reconcile import Decision, decide
+from soma_operator.core.resolve import resolve
+from soma_operator.metrics import Metrics
+from soma_operator.observer import Observer
+from soma_operator.settings import OperatorSettings
+
+NOTHING, SOMETHING, FAILED = 0, 1, 2
+"""Exit codes, as those of `kubectl diff`: nothing would change, something would, it could not be found out."""
+
+
+def add_plan(parser: ArgumentParser) -> None:
+    """Say which arguments the command takes."""
+    parser.add_argument(
+        "-f", "--file", type=Path, required=True, help="manifest; - reads standard input"
+    )
+    parser.add_argument(
+        "-n", "--namespace", default="default", help="where the manifest names none"
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="compare with the cluster of KUBECONFIG, not with an empty one",
+    )
+
+
+async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
+    """Print the report; return the exit code.
+
+    Raises:
+        InvalidInput: The file holds no SomaMemory, or one that cannot be understood.
+        SomaError: The cluster did not answer.
+    """
+    defaults = Defaults(settings.server_image, settings.server_pull_policy, __version__)
+    changes = 0
+    for manifest in _wished(arguments.file, arguments.namespace):
+        observed = (
+            await _seen(manifest, settings, defaults)
+            if arguments.live
+            else _alone(manifest, defaults)
+        )
+        decision = decide(observed)
+        if not isinstance(decision, Decision):
+            resolve(observed)  # says what is wrong
+            _say(f"SomaMemory {observed.key} is being deleted")
+            continue
+        _say(f"SomaMemory {observed.key}, revision {decision.choice.running.name}")
+        for line in explain(decision, observed):
+            _say(line)
+        changes += len(decision.plan.actions)
+    _say(f"{changes} writes" if changes else "nothing would change")
+    return SOMETHING if changes else NOTHING
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _wished(path: Path, namespace: str) -> Iterator[Manifest]:
+    text = sys.stdin.read() if str(path) == "-" else path.read_text()
+    found = [one for one in yaml.safe_load_all(text) if _is_ours(one)]
+    if not found:
+        raise InvalidInput("the file holds no SomaMemory", file=str(path))
+    for one in found:
+        metadata = {"namespace": namespace, **one["metadata"]}
+        yield {**one, "metadata": metadata, "spec": one.get("spec") or {}}
+
+
+def _is_ours(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and document.get("apiVersion") == SOMA_MEMORY.api_version
+        and document.get("kind") == SOMA_MEMORY.name
+    )
+
+
+def _alone(manifest: Manifest, defaults: Defaults) -> Observed:
+    """Return a picture of the resource in an empty cluster."""
+    metadata = {**manifest["metadata"], "uid": "", "generation": 1, "resourceVersion": ""}
+    return Observed(
+        resource={**manifest, "metadata": metadata},
+        children=(),
+        pods=(),
+        storage_classes=None,
+        now=utc_now(),
+        defaults=defaults,
+    )
+
+
+async def _seen(manifest: Manifest, settings: OperatorSettings, defaults: Defaults) -> Observed:
+    """Return a picture of the resource as it would be, among what there is."""
+    access = find_access(settings.kubeconfig, os.environ)
+    async with connect(access, Metrics(), timeout_s=settings.request_timeout_s) as cluster:
+        metadata = manifest["metadata"]
+        live = await cluster.read(SOMA_MEMORY, metadata["namespace"], metadata["name"])
+        resource = _alone(manifest, defaults).resource if live is None else _changed(live, manifest)
+        return await Observer(cluster, defaults=defaults, now=utc_now).look_around(resource)
+
+
+def _changed(live: Manifest, manifest: Manifest) -> Manifest:
+    """Return the stored resource with what the manifest says."""
+    spec = {"replicas": live["spec"].get("replicas", 1), **manifest["spec"]}
+    annotations = {
+        **live["metadata"].get("annotations", {}),
+        **manifest["metadata"].get("annotations", {}),
+    }
+    metadata = {**live["metadata"], "annotations": annotations}
+    if spec != live["spec"]:
+        metadata["generation"] += 1
+    return {**live, "metadata": metadata, "spec": spec}
