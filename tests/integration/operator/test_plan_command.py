@@ -14,6 +14,15 @@ from tests.support.kube_api import KubeApi, Room
 from tests.support.operator_rooms import ACCOUNT
 
 
+def a_wish(spec: Manifest) -> Manifest:
+    return {
+        "apiVersion": SOMA_MEMORY.api_version,
+        "kind": SOMA_MEMORY.name,
+        "metadata": {"name": "mem"},
+        "spec": spec,
+    }
+
+
 def plan(
     manifest: Manifest, *options: str, kubeconfig: Path | None = None
 ) -> tuple[int, list[str]]:
