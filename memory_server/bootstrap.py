@@ -9,8 +9,8 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import Database, StoreLocked, open_database
@@ -29,6 +29,7 @@ from memory_server.domain.memory import CALLER_MODEL
 from memory_server.ports import Clock, Embedder, MemoryStore, SearchIndex
 from memory_server.transport import predecessor
 from memory_server.transport.admission import AdmissionOptions
+from memory_server.transport.audit import AuditFile, AuditTrail
 from memory_server.transport.auth import SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
 from memory_server.transport.health import Readiness
@@ -71,7 +72,8 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(_http(settings, readiness, metrics))
         models = await fill_index(engine)
         await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
-        boundary = Boundary(authenticator, metrics, _boundary_options(settings))
+        audit = stack.enter_context(_audit(settings, metrics))
+        boundary = Boundary(authenticator, metrics, _boundary_options(settings), audit)
         server = build_server(settings, boundary, services, readiness, credentials)
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
@@ -110,6 +112,20 @@ def _authenticator(
     if settings.auth_tokens_file is None:
         return SingleTenant()
     return TokenAuthenticator(settings.auth_tokens_file, SystemClock(), metrics)
+
+
+@contextmanager
+def _audit(settings: SMFSettings, metrics: ServerMetrics) -> Iterator[AuditTrail | None]:
+    if settings.audit == "off":
+        yield None
+    elif settings.audit == "log" or settings.audit_file is None:
+        yield AuditTrail(SystemClock(), metrics, None)
+    else:
+        file = AuditFile(settings.audit_file)
+        try:
+            yield AuditTrail(SystemClock(), metrics, file)
+        finally:
+            file.close()
 
 
 def _boundary_options(settings: SMFSettings) -> BoundaryOptions:

@@ -73,10 +73,11 @@ class RankingOptions:
     linked: float = 0.3
     """Share of a memory's score that goes to those it is linked with, dimensionless."""
 
-    recency: float = 0.0
+    recency: float = 0.2
     importance: float = 0.1
     context: float = 0.3
-    """By how much of its score each lifts a memory at most, dimensionless; recency and importance together by half."""
+    """By how much of its score each lifts a memory at most, dimensionless; recency and importance together by half.
+    Recency lifts only where the namespace's policy has a half-life: what is old is not wrong unless its owner says so."""
 
     half_life_us: int = 30 * 86_400 * 1_000_000
     """Age at which recency lifts half as much, microseconds."""
@@ -248,9 +249,10 @@ def rank(
     factor: Scores = np.ones(len(base))
     for lift in lifts.values():
         factor = factor + lift
-    scores = np.minimum(base * factor, 1.0)
-    # From behind, so that of equals the latest comes first.
-    places = len(scores) - 1 - np.argsort(-scores[::-1], kind="stable")[:limit]
+    lifted = base * factor
+    # By what is above 1 too: of two that answer fully, the lifts decide. From behind: of equals the latest comes first.
+    places = len(lifted) - 1 - np.argsort(-lifted[::-1], kind="stable")[:limit]
+    scores = np.minimum(lifted, 1.0)
     chosen = scores[places]
     places = places[chosen > 0 if min_score is None else chosen >= min_score]
     return Ranked(

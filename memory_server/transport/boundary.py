@@ -16,8 +16,8 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from memory_server.domain.memory import Tenant
 from memory_server.transport.admission import Admission, AdmissionOptions
+from memory_server.transport.audit import AuditTrail
 from memory_server.transport.auth import AccessScope, Authenticator, Context, Principal
 from memory_server.transport.methods import (
     AnyMethod,
@@ -64,14 +64,19 @@ class Boundary:
     """Wraps methods into gRPC handlers; to be made inside the running loop."""
 
     def __init__(
-        self, authenticator: Authenticator, metrics: ServerMetrics, options: BoundaryOptions
+        self,
+        authenticator: Authenticator,
+        metrics: ServerMetrics,
+        options: BoundaryOptions,
+        audit: AuditTrail | None = None,
     ) -> None:
         self._authenticator = authenticator
+        self._audit = audit
         self._metrics = metrics
         self._options = options
         now = asyncio.get_running_loop().time
         self._admission = Admission(options.admission, metrics, now)
-        self._streams: set[_Stream] = set()
+        self._streams: dict[_Stream, Principal] = {}
         self._is_draining = False
 
     def service(self, name: str, methods: Mapping[str, AnyMethod]) -> grpc.GenericRpcHandler:
@@ -90,8 +95,8 @@ class Boundary:
 
     def end_revoked(self) -> None:
         """End the streams whose credential is no longer accepted."""
-        for stream in self._streams:
-            if not self._authenticator.is_current(stream.principal):
+        for stream, principal in self._streams.items():
+            if not self._authenticator.is_current(principal):
                 stream.end(Unauthenticated("the credential is no longer accepted"))
 
     def _handler(self, full_name: str, method: AnyMethod) -> "_Handler":
@@ -109,21 +114,27 @@ class Boundary:
         async def handle(raw: bytes, context: Context) -> bytes:
             started = time.perf_counter()
             code = "CANCELLED"
+            call = _Call()
             try:
-                answer = await self._guarded(self._answer(method, raw, context))
+                answer = await self._guarded(self._answer(method, raw, context, call))
                 code = _code_name(answer)
             finally:
                 self._metrics.rpc_time(full_name, code).observe(time.perf_counter() - started)
+                if self._is_audited(method):
+                    self._record(full_name, call, code)
             return await _answered(answer, context)
 
         return handle
 
-    async def _answer(self, method: Method[Any], raw: bytes, context: Context) -> bytes:
-        principal = self._caller(method.scope, context)
+    async def _answer(
+        self, method: Method[Any], raw: bytes, context: Context, call: "_Call"
+    ) -> bytes:
+        principal = call.principal = self._caller(method.scope, context)
         self._admission.enter_call(principal, len(raw))
         try:
-            request = parse(method.request_type, raw)
-            response: Message = await self._in_time(method.answer(request, principal), context)
+            call.request = request = parse(method.request_type, raw)
+            response = await self._in_time(method.answer(request, principal), context)
+            call.response = response
             return response.SerializeToString()
         finally:
             self._admission.leave_call(principal)
@@ -138,10 +149,10 @@ class Boundary:
 
     def _server_stream(self, full_name: str, method: ServerStream[Any]) -> Any:
         async def handle(raw: bytes, context: Context) -> None:
-            async def run(stream: _Stream) -> bytes:
+            async def run(stream: _Stream, caller: Principal) -> bytes:
                 stream.ends_on_drain = method.ends_on_drain
-                request = parse(method.request_type, raw)
-                return await stream.send(method.answer(request, stream.principal))
+                stream.first = request = parse(method.request_type, raw)
+                return await stream.send(method.answer(request, caller))
 
             await self._streamed(full_name, method, context, run)
 
@@ -149,10 +160,10 @@ class Boundary:
 
     def _client_stream(self, full_name: str, method: ClientStream[Any]) -> Any:
         async def handle(_requests: object, context: Context) -> bytes:
-            async def run(stream: _Stream) -> bytes:
-                requests = stream.requests(method.request_type, self._admission)
-                response = await method.answer(requests, stream.principal)
-                stream.sent += 1
+            async def run(stream: _Stream, caller: Principal) -> bytes:
+                requests = stream.requests(method.request_type, self._admission, caller)
+                response = await method.answer(requests, caller)
+                stream.answered(response)
                 return response.SerializeToString()
 
             return await self._streamed(full_name, method, context, run)
@@ -161,9 +172,9 @@ class Boundary:
 
     def _bidi_stream(self, full_name: str, method: BidiStream[Any]) -> Any:
         async def handle(_requests: object, context: Context) -> None:
-            async def run(stream: _Stream) -> bytes:
-                requests = stream.requests(method.request_type, self._admission)
-                return await stream.send(method.answer(requests, stream.principal))
+            async def run(stream: _Stream, caller: Principal) -> bytes:
+                requests = stream.requests(method.request_type, self._admission, caller)
+                return await stream.send(method.answer(requests, caller))
 
             await self._streamed(full_name, method, context, run)
 
@@ -174,36 +185,49 @@ class Boundary:
         full_name: str,
         method: AnyMethod,
         context: Context,
-        run: Callable[["_Stream"], Awaitable[bytes]],
+        run: Callable[["_Stream", Principal], Awaitable[bytes]],
     ) -> bytes:
         """Run one streaming call under everything that holds for all of them; return its last message, if any."""
         started = time.perf_counter()
         code = "CANCELLED"
         stream = _Stream(context, self._options.stream_idle_s)
+        if self._is_audited(method):
+            stream.note = lambda request, response: self._record(
+                full_name, _Call(stream.principal, request, response), "OK"
+            )
         try:
             answer = await self._guarded(self._in_stream(method.scope, stream, run))
             code = _code_name(answer)
         finally:
             seconds = time.perf_counter() - started
             self._metrics.observe_stream(full_name, code, seconds, stream.received, stream.sent)
+            if self._is_audited(method):
+                self._record(full_name, _Call(stream.principal, stream.first), code)
         return await _answered(answer, context)
 
     async def _in_stream(
         self,
         scope: AccessScope,
         stream: "_Stream",
-        run: Callable[["_Stream"], Awaitable[bytes]],
+        run: Callable[["_Stream", Principal], Awaitable[bytes]],
     ) -> bytes:
         if self._is_draining:
             raise _stopping()
-        stream.principal = self._caller(scope, stream.context)
-        self._admission.enter_stream(stream.principal)
-        self._streams.add(stream)
+        principal = stream.principal = self._caller(scope, stream.context)
+        self._admission.enter_stream(principal)
+        self._streams[stream] = principal
         try:
-            return await stream.run(run)
+            return await stream.run(run(stream, principal))
         finally:
-            self._streams.discard(stream)
-            self._admission.leave_stream(stream.principal)
+            del self._streams[stream]
+            self._admission.leave_stream(principal)
+
+    def _is_audited(self, method: AnyMethod) -> bool:
+        return self._audit is not None and method.scope is not AccessScope.READ
+
+    def _record(self, full_name: str, call: "_Call", code: str) -> None:
+        if self._audit is not None:
+            self._audit.record(full_name, call.principal, code, call.request, call.response)
 
     def _caller(self, scope: AccessScope, context: Context) -> Principal:
         """Return who calls, when they may."""
@@ -228,12 +252,25 @@ class Boundary:
             return internal_status()
 
 
+@dataclass(slots=True)
+class _Call:
+    """What is known of one call so far."""
+
+    principal: Principal | None = None
+    request: Message | None = None
+    response: Message | None = None
+
+
 class _Stream:
     """One streaming call that is open."""
 
     def __init__(self, context: Context, idle_s: float) -> None:
         self.context = context
-        self.principal = _NOBODY
+        self.principal: Principal | None = None
+        self.first: Message | None = None
+        """The first request, which names what the others are about."""
+        self.note: Callable[[Message | None, Message], None] | None = None
+        """Told of every response, with the first request."""
         self.ends_on_drain = False
         self.received = 0
         self.sent = 0
@@ -243,12 +280,12 @@ class _Stream:
         self._requests: Requests[Any] | None = None
         self._reason: SomaError | None = None
 
-    async def run(self, answer: Callable[["_Stream"], Awaitable[bytes]]) -> bytes:
+    async def run(self, answer: Awaitable[bytes]) -> bytes:
         """Run the method until it, the client, the idle deadline or the server ends it."""
         try:
             async with self._whole:
                 self._idle = IdleDeadline(self._whole, self._idle_s)
-                last = await answer(self)
+                last = await answer
         except TimeoutError as error:
             if not self._whole.expired():
                 raise
@@ -259,13 +296,16 @@ class _Stream:
             raise self._reason
         return last
 
-    def requests(self, request_type: type[Request], admission: Admission) -> Requests[Request]:
+    def requests(
+        self, request_type: type[Request], admission: Admission, caller: Principal
+    ) -> Requests[Request]:
         """Return the requests, to be read once."""
 
-        async def arrived(size: int) -> None:
+        async def arrived(request: Message, size: int) -> None:
+            self.first = self.first or request
             self.received += 1
             self._touch()
-            await admission.pace(self.principal, size)
+            await admission.pace(caller, size)
 
         self._requests = requests = Requests(request_type, self.context, arrived)
         return requests
@@ -275,9 +315,15 @@ class _Stream:
         async with aclosing(responses):
             async for response in responses:
                 await self.context.write(response.SerializeToString())
-                self.sent += 1
-                self._touch()
+                self.answered(response)
         return b""
+
+    def answered(self, response: Message) -> None:
+        """Count a response that was sent."""
+        self.sent += 1
+        self._touch()
+        if self.note is not None:
+            self.note(self.first, response)
 
     def drain(self) -> None:
         """End the requests, or the whole stream where it has none and would go on for ever."""
@@ -297,9 +343,6 @@ class _Stream:
     def _touch(self) -> None:
         if self._idle is not None:
             self._idle.touch()
-
-
-_NOBODY = Principal(Tenant(""), frozenset())
 
 
 def _stopping() -> Unavailable:

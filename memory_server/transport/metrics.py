@@ -112,6 +112,11 @@ class ServerMetrics:
             ["reason"],
             registry=self.registry,
         )
+        self.audit_failures = Counter(
+            "soma_server_audit_failures_total",
+            "Audit lines that could not be written.",
+            registry=self.registry,
+        )
         self.commit_seconds = Histogram(
             "soma_server_commit_duration_seconds",
             "Time of one group commit, with its fsync.",

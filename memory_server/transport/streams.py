@@ -74,14 +74,14 @@ class Requests(Generic[Request]):
     Args:
         request_type: What they are.
         context: The call.
-        arrived: Told the size of each, bytes; may hold it back.
+        arrived: Told each with its size, bytes; may hold it back.
     """
 
     def __init__(
         self,
         request_type: type[Request],
         context: Context,
-        arrived: Callable[[int], Awaitable[None]],
+        arrived: Callable[[Request, int], Awaitable[None]],
     ) -> None:
         self._request_type = request_type
         self._context = context
@@ -103,8 +103,9 @@ class Requests(Generic[Request]):
         if raw is None:
             self.is_ended = True
             raise StopAsyncIteration
-        await self._arrived(len(raw))
-        return parse(self._request_type, raw)
+        request = parse(self._request_type, raw)
+        await self._arrived(request, len(raw))
+        return request
 
     def end(self) -> None:
         """Let no further request in: a read that waits finds the end."""

@@ -125,7 +125,7 @@ def range_search(
     filter: model.Filter | None = None,
     page_size: int = 0,
 ) -> Call[model.Page[model.Memory]]:
-    """Iterate over the memories whose coordinates lie in a box, ends included, in the order of their ids."""
+    """Iterate over the memories whose coordinates lie in a box, ends included, in the order of their last writes."""
     request = pb.RangeSearchRequest(
         namespace=namespace,
         min=codec.coordinate(min),

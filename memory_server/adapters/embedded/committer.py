@@ -219,6 +219,7 @@ class Committer:
         commit_seq = self._commit_seq
         outcomes: list[tuple[_Batch, list[Outcome]]] = []
         changes: list[Change] = []
+        changes_before = self._connection.total_changes
         self._connection.execute("BEGIN IMMEDIATE")
         for batch in batches:
             results: list[Outcome] = []
@@ -239,7 +240,7 @@ class Committer:
             self._connection.execute(
                 "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
             )
-        self._has_dirty_wal = True
+        self._has_dirty_wal |= self._connection.total_changes > changes_before
         return _Group(outcomes, changes, commit_seq, is_proof)
 
     def _settle(self, batches: Sequence[_Batch], group: _Group | None) -> _Group:
@@ -326,7 +327,7 @@ class Committer:
         self._schedule()
         if not self._waiting:
             self._idle.set()
-            self._rest()
+            self._rest(is_upkeep=not group.is_proof)
 
     def _break(self, error: BaseException, batches: Sequence[_Batch]) -> None:
         """Refuse everything from now on: nobody knows what the next write would do."""
@@ -344,14 +345,18 @@ class Committer:
         self._scrubbing.clear()
         self._idle.set()
 
-    def _rest(self) -> None:
-        """Do the housekeeping when nobody writes for a while."""
+    def _rest(self, *, is_upkeep: bool) -> None:
+        """Do the housekeeping when no caller writes for a while; upkeep does not put it off."""
         if self._housekeeping is not None:
+            if is_upkeep:
+                return
             self._housekeeping.cancel()
+            self._housekeeping = None
         if self._has_dirty_wal and not self._is_closed:
             self._housekeeping = self._loop.call_later(IDLE_S, self._begin_housekeeping)
 
     def _begin_housekeeping(self) -> None:
+        self._housekeeping = None
         if isinstance(self.failure, StoreBroken):
             return
         if self._is_busy or self._is_closed or (self._waiting and not self._scrubbing):

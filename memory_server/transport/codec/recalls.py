@@ -2,8 +2,8 @@
 
 from memory_server.transport.codec.filters import filter_of
 from memory_server.transport.codec.memories import memory_message
-from memory_server.transport.codec.values import coordinate, optional_float
-from memory_server.usecases.recall import RecallAnswer, RecallMode, RecallQuery
+from memory_server.transport.codec.values import coordinate, optional_float, time_us
+from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from soma.memory.v1 import recall_service_pb2
 
 _MODES = {
@@ -26,7 +26,15 @@ def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
         given=filter_of(message.filter),
         min_score=optional_float(message, "min_score"),
         min_commit_seq=message.min_commit_seq,
+        field_match=_field_match(message.field_match) if named == "field_match" else None,
+        as_of_us=time_us(message, "as_of"),
+        context=message.context,
+        page_token=message.page_token,
     )
+
+
+def _field_match(message: recall_service_pb2.FieldMatch) -> FieldMatch:
+    return FieldMatch(message.term, message.substring, message.case_sensitive)
 
 
 def recall_message(
@@ -44,6 +52,7 @@ def recall_message(
         degraded=answer.degraded,
         commit_seq=answer.commit_seq,
         truncated=answer.is_truncated,
+        next_page_token=answer.next_token,
     )
     for hit in answer.hits:
         result = message.results.add(memory=memory_message(namespace, hit.record), score=hit.score)
@@ -52,4 +61,7 @@ def recall_message(
             result.parts.vector = hit.parts.vector
             result.parts.links = hit.parts.links
             result.parts.coordinate_distance = hit.parts.distance
+            result.parts.recency = hit.parts.recency
+            result.parts.importance = hit.parts.importance
+            result.parts.context = hit.parts.context
     return message

@@ -6,7 +6,10 @@ from memory_server.domain.limits import MAX_RECALL_BATCH
 from memory_server.domain.memory import Scope
 from memory_server.domain.validation import Violations
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.codec.filters import filter_of
+from memory_server.transport.codec.memories import memory_message
 from memory_server.transport.codec.recalls import recall_message, recall_query
+from memory_server.transport.codec.values import coordinate
 from memory_server.transport.methods import AnyMethod, BidiStream, Method
 from memory_server.transport.status_map import status_of
 from memory_server.transport.streams import pipelined
@@ -32,6 +35,7 @@ class RecallServicer:
             "Recall": Method(pb.RecallRequest, self.recall, scope),
             "RecallBatch": Method(pb.RecallBatchRequest, self.recall_batch, scope),
             "RecallStream": BidiStream(pb.RecallStreamRequest, self.recall_stream, scope),
+            "RangeSearch": Method(pb.RangeSearchRequest, self.range_search, scope),
         }
 
     async def recall(self, request: pb.RecallRequest, caller: Principal) -> pb.RecallResponse:
@@ -62,6 +66,22 @@ class RecallServicer:
 
         async for response in pipelined(requests, answer, limit=UNANSWERED_QUERIES):
             yield response
+
+    async def range_search(
+        self, request: pb.RangeSearchRequest, caller: Principal
+    ) -> pb.RangeSearchResponse:
+        """Answer RangeSearch."""
+        page = await recall.range_search(
+            self._engine,
+            Scope(caller.tenant, request.namespace),
+            coordinate(request.min),
+            coordinate(request.max),
+            filter_of(request.filter),
+            page_size=request.page_size,
+            token=request.page_token,
+        )
+        memories = [memory_message(request.namespace, record) for record in page.records]
+        return pb.RangeSearchResponse(memories=memories, next_page_token=page.next_token)
 
     async def _outcome(self, query: pb.RecallRequest, caller: Principal) -> pb.RecallOutcome:
         try:

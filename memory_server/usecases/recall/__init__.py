@@ -104,6 +104,7 @@ def _answer(
         for hit in ranked[first : min(first + top_k, MAX_TOP_K)]
     ]
     kept = len(fitting([hit.record for hit in hits]))
+    engine.note_access(scope, [hit.record.id for hit in hits[:kept]])
     next_token = ""
     if first + kept < min(len(ranked), MAX_TOP_K):
         next_token = _token(engine, scope, query, str(first + kept).encode())
@@ -133,6 +134,7 @@ async def _by_field(
         records = await matching(engine, scope, match, query.given, position, top_k + 1)
     records = records[: top_k + 1]
     page = fitting(records[:top_k])
+    engine.note_access(scope, [record.id for record in page])
     next_token = ""
     if len(page) < len(records):
         next_token = _token(engine, scope, query, position_of(page[-1]))

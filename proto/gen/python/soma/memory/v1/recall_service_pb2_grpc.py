@@ -83,7 +83,7 @@ class RecallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RangeSearch(self, request, context):
-        """Finds the memories whose coordinates lie in a box, in the order of their ids.
+        """Finds the memories whose coordinates lie in a box, in the order of their last writes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

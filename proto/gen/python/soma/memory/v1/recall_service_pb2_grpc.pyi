@@ -40,7 +40,7 @@ class RecallServiceStub:
     RecallStream: _grpc.StreamStreamMultiCallable[_recall_service_pb2.RecallStreamRequest, _recall_service_pb2.RecallStreamResponse]
     """Answers queries as they come, in their order: several times as many a second as single calls."""
     RangeSearch: _grpc.UnaryUnaryMultiCallable[_recall_service_pb2.RangeSearchRequest, _recall_service_pb2.RangeSearchResponse]
-    """Finds the memories whose coordinates lie in a box, in the order of their ids."""
+    """Finds the memories whose coordinates lie in a box, in the order of their last writes."""
 
 @_typing.type_check_only
 class RecallServiceAsyncStub(RecallServiceStub):
@@ -54,7 +54,7 @@ class RecallServiceAsyncStub(RecallServiceStub):
     RecallStream: _aio.StreamStreamMultiCallable[_recall_service_pb2.RecallStreamRequest, _recall_service_pb2.RecallStreamResponse]  # type: ignore[assignment]
     """Answers queries as they come, in their order: several times as many a second as single calls."""
     RangeSearch: _aio.UnaryUnaryMultiCallable[_recall_service_pb2.RangeSearchRequest, _recall_service_pb2.RangeSearchResponse]  # type: ignore[assignment]
-    """Finds the memories whose coordinates lie in a box, in the order of their ids."""
+    """Finds the memories whose coordinates lie in a box, in the order of their last writes."""
 
 class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recalls memories."""
@@ -89,6 +89,6 @@ class RecallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recall_service_pb2.RangeSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recall_service_pb2.RangeSearchResponse, _abc.Awaitable[_recall_service_pb2.RangeSearchResponse]]:
-        """Finds the memories whose coordinates lie in a box, in the order of their ids."""
+        """Finds the memories whose coordinates lie in a box, in the order of their last writes."""
 
 def add_RecallServiceServicer_to_server(servicer: RecallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
