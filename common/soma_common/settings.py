@@ -80,6 +80,13 @@ class SMFSettings(SomaBaseSettings):
     scopes (see tokens.md); a changed file is taken over without a restart. None: nobody is authenticated, and everybody
     is the tenant `default`."""
 
+    audit: Literal["off", "log", "file"] = "off"
+    """Where a line goes for every call that asks for more than to read: who, what, which ids, with what outcome. Each
+    holds the hash of the one before it; `python -m soma_common.audit_chain` checks a file."""
+
+    audit_file: Path | None = None
+    """The file of `audit=file`; lines are appended."""
+
     tenant_requests_per_s: Annotated[float, Field(gt=0)] | None = None
     """Rate of one tenant's calls, where the file of tokens says nothing else; messages of streams count as calls, and a
     second's worth may come at once. None: not limited."""
@@ -207,6 +214,12 @@ class SMFSettings(SomaBaseSettings):
             raise ValueError("tls_cert_file and tls_key_file must be given together")
         if self.tls_client_ca_file is not None and self.tls_cert_file is None:
             raise ValueError("tls_client_ca_file needs tls_cert_file and tls_key_file")
+        return self
+
+    @model_validator(mode="after")
+    def _audit_is_whole(self) -> Self:
+        if self.audit == "file" and self.audit_file is None:
+            raise ValueError("audit=file needs audit_file")
         return self
 
     @model_validator(mode="after")

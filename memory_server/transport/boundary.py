@@ -129,7 +129,8 @@ class Boundary:
     async def _answer(
         self, method: Method[Any], raw: bytes, context: Context, call: "_Call"
     ) -> bytes:
-        principal = call.principal = self._caller(method.scope, context)
+        principal = call.principal = self._authenticator.authenticate(context)
+        self._require_scope(method.scope, principal)
         self._admission.enter_call(principal, len(raw))
         try:
             call.request = request = parse(method.request_type, raw)
@@ -163,7 +164,7 @@ class Boundary:
             async def run(stream: _Stream, caller: Principal) -> bytes:
                 requests = stream.requests(method.request_type, self._admission, caller)
                 response = await method.answer(requests, caller)
-                stream.answered(response)
+                stream.about_to_answer(response)
                 return response.SerializeToString()
 
             return await self._streamed(full_name, method, context, run)
@@ -213,7 +214,8 @@ class Boundary:
     ) -> bytes:
         if self._is_draining:
             raise _stopping()
-        principal = stream.principal = self._caller(scope, stream.context)
+        principal = stream.principal = self._authenticator.authenticate(stream.context)
+        self._require_scope(scope, principal)
         self._admission.enter_stream(principal)
         self._streams[stream] = principal
         try:
@@ -229,13 +231,10 @@ class Boundary:
         if self._audit is not None:
             self._audit.record(full_name, call.principal, code, call.request, call.response)
 
-    def _caller(self, scope: AccessScope, context: Context) -> Principal:
-        """Return who calls, when they may."""
-        principal = self._authenticator.authenticate(context)
+    def _require_scope(self, scope: AccessScope, principal: Principal) -> None:
         if scope not in principal.scopes:
             self._metrics.auth_failures.labels("scope").inc()
             raise PermissionRefused("the credential does not allow this", scope=scope)
-        return principal
 
     async def _guarded(self, answer: Awaitable[bytes]) -> bytes | status_pb2.Status:
         """Return what was answered, or the status of what went wrong."""
@@ -314,14 +313,14 @@ class _Stream:
         """Write all responses; each is made when gRPC has room for it."""
         async with aclosing(responses):
             async for response in responses:
+                self.about_to_answer(response)
                 await self.context.write(response.SerializeToString())
-                self.answered(response)
+                self._touch()
         return b""
 
-    def answered(self, response: Message) -> None:
-        """Count a response that was sent."""
+    def about_to_answer(self, response: Message) -> None:
+        """Count and note a response, before the caller hears of it."""
         self.sent += 1
-        self._touch()
         if self.note is not None:
             self.note(self.first, response)
 
