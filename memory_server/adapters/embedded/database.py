@@ -87,7 +87,9 @@ def sqlite_error(error: sqlite3.Error) -> SomaError:
     if name.startswith("SQLITE_FULL"):
         mend = "the disk is full: nothing was written; free space or grow the volume"
         return StorageFull(mend, code=name)
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    # Python's own complaint about a text that is none has no code of SQLite's.
+    is_no_text = str(error).startswith("Could not decode")
+    if is_no_text or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return CorruptData("the store file is damaged: restore it from a backup", code=name)
     return Unavailable("the store does not accept this now", code=name)
 

@@ -51,7 +51,7 @@ from memory_server.ports import (
     RequestKey,
     Write,
 )
-from soma_common.errors import StorageFull
+from soma_common.errors import CorruptData, StorageFull
 
 SCAN_ROWS = 1000
 
@@ -79,6 +79,8 @@ class EmbeddedStore:
         self._reader = database.connect()
         self._slow_reader = database.connect()
         self._slow_lock = asyncio.Lock()
+        self._damage: CorruptData | None = None
+        """What a read found; a person must look, whatever else works."""
         self._namespace_keys: dict[Scope, int] = {}
         self._listener: CommitListener = lambda _changes: None
         self._committer = Committer(
@@ -175,7 +177,7 @@ class EmbeddedStore:
 
     async def replayed(self, tenant: Tenant, request: RequestKey) -> Receipt | None:
         """See the port."""
-        return guarded(lambda: replayed(self._reader, tenant, request))
+        return self._guarded(lambda: replayed(self._reader, tenant, request))
 
     async def get_version(
         self, scope: Scope, ref: MemoryRef, version: int, now_us: int
@@ -370,9 +372,11 @@ class EmbeddedStore:
 
     async def check(self) -> None:
         """See the port."""
-        failure = self._committer.failure
+        failure = self._damage or self._committer.failure
         if failure is None:
             return
+        if isinstance(failure, CorruptData):
+            raise failure  # a write that works elsewhere in the file mends nothing
         if isinstance(failure, StorageFull) and self._database.free_bytes() < HEADROOM_BYTES:
             raise failure
         # Try again with an empty commit: nothing else would find out that writing works again.
@@ -419,7 +423,14 @@ class EmbeddedStore:
         return [rows.memory_record(row) for row in self._read(statement, parameters)]
 
     def _read(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
-        return guarded(lambda: self._reader.execute(statement, parameters).fetchall())
+        return self._guarded(lambda: self._reader.execute(statement, parameters).fetchall())
+
+    def _guarded(self, read: Callable[[], Result]) -> Result:
+        try:
+            return guarded(read)
+        except CorruptData as error:
+            self._damage = error
+            raise
 
     async def _slowly(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
         return await self._in_thread(lambda: self._read_slowly(statement, parameters))
@@ -432,4 +443,4 @@ class EmbeddedStore:
     async def _in_thread(self, read: Callable[[], Result]) -> Result:
         # One at a time, so that slow reads do not pile up in the threads that others need.
         async with self._slow_lock:
-            return await asyncio.to_thread(guarded, read)
+            return await asyncio.to_thread(self._guarded, read)

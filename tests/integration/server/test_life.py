@@ -272,6 +272,36 @@ async def test_a_full_disk_refuses_writes_and_serves_reads(small_disk: Path) -> 
     assert again.id
 
 
+async def test_a_damaged_file_is_told_and_not_served_as_if_it_were_well(tmp_path: Path) -> None:
+    """DATA_LOSS for whom it meets, readiness says what to do, and a new start refuses instead of serving the rest."""
+    server = ServerProcess(tmp_path / "data", embedder="none")
+    with server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire = Wire(channel, "n")
+            for number in range(300):
+                await wire.store({"n": number, "x": "y" * 2000}, id=f"m{number}")
+            wal = tmp_path / "data" / "memory.sqlite3-wal"
+            await wait_until(lambda: wal.stat().st_size == 0)  # everything is in the file itself
+            with (tmp_path / "data" / "memory.sqlite3").open("r+b") as file:
+                size = file.seek(0, 2)
+                file.seek(size // 4)
+                file.write(b"\xa5" * (size - size // 4))
+            codes = set()
+            for number in range(300):
+                try:
+                    await wire.get(f"m{number}")
+                except grpc.aio.AioRpcError as error:
+                    codes.add(error.code())
+            await wait_until(lambda: fetch(server, "/readyz")[0] == 503)
+            not_ready = fetch(server, "/readyz")
+    with pytest.raises(ServerStartError):
+        server.start()
+
+    assert codes == {grpc.StatusCode.DATA_LOSS}
+    assert "restore it from a backup" in not_ready[1]
+    assert "restore it from a backup" in server.log().splitlines()[-1]
+
+
 async def test_what_was_deleted_is_gone_from_the_disk(tmp_path: Path) -> None:
     """No file of the store holds the deleted payload, its text or its metadata a few seconds later."""
     canary = "canary-7f3a91"
