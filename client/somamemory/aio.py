@@ -216,26 +216,29 @@ class AsyncMemoryClient:
         A resumable exchange that breaks is made again, and what was not answered is sent again.
         """
         unanswered = AsyncUnanswered(call.requests)
-        failures = 0
+        now = asyncio.get_running_loop().time
+        failures, until = 0, now() + self._timeout_s
         while True:
             stream = self._opened("stream_stream", call.method)(
                 unanswered.feed(), metadata=self._access.metadata()
             )
             try:
                 async for response in stream:
-                    failures = 0
+                    failures, until = 0, now() + self._timeout_s
                     unanswered.answered()
                     for result in call.read(response):
                         yield result
+                if unanswered.failure is not None:
+                    raise unanswered.failure
                 return
             except grpc.aio.AioRpcError as failure:
                 error = _error(failure)
                 failures += 1
-                delay_s = channel.delay_before_retry(
-                    error, failures, self._timeout_s, random.random()
+                delay_s = channel.delay_before_resuming(
+                    error, failures, until - now(), random.random()
                 )
                 if delay_s is None or not call.is_resumable:
-                    raise error from failure
+                    raise (unanswered.failure or error) from failure
             finally:
                 stream.cancel()
             await asyncio.sleep(delay_s)

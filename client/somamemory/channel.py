@@ -7,11 +7,14 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from somamemory.errors import Overloaded, SomaMemoryError, invalid
+from somamemory.errors import Overloaded, SomaMemoryError, Unavailable, invalid
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 50053
 DEFAULT_TIMEOUT_S = 10.0
+
+_RESUME_S, _RESUME_MOST_S = 0.1, 2.0
+"""Wait before a broken stream is made again: the first, and the longest, seconds."""
 
 _MOST_DOUBLINGS = 6
 """Of the wait after shed load; further growth would only be a longer silence."""
@@ -85,6 +88,30 @@ def delay_before_retry(
     if not isinstance(error, Overloaded) or error.retry_after_s is None:
         return None
     delay_s = error.retry_after_s * 2 ** min(tries - 1, _MOST_DOUBLINGS) * (1 + chance / 2)
+    return delay_s if delay_s < left_s else None
+
+
+def delay_before_resuming(
+    error: SomaMemoryError, failures: int, left_s: float, chance: float
+) -> float | None:
+    """Decide whether a stream that broke is made again.
+
+    gRPC repeats no stream of which something was answered; what can be sent again may be.
+
+    Args:
+        error: How it broke.
+        failures: How often it broke since the last answer, 1 or more.
+        left_s: Time for which it may still go without an answer, seconds.
+        chance: A random number in [0, 1).
+
+    Returns:
+        How long to wait, seconds; None: give up.
+    """
+    if not isinstance(error, Unavailable | Overloaded):
+        return None
+    least_s = error.retry_after_s or _RESUME_S
+    delay_s = min(least_s * 2 ** min(failures - 1, _MOST_DOUBLINGS), _RESUME_MOST_S)
+    delay_s *= 1 + chance / 2
     return delay_s if delay_s < left_s else None
 
 

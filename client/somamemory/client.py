@@ -210,25 +210,27 @@ class MemoryClient:
         A resumable exchange that breaks is made again, and what was not answered is sent again.
         """
         unanswered = Unanswered(call.requests)
-        failures = 0
+        failures, until = 0, time.monotonic() + self._timeout_s
         while True:
             stream = self._opened("stream_stream", call.method)(
                 unanswered.feed(), metadata=self._access.metadata()
             )
             try:
                 for response in stream:
-                    failures = 0
+                    failures, until = 0, time.monotonic() + self._timeout_s
                     unanswered.answered()
                     yield from call.read(response)
+                if unanswered.failure is not None:
+                    raise unanswered.failure
                 return
             except grpc.RpcError as failure:
                 error = _error(failure)
                 failures += 1
-                delay_s = channel.delay_before_retry(
-                    error, failures, self._timeout_s, random.random()
+                delay_s = channel.delay_before_resuming(
+                    error, failures, until - time.monotonic(), random.random()
                 )
                 if delay_s is None or not call.is_resumable:
-                    raise error from failure
+                    raise (unanswered.failure or error) from failure
             finally:
                 unanswered.stop()
                 stream.cancel()

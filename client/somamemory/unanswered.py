@@ -18,6 +18,8 @@ class Unanswered:
         self._sent: deque[Any] = deque()
         self._changed = threading.Condition()
         self._feed = 0
+        self.failure: Exception | None = None
+        """Why the caller's iterator gave no more."""
 
     def feed(self) -> Iterator[Any]:
         """Yield what was not answered, then what follows; only the newest feed yields anything."""
@@ -46,10 +48,17 @@ class Unanswered:
             self._changed.wait_for(lambda: self._feed != feed or len(self._sent) < AT_ONCE)
             if self._feed != feed:
                 return None
-            request = next(self._requests, None)
+            request = self._made()
             if request is not None:
                 self._sent.append(request)
             return request
+
+    def _made(self) -> Any | None:
+        try:
+            return next(self._requests, None)
+        except Exception as error:
+            self.failure = error
+            return None
 
 
 class AsyncUnanswered:
@@ -60,6 +69,8 @@ class AsyncUnanswered:
         self._sent: deque[Any] = deque()
         self._room = asyncio.Event()
         self._feed = 0
+        self.failure: Exception | None = None
+        """Why the caller's iterator gave no more."""
 
     async def feed(self) -> AsyncIterator[Any]:
         """Yield what was not answered, then what follows; only the newest feed yields anything."""
@@ -72,7 +83,11 @@ class AsyncUnanswered:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            request = next(self._requests, None)
+            try:
+                request = next(self._requests, None)
+            except Exception as error:  # noqa: BLE001 - raised where the caller reads
+                self.failure = error
+                return
             if request is None:
                 return
             self._sent.append(request)

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from somamemory.access import Access
-from somamemory.cli import facts, failures, links, memories, serve, transfer
+from somamemory.cli import (
+    backup,
+    facts,
+    failures,
+    lifecycle,
+    links,
+    memories,
+    namespaces,
+    serve,
+    transfer,
+    versions,
+)
 from somamemory.cli.output import Output
 from somamemory.cli.session import (
     AddressOption,
@@ -77,6 +88,14 @@ def options(
 
 options.__doc__ = None  # the help of the program is typer.Typer's own
 
+namespace_app = typer.Typer(
+    name="namespace", help="Make, show, change and delete namespaces.", no_args_is_help=True
+)
+namespace_app.command("create")(remote(namespaces.create))
+namespace_app.command("show")(remote(namespaces.show))
+namespace_app.command("set")(remote(namespaces.set_policy))
+namespace_app.command("delete")(remote(namespaces.delete))
+
 app.command("serve")(serve.serve)
 app.command("store")(remote(memories.store))
 app.command("get")(remote(memories.get))
@@ -84,12 +103,32 @@ app.command("recall")(remote(memories.recall))
 app.command("list")(remote(memories.list_memories))
 app.command("delete")(remote(memories.delete))
 app.command("link")(remote(links.link))
+app.command("unlink")(remote(links.unlink))
 app.command("neighbors")(remote(links.neighbors))
+app.command("path")(remote(links.path))
+app.command("range")(remote(memories.range_search))
+app.command("update")(remote(versions.update))
+app.command("versions")(remote(versions.versions))
+app.command("restore-version")(remote(versions.restore_version))
+app.command("purge")(remote(versions.purge))
+app.command("watch")(remote(versions.watch))
+app.command("share")(remote(lifecycle.share))
+app.command("consolidate")(remote(lifecycle.consolidate))
+app.command("undo-consolidation")(remote(lifecycle.undo_consolidation))
+app.command("reflect")(remote(lifecycle.reflect))
+app.command("outcome")(remote(lifecycle.outcome))
+app.command("erase")(remote(lifecycle.erase))
+app.command("verify-erasure")(remote(lifecycle.verify_erasure))
 app.command("stats")(remote(facts.stats))
 app.command("info")(remote(facts.info))
-app.command("namespaces")(remote(facts.namespaces))
+app.command("namespaces")(remote(namespaces.names))
+app.add_typer(namespace_app)
 app.command("import")(remote(transfer.import_memories))
 app.command("export")(remote(transfer.export_memories))
+app.command("dump")(remote(backup.dump))
+app.command("load")(remote(backup.load))
+app.command("backup")(remote(backup.backup))
+app.command("restore")(backup.restore)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

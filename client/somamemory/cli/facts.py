@@ -1,4 +1,4 @@
-"""`soma stats`, `info` and `namespaces`."""
+"""`soma stats` and `info`."""
 
 from dataclasses import asdict
 
@@ -25,15 +25,6 @@ def info(session: Session) -> None:
     session.output.pairs([("address", session.client.address), *_in_words(facts)])
     session.output.say("limits")
     session.output.pairs([(f"  {name}", value) for name, value in _in_words(limits)])
-
-
-def namespaces(session: Session) -> None:
-    """List the caller's namespaces; with --json one a line."""
-    for name in session.client.list_namespaces():
-        if session.output.json:
-            session.output.write_json({"namespace": name})
-        else:
-            session.output.say(name)
 
 
 def _in_words(facts: dict[str, object]) -> list[tuple[str, object]]:

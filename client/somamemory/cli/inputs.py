@@ -97,6 +97,18 @@ ExpectedVersionOption = Annotated[
 NAMESPACE = DEFAULT_NAMESPACE
 
 
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", metavar="TIME", help="As it was at this moment.")
+]
+
+_TIME_FORMAT = "%Y-%m-%d %H:%M"
+
+
+def shown(moment: datetime | None) -> str:
+    """Return a time for people, in their own zone; empty where there is none."""
+    return moment.astimezone().strftime(_TIME_FORMAT) if moment else ""
+
+
 def ref(text: str) -> Ref:
     """Return what names a memory: an id, or a coordinate written as `at:1,2.5`."""
     return coordinate(text.removeprefix(_AT), "ID") if text.startswith(_AT) else text

@@ -1,4 +1,4 @@
-"""`soma link` and `neighbors`."""
+"""`soma link`, `unlink`, `neighbors` and `path`."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -90,3 +90,65 @@ def neighbors(
     )
     if found.truncated:
         session.output.note(f"there are more than {limit}; --limit shows more")
+
+
+def unlink(
+    session: Session,
+    *,
+    from_ref: Annotated[str, typer.Argument(metavar="FROM", help="Where the link starts.")],
+    to_ref: Annotated[str, typer.Argument(metavar="TO", help="Where it ends.")],
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    type: Annotated[str, typer.Option("--type", help="Only of this type. Default: all.")] = "",
+    request_id: inputs.RequestIdOption = "",
+) -> None:
+    """Remove links from one memory to another."""
+    receipt = session.client.unlink(
+        inputs.ref(from_ref),
+        inputs.ref(to_ref),
+        type=type,
+        namespace=namespace,
+        request_id=request_id,
+    )
+    if session.output.json:
+        session.output.write_json(asdict(receipt))
+    else:
+        session.output.say(f"removed {receipt.version} links, commit {receipt.commit_seq}")
+
+
+def path(
+    session: Session,
+    *,
+    from_ref: Annotated[str, typer.Argument(metavar="FROM", help="Where it starts.")],
+    to_ref: Annotated[str, typer.Argument(metavar="TO", help="Where it ends.")],
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only links of this type; may be repeated.")
+    ] = None,
+    direction: inputs.DirectionOption = LinkDirection.OUTGOING.value,
+    max_length: Annotated[int, typer.Option("--max-length", min=0)] = 0,
+) -> None:
+    """Find the path of the least total weight between two memories."""
+    found = session.client.find_path(
+        inputs.ref(from_ref),
+        inputs.ref(to_ref),
+        namespace=namespace,
+        types=types or (),
+        direction=direction,
+        max_length=max_length,
+    )
+    if session.output.json:
+        ids = [memory.id for memory in found.memories] if found else []
+        links = [asdict(each) for each in found.links] if found else []
+        cost = found.cost if found else None
+        session.output.write_json(
+            {"found": found is not None, "cost": cost, "ids": ids, "links": links}
+        )
+        return
+    if found is None:
+        session.output.say("there is no such path")
+        return
+    words = [found.memories[0].id]
+    for edge, memory in zip(found.links, found.memories[1:], strict=True):
+        words += [f"-{edge.type} {edge.weight:g}-", memory.id]
+    session.output.say(" ".join(words))
+    session.output.say(f"cost {found.cost:g}")

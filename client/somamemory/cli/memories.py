@@ -1,4 +1,4 @@
-"""`soma store`, `get`, `list`, `delete` and `recall`."""
+"""`soma store`, `get`, `list`, `delete`, `recall` and `range`."""
 
 import itertools
 import json
@@ -14,9 +14,16 @@ from somamemory.cli.output import shortened
 from somamemory.cli.session import Session
 from somamemory.errors import invalid
 from somamemory.interchange import object_of
-from somamemory.model import Memory, MemoryKind, Recalled, RecallHit, RecallMode, Receipt
-
-_TIME_FORMAT = "%Y-%m-%d %H:%M"
+from somamemory.model import (
+    FieldMatch,
+    ListOrder,
+    Memory,
+    MemoryKind,
+    Recalled,
+    RecallHit,
+    RecallMode,
+    Receipt,
+)
 
 
 def store(
@@ -50,7 +57,7 @@ def store(
 ) -> None:
     """Store one memory."""
     receipt = session.client.store(
-        _payload(text, payload),
+        payload_of(text, payload),
         namespace=namespace,
         id=id,
         coordinate=inputs.coordinate(coordinate, "--coordinate") if coordinate else None,
@@ -71,9 +78,16 @@ def get(
     *,
     ref: inputs.RefArgument,
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    version: Annotated[int, typer.Option("--version", min=0, help="One of its kept versions.")] = 0,
+    as_of: inputs.AsOfOption = None,
 ) -> None:
-    """Show one memory."""
-    memory = session.client.get(inputs.ref(ref), namespace=namespace)
+    """Show one memory: as it is, one of its versions, or as it was."""
+    memory = session.client.get(
+        inputs.ref(ref),
+        namespace=namespace,
+        version=version,
+        as_of=inputs.moment(as_of, "--as-of"),
+    )
     if session.output.json:
         session.output.write_json(object_of(memory))
         return
@@ -95,7 +109,7 @@ def delete(
     request_id: inputs.RequestIdOption = "",
     expected_version: inputs.ExpectedVersionOption = None,
 ) -> None:
-    """Delete one memory with its links."""
+    """Delete one memory with its versions and links."""
     receipt = session.client.delete(
         inputs.ref(ref),
         namespace=namespace,
@@ -117,12 +131,15 @@ def list_memories(
     since: inputs.SinceOption = None,
     until: inputs.UntilOption = None,
     min_importance: inputs.MinImportanceOption = None,
+    order: Annotated[
+        str, typer.Option("--order", help="event_time or importance.")
+    ] = ListOrder.EVENT_TIME.value,
 ) -> None:
     """List memories, newest event first; with --json one a line."""
     chosen = inputs.filter_of(
         kinds=kinds, where=where, since=since, until=until, min_importance=min_importance
     )
-    found = session.client.list_memories(namespace=namespace, filter=chosen)
+    found = session.client.list_memories(namespace=namespace, filter=chosen, order=order)
     wanted = itertools.islice(found, limit) if limit else found
     if session.output.json:
         for memory in wanted:
@@ -154,6 +171,20 @@ def recall(
         int, typer.Option("--min-commit-seq", help="Answer from a state with this commit.")
     ] = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show the parts of scores.")] = False,
+    match: Annotated[
+        str | None,
+        typer.Option("--match", help="Instead of a text: a whole string of the payload."),
+    ] = None,
+    substring: Annotated[
+        bool, typer.Option("--substring", help="With --match: a part of a string.")
+    ] = False,
+    case_sensitive: Annotated[
+        bool, typer.Option("--case-sensitive", help="With --match: upper and lower case differ.")
+    ] = False,
+    as_of: inputs.AsOfOption = None,
+    context: Annotated[
+        str, typer.Option("--context", help="What it is about; lifts what fits.")
+    ] = "",
 ) -> None:
     """Find the memories that answer a query best."""
     found = session.client.recall(
@@ -168,11 +199,37 @@ def recall(
         min_score=min_score,
         min_commit_seq=min_commit_seq,
         explain=explain,
+        match=FieldMatch(match, substring, case_sensitive) if match is not None else None,
+        as_of=inputs.moment(as_of, "--as-of"),
+        context=context,
     )
     if session.output.json:
         session.output.write_json(_recalled_object(found))
         return
     _print_recalled(session, found, explain=explain, near=near is not None)
+
+
+def range_search(
+    session: Session,
+    *,
+    least: Annotated[str, typer.Argument(metavar="1,2.5", help="Least corner of the box.")],
+    greatest: Annotated[str, typer.Argument(metavar="3,4.5", help="Greatest corner.")],
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    kinds: inputs.KindsOption = None,
+    where: inputs.WhereOption = None,
+) -> None:
+    """Find the memories whose coordinates lie in a box; with --json one a line."""
+    found = session.client.range_search(
+        inputs.coordinate(least, "LEAST"),
+        inputs.coordinate(greatest, "GREATEST"),
+        namespace=namespace,
+        filter=inputs.filter_of(kinds=kinds, where=where),
+    )
+    if session.output.json:
+        for memory in found:
+            session.output.write_json(object_of(memory))
+        return
+    session.output.table(["when", "id", "kind", "text"], [_row(memory) for memory in found])
 
 
 def print_receipt(session: Session, receipt: Receipt, verb: str) -> None:
@@ -188,7 +245,8 @@ def print_receipt(session: Session, receipt: Receipt, verb: str) -> None:
     )
 
 
-def _payload(text: str | None, payload: str | None) -> Any:
+def payload_of(text: str | None, payload: str | None) -> Any:
+    """Return the payload that a text or the option stands for."""
     if payload is None:
         if text is None:
             raise invalid("TEXT", "give a text, or a JSON object with --payload")
@@ -201,8 +259,7 @@ def _payload(text: str | None, payload: str | None) -> Any:
 
 
 def _row(memory: Memory) -> tuple[str, ...]:
-    when = memory.event_time.astimezone().strftime(_TIME_FORMAT) if memory.event_time else ""
-    return when, memory.id, str(memory.kind), shortened(memory.text)
+    return inputs.shown(memory.event_time), memory.id, str(memory.kind), shortened(memory.text)
 
 
 def _recalled_object(found: Recalled) -> dict[str, Any]:
@@ -236,5 +293,8 @@ def _hit_row(hit: RecallHit, *, near: bool) -> list[str]:
         parts = [f"distance {hit.parts.coordinate_distance:g}"]
     elif hit.parts:
         of = hit.parts
-        parts = [f"keyword {of.keyword:.3f} vector {of.vector:.3f} links {of.links:.3f}"]
+        lifts = of.recency + of.importance + of.context
+        parts = [
+            f"keyword {of.keyword:.3f} vector {of.vector:.3f} links {of.links:.3f} lifts {lifts:.3f}"
+        ]
     return [f"{hit.score:.3f}", *parts, hit.memory.id, shortened(hit.memory.text)]

@@ -1,0 +1,186 @@
+"""`soma backup` and `soma restore`; `soma dump` and `soma load`."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf import json_format
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from soma.memory.v1 import lifecycle_service_pb2 as pb
+from somamemory import calls
+from somamemory.cli import failures, inputs
+from somamemory.cli.lifecycle import ConflictOption, DryRunOption
+from somamemory.cli.output import Output
+from somamemory.cli.session import Session
+from somamemory.codec import exported, import_progress
+from somamemory.errors import invalid
+from somamemory.interchange import json_text
+from somamemory.model import ConflictPolicy, ImportProgress, Link, Moved
+
+_SERVER = "memory_server"
+_SHOWN_REJECTS = 20
+
+
+def backup(
+    session: Session,
+    *,
+    file: Annotated[Path, typer.Argument(help="Where the copy is written; it must not exist.")],
+) -> None:
+    """Copy the whole store, of all tenants, while it is written to; the copy is verified."""
+    if file.exists():
+        raise invalid("FILE", "there is such a file; choose another name")
+    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
+    digest, size = hashlib.sha256(), 0
+    summary = None
+    try:
+        with beside.open("wb") as target, _progress(session) as progress:
+            task = progress.add_task("backup", total=None)
+            for part in session.client.backup():
+                if not isinstance(part, bytes):
+                    summary = part
+                    continue
+                target.write(part)
+                digest.update(part)
+                size += len(part)
+                progress.advance(task, len(part))
+            target.flush()
+            os.fsync(target.fileno())
+        if summary is None or (summary.size_bytes, summary.sha256) != (size, digest.digest()):
+            session.output.note("error: the copy is not whole; nothing was kept")
+            raise typer.Exit(failures.FAILURE)
+        os.link(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+    facts = {
+        "file": str(file),
+        "size_bytes": size,
+        "sha256": digest.hexdigest(),
+        "commit_seq": summary.commit_seq,
+    }
+    if session.output.json:
+        session.output.write_json(facts)
+    else:
+        session.output.pairs((name.replace("_", " "), value) for name, value in facts.items())
+
+
+def restore(
+    *,
+    file: Annotated[Path, typer.Argument(help="What backup wrote.")],
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder of the new store; it must hold none.")
+    ],
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="Digest that the copy must have.")
+    ] = None,
+) -> None:
+    """Make a store of a backup, on this machine; a server is not needed."""
+    output = Output(json=False)
+    # Looked up, not imported: the client must not carry the server.
+    if importlib.util.find_spec(_SERVER) is None:
+        output.note("error: the memory server is not installed\n  pip install somamemory brings it")
+        raise typer.Exit(failures.FAILURE)
+    environment = {**os.environ, "SOMA_DATA_DIR": str(data)}
+    environment.setdefault("SOMA_LOG_FORMAT", "text")
+    command = [sys.executable, "-m", _SERVER, "restore", str(file)]
+    command += ["--sha256", sha256] if sha256 else []
+    sys.stderr.flush()
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own words, no shell
+
+
+def dump(
+    session: Session,
+    *,
+    file: Annotated[Path, typer.Argument(help="Where to; JSON lines.")],
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    with_versions: Annotated[bool, typer.Option("--versions", help="With older versions.")] = False,
+    with_embeddings: Annotated[bool, typer.Option("--embeddings", help="With embeddings.")] = False,
+) -> None:
+    """Write a namespace as it is at one commit: memories, links, and a summary at the end."""
+    request = pb.ExportRequest(
+        namespace=namespace, include_versions=with_versions, include_embeddings=with_embeddings
+    )
+    call = calls.Download(calls.lifecycle.EXPORT, request, lambda response: (response,))
+    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
+    last: dict[str, Any] = {}
+    try:
+        with beside.open("w", encoding="utf-8") as target:
+            for part in session.client.download(call):
+                last = json_format.MessageToDict(part, preserving_proto_field_name=True)
+                target.write(json_text(last) + "\n")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+    if session.output.json:
+        session.output.write_json(last["summary"])
+        return
+    counts = last["summary"]
+    session.output.say(
+        f"dumped {counts.get('memory_count', 0)} memories and {counts.get('link_count', 0)} links "
+        f"of {namespace}"
+    )
+
+
+def load(
+    session: Session,
+    *,
+    file: Annotated[Path, typer.Argument(help="What dump wrote.")],
+    namespace: inputs.NamespaceOption = inputs.NAMESPACE,
+    conflict: ConflictOption = ConflictPolicy.REFUSE.value,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Take in what dump wrote; what is refused is named, and the rest goes on."""
+    progress: ImportProgress = import_progress(pb.ImportResponse())
+    refused = 0
+    for progress in session.client.import_memories(
+        _parts(file), namespace=namespace, conflict=conflict, dry_run=dry_run
+    ):
+        for reject in progress.rejects:
+            refused += 1
+            if refused <= _SHOWN_REJECTS:
+                session.output.note(f"refused {reject.position} ({reject.id}): {reject.error}")
+    counts = {
+        "stored_count": progress.stored_count,
+        "skipped_count": progress.skipped_count,
+        "linked_count": progress.linked_count,
+        "rejected_count": progress.rejected_count,
+    }
+    if session.output.json:
+        session.output.write_json(counts)
+    else:
+        session.output.pairs((name.replace("_", " "), value) for name, value in counts.items())
+    if refused:
+        raise typer.Exit(failures.PARTLY)
+
+
+def _parts(file: Path) -> Iterator[Moved | Link]:
+    is_whole = False
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            part = pb.ExportResponse()
+            try:
+                json_format.Parse(line, part)
+            except json_format.ParseError as error:
+                raise invalid("FILE", f"line {number} is not what dump wrote") from error
+            is_whole = part.HasField("summary")
+            found = exported(part)
+            if isinstance(found, Moved | Link):
+                yield found
+    if not is_whole:
+        raise invalid("FILE", "must end with a summary: the dump is not whole")
+
+
+def _progress(session: Session) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=session.output.err,
+        disable=session.output.json,
+    )
