@@ -272,6 +272,28 @@ async def test_a_full_disk_refuses_writes_and_serves_reads(small_disk: Path) -> 
     assert again.id
 
 
+async def test_a_read_only_volume_is_refused_with_the_mend(small_disk: Path) -> None:
+    """The server says so instead of serving what it cannot keep; writable again, everything is there."""
+    server = ServerProcess(small_disk, embedder="none")
+    with server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            await Wire(channel, "n").store({"n": 1}, id="kept")
+    remount = ["mount", "-o", "remount,ro", str(small_disk)]
+    await asyncio.to_thread(subprocess.run, remount, check=True)
+    with pytest.raises(ServerStartError):
+        server.start()
+    refusal = server.log().splitlines()[-1]
+    remount[2] = "remount,rw"
+    await asyncio.to_thread(subprocess.run, remount, check=True)
+    with server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            kept = await Wire(channel, "n").get("kept")
+
+    assert "the data folder cannot be written" in refusal
+    assert "Read-only file system" in refusal
+    assert kept.payload_json == b'{"n": 1}'
+
+
 async def test_a_damaged_file_is_told_and_not_served_as_if_it_were_well(tmp_path: Path) -> None:
     """DATA_LOSS for whom it meets, readiness says what to do, and a new start refuses instead of serving the rest."""
     server = ServerProcess(tmp_path / "data", embedder="none")
