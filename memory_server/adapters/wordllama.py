@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import wordllama
 
+from memory_server.domain.text import asked_words
 from memory_server.ports import Vectors
 
 INLINE_CHARACTERS = 4096
@@ -44,6 +45,9 @@ class WordLlamaEmbedder:
 
     async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """See the port. Short texts of concurrent callers are embedded together."""
+        if for_query:
+            # The mean of word vectors has no grammar: "which" and "did" would only pull it to other questions.
+            texts = [asked_words(text) for text in texts]
         if sum(map(len, texts)) > INLINE_CHARACTERS:
             return await asyncio.to_thread(self._embed, texts)
         loop = asyncio.get_running_loop()

@@ -58,20 +58,27 @@ class RankingOptions:
     """What recall weighs; the defaults come from sweeps, see docs/benchmarks.md."""
 
     keyword_weight: float = 1.0
-    vector_weight: float = 0.5
-    """Weights of the legs of a hybrid recall, dimensionless; only their ratio matters. A weak static embedder lowers
-    recall when it counts as much as keywords, and raises it at half their weight; a stronger one deserves more."""
+    vector_weight: float = 1.0
+    """Weights of the legs of a hybrid recall, dimensionless; only their ratio matters. Cosines of short texts are
+    smaller than shares of words, so that words lead at equal weights."""
 
-    after: float = 0.3
-    before: float = 0.3
+    after: float = 0.2
+    before: float = 0.15
     """Share of an episode's score that goes to the one just after and the one just before, dimensionless. An answer
     often has none of the question's words, but stands beside the turn that has."""
 
-    further: float = 0.5
+    answer: float = 0.5
+    """The same for the one just after, where the episode asks something."""
+
+    session: float = 0.15
+    """Share that goes from the best episode of a session to the others in it that anything speaks for."""
+
+    further: float = 0.3
     """What is left of the share at each further step away, dimensionless."""
 
-    linked: float = 0.3
-    """Share of a memory's score that goes to those it is linked with, dimensionless."""
+    linked: float = 0.7
+    """Share of a memory's score that goes to those it is linked with, dimensionless. A link that somebody made means
+    more than standing side by side."""
 
     recency: float = 0.2
     importance: float = 0.1
@@ -111,6 +118,10 @@ class Candidates:
     """As the author gave it."""
     scale: ImportanceScale
     """How the importance of the partition's memories is made comparable."""
+    session: npt.NDArray[np.int64]
+    """Number of the session that it names; 0: none; -1: it is no episode, and takes no part."""
+    asks: npt.NDArray[np.bool_]
+    """Whether its text asks something."""
     beside: npt.NDArray[np.int64]
     """Shape (candidates, 2, REACH): the places of the episodes before it, the nearest first, and after it; -1: none. It
     is known of the best of each leg."""
@@ -120,7 +131,14 @@ class Candidates:
         """Return no candidates."""
         nothing = np.empty(0)
         return Candidates(
-            nothing, nothing, np.empty(0, np.int64), nothing, ImportanceScale(), no_one_beside(0)
+            nothing,
+            nothing,
+            np.empty(0, np.int64),
+            nothing,
+            ImportanceScale(),
+            np.empty(0, np.int64),
+            np.empty(0, np.bool_),
+            no_one_beside(0),
         )
 
 
@@ -148,6 +166,8 @@ def joined(one: Candidates, other: Candidates, order: npt.NDArray[np.int64]) -> 
         np.concatenate([one.event_time_us, other.event_time_us])[order],
         np.concatenate([one.importance, other.importance])[order],
         one.scale,
+        np.concatenate([one.session, other.session])[order],
+        np.concatenate([one.asks, other.asks])[order],
         places[beside],
     )
 
@@ -218,11 +238,42 @@ def spread(
             # At one step of one side no two have the same beside them.
             targets = others[sources]
             shares = share * options.further**step * relevant[sources]
+            if side and not step:
+                # What comes after a question answers it.
+                asks = candidates.asks[sources]
+                shares = np.where(asks, options.answer * relevant[sources], shares)
             gained[targets] = np.maximum(gained[targets], shares)
+    if options.session:
+        np.maximum(gained, options.session * _best_of_session(relevant, candidates), out=gained)
     if linked is not None and len(linked.sources):
         shares = options.linked * linked.weights * relevant[linked.sources]
         np.maximum.at(gained, linked.targets, shares)
     return gained
+
+
+def _best_of_session(relevant: Scores, candidates: Candidates) -> Scores:
+    """Return the score of the best other candidate of the same session, for each; 0: it has none.
+
+    Where no session is named, candidates that follow each other without a long silence are of one.
+    """
+    count = len(relevant)
+    best = np.zeros(count)
+    if count < 2:
+        return best
+    order = np.lexsort((candidates.event_time_us, candidates.session))
+    sessions, times_us = candidates.session[order], candidates.event_time_us[order]
+    is_silent = (sessions[1:] == 0) & (np.diff(times_us) > EPISODE_GAP_US)
+    starts = np.flatnonzero(np.append(True, (np.diff(sessions) != 0) | is_silent))
+    scores = relevant[order]
+    groups = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, count)))
+    first = np.maximum.reduceat(scores, starts)
+    # Of the best one itself the others are what counts; of two that are equally good, each other.
+    is_first = scores == first[groups]
+    is_alone = np.add.reduceat(is_first, starts)[groups] == 1
+    second = np.maximum.reduceat(np.where(is_first, 0.0, scores), starts)
+    best[order] = np.where(is_first & is_alone, second[groups], first[groups])
+    best[candidates.session < 0] = 0.0
+    return best
 
 
 def rank(

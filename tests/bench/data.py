@@ -103,7 +103,7 @@ def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
     queries = [texts.query(draft.text) for draft in memories[:1000]]
     recalls = {
         f"recall {name}": Workload(
-            calls.RECALL,
+            calls.recalls.RECALL,
             [
                 recall_service_pb2.RecallRequest(
                     namespace=CORPUS, text=query, mode=mode, top_k=10
@@ -114,9 +114,9 @@ def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
         for name, mode in modes.items()
     }
     return {
-        "store": Workload(calls.STORE, singles, has_request_id=True),
-        "store batch": Workload(calls.STORE_BATCH, batches, items=BATCH_ITEMS),
-        "get": Workload(calls.GET, gets),
+        "store": Workload(calls.memories.STORE, singles, has_request_id=True),
+        "store batch": Workload(calls.memories.STORE_BATCH, batches, items=BATCH_ITEMS),
+        "get": Workload(calls.memories.GET, gets),
         **recalls,
     }
 

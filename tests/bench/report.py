@@ -14,8 +14,19 @@ grpc.aio server that takes the same requests apart and returns a response of the
 it is the same memory server with one fsync for each write. Servers and load generator are processes of
 their own on one machine. Medians of the repeats, least and greatest in brackets. No number here is a gate.
 
-How good recall is, is another question: `make bench-recall` asks it, and keeps its numbers in
-`docs/benchmarks/recall/`.
+How good recall is, is another question: `make bench-recall` asks it, and writes the last part.
+"""
+
+_QUALITY = """## Quality of recall
+
+Written by `make bench-recall`. Conversations of {turns} turns in many sessions, one memory per turn, and {notes} notes
+that change and are linked; everything is made from seeds {first} to {last}, whose topics are not those that the
+options were tuned on. A question of a conversation is answered when the right turn is among the first {few}; of the
+notes, the right one has to come first, but for links. No language model takes part. Templates decide what can be
+found, so that figures of other generators cannot be compared with these.
+
+Share answered; in brackets the gain over the rung above where its 95 % interval (bootstrap over questions in pairs)
+does not hold 0.
 """
 
 
@@ -24,7 +35,45 @@ def render(folder: Path) -> str:
     kept = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
     # Other measurements keep their numbers in the same folder, in forms and on pages of their own.
     runs = {name: run for name, run in kept.items() if "cases" in run}
-    return "\n".join([_HEAD, *(_section(name, run) for name, run in runs.items())])
+    parts = [_HEAD, *(_section(name, run) for name, run in runs.items())]
+    seeded = folder / "recall" / "seeded.json"
+    if seeded.exists():
+        parts.append(quality(json.loads(seeded.read_text())))
+    return "\n".join(parts)
+
+
+def quality(measured: dict[str, Any]) -> str:
+    """Return the part about the quality of recall."""
+    seeds, ladder, harm = measured["held_out_seeds"], measured["ladder"], measured["harm"]
+    head = _QUALITY.format(
+        turns=f"{measured['turns']:,}",
+        notes=f"{measured['notes']:,}",
+        first=seeds[0],
+        last=seeds[1],
+        few=measured["answered_within"],
+    )
+    names = [rung["name"] for rung in ladder]
+    lines = [
+        f"| class (questions) | {' | '.join(names)} |",
+        "|---|" + "--:|" * len(names),
+    ]
+    for kind, entry in ladder[0]["classes"].items():
+        cells = [_answered(rung["classes"][kind]) for rung in ladder]
+        lines.append(f"| {kind} ({entry['questions']}) | {' | '.join(cells)} |")
+    gain, low, high = (100 * value for value in harm["gain"])
+    told = (
+        f"Where age and importance are random, weighing them changes the share answered by {gain:+.1f} points"
+        f" (95 %: {low:+.1f} to {high:+.1f})."
+    )
+    return "\n".join([head, *lines, "", told]) + "\n"
+
+
+def _answered(entry: dict[str, Any]) -> str:
+    share = f"{entry['answered']:.2f}"
+    if "gain" not in entry:
+        return share
+    gain, low, high = entry["gain"]
+    return f"{share} ({gain:+.2f})" if low > 0 or high < 0 else share
 
 
 def _section(name: str, run: dict[str, Any]) -> str:

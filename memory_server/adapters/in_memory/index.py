@@ -13,6 +13,7 @@ from memory_server.domain import ranking
 from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
 from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
+from memory_server.domain.text import is_question
 from memory_server.ports import Allowed, Change, Found, NewEmbedding, Question, Seqs, Vector
 
 
@@ -61,12 +62,22 @@ class InMemoryIndex:
         ordered = sorted(passing)
         keyword = self._keyword_scores(scope, question.text) if question.text is not None else {}
         everyone = self._records.get(scope, {}).values()
+        sessions = {
+            seq: ranking.session_of(record.metadata)
+            for seq, record in passing.items()
+            if record.kind is MemoryKind.EPISODIC
+        }
+        numbers = {name: number for number, name in enumerate(sorted({"", *sessions.values()}))}
         candidates = Candidates(
             keyword=np.array([keyword.get(seq, 0.0) for seq in ordered]),
             cosine=np.array([self._cosine(passing[seq], question.vector) for seq in ordered]),
             event_time_us=np.array([passing[seq].event_time_us for seq in ordered], np.int64),
             importance=np.array([passing[seq].importance for seq in ordered], np.float64),
             scale=scale_of(np.array([record.importance for record in everyone], np.float64)),
+            session=np.array(
+                [numbers[sessions[seq]] if seq in sessions else -1 for seq in ordered], np.int64
+            ),
+            asks=np.array([is_question(passing[seq].text) for seq in ordered], np.bool_),
             beside=ranking.no_one_beside(len(ordered)),
         )
         return Found(np.array(ordered, np.int64), candidates)
@@ -199,8 +210,6 @@ class InMemoryIndex:
         idfs = []
         for word in dict.fromkeys(_words(text)):
             having = {seq: count[word] for seq, count in counts.items() if word in count}
-            if not having:
-                continue
             idf = math.log(1 + (len(counts) - len(having) + 0.5) / (len(having) + 0.5))
             idfs.append(idf)
             for seq, count in having.items():

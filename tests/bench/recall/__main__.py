@@ -1,153 +1,178 @@
-"""Quality of recall on seeded conversations: `python -m tests.bench.recall`.
+"""Quality of recall: `python -m tests.bench.recall`, `make bench-recall`.
 
-Tuned on seeds 0-9, reported on seeds 100-139: an ablation ladder by class of question, and sweeps of the ranking's
-options. Writes docs/benchmarks/recall/seeded.json and prints it.
+An ablation ladder by class of question, each rung compared with the one below it by paired bootstrap, and a harm set
+in which age and importance say nothing. Tuned on seeds 0-9, reported on seeds 100-109, whose topics are others. Writes
+docs/benchmarks/recall/seeded.json and the table in docs/benchmarks.md.
 """
 
 import asyncio
 import dataclasses
 import json
-import os
 import random
 import statistics
-import tempfile
+import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from memory_server.adapters.embedded.committer import CommitterOptions
-from memory_server.adapters.embedded.database import open_database
-from memory_server.adapters.embedded.index import EmbeddedIndex
-from memory_server.adapters.embedded.store import EmbeddedStore
-from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
-from memory_server.domain.limits import Limits
-from memory_server.domain.memory import MemoryDraft, Scope, Tenant
-from memory_server.usecases import recall, store
-from memory_server.usecases.engine import Engine, fill_index
+from memory_server.domain.memory import Scope, Tenant
+from memory_server.domain.ranking import RankingOptions
+from memory_server.usecases import recall
+from memory_server.usecases.engine import Engine
+from tests.bench import report
+from tests.bench.recall import engines
 from tests.bench.recall.conversations import Conversation, a_conversation
+from tests.bench.recall.notes import Notes, some_notes
 
-DIMENSIONS = 256
-TUNING_SEEDS = range(10)
-HELD_OUT_SEEDS = range(100, 140)
-TOP_K = 5
-SPREADS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
-VECTOR_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-OUT = Path(__file__).resolve().parents[3] / "docs" / "benchmarks" / "recall" / "seeded.json"
+HELD_OUT_SEEDS = range(100, 110)
+GATE_SEEDS = range(100, 103)
+"""What a test measures again; see `gate`."""
+
+RESULTS = Path(__file__).resolve().parents[3] / "docs" / "benchmarks"
 
 Hits = dict[str, list[float]]
-"""Class of question -> per question: 1 if an answer was among the first `TOP_K`, else 0."""
+"""Class of question -> per question, in the same order for every rung: 1 if it was answered, else 0."""
+
+PLAIN = RankingOptions(after=0, before=0, answer=0, session=0, linked=0, recency=0, importance=0)
+RECENT = dataclasses.replace(PLAIN, recency=RankingOptions().recency)
+IMPORTANT = dataclasses.replace(RECENT, importance=RankingOptions().importance)
+BESIDE = dataclasses.replace(RankingOptions(), linked=0)
+
+LADDER: list[tuple[str, recall.RecallMode, RankingOptions, bool]] = [
+    ("vector", recall.RecallMode.VECTOR, PLAIN, False),
+    ("keyword", recall.RecallMode.KEYWORD, PLAIN, False),
+    ("keyword, related words", recall.RecallMode.KEYWORD, PLAIN, True),
+    ("fused", recall.RecallMode.HYBRID, PLAIN, True),
+    ("+ recency", recall.RecallMode.HYBRID, RECENT, True),
+    ("+ importance", recall.RecallMode.HYBRID, IMPORTANT, True),
+    ("+ beside, session", recall.RecallMode.HYBRID, BESIDE, True),
+    ("+ links", recall.RecallMode.HYBRID, RankingOptions(), True),
+]
 
 
-async def load(engine: Engine, seed: int) -> tuple[Scope, Conversation]:
-    """Store a conversation, one memory per turn."""
-    conversation = a_conversation(seed)
-    scope = Scope(Tenant("bench"), f"conversation-{seed}")
-    commands = [
-        store.StoreCommand(
-            MemoryDraft(
-                payload_json=json.dumps({"text": f"{turn.speaker}: {turn.text}"}).encode(),
-                id=turn.id,
-                event_time_us=turn.time_us,
-            )
-        )
-        for turn in conversation.turns
-    ]
-    await store.store_batch(engine, scope, commands)
-    return scope, conversation
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """What is loaded, in two engines: with related words and without."""
+
+    plain: Engine
+    kindred: Engine
+    conversations: list[tuple[Scope, Conversation]]
+    notes: list[tuple[Scope, Notes]]
+
+
+async def load(seeds: Sequence[int], *, is_held_out: bool) -> Corpus:
+    """Make and store everything of these seeds."""
+    embedder = WordLlamaEmbedder(engines.DIMENSIONS)
+    both = [await engines.an_engine(embedder, has_kindred=has) for has in (False, True)]
+    corpus = Corpus(both[0], both[1], [], [])
+    for seed in seeds:
+        scope = Scope(Tenant("bench"), f"conversation-{seed}")
+        conversation = a_conversation(seed, is_held_out=is_held_out)
+        corpus.conversations.append((scope, conversation))
+        notes = some_notes(seed)
+        corpus.notes.append((Scope(Tenant("bench"), f"notes-{seed}"), notes))
+        for engine in both:
+            await engines.load_conversation(engine, conversation, scope)
+            await engines.load_notes(engine, notes, corpus.notes[-1][0])
+    return corpus
 
 
 async def measure(
-    engine: Engine, loaded: list[tuple[Scope, Conversation]], mode: recall.RecallMode
+    engine: Engine, corpus: Corpus, mode: recall.RecallMode, *, with_notes: bool = True
 ) -> Hits:
     """Ask every question."""
     hits: Hits = defaultdict(list)
-    for scope, conversation in loaded:
+    for scope, conversation in corpus.conversations:
         for question in conversation.questions:
-            query = recall.RecallQuery(text=question.text, mode=mode, top_k=TOP_K)
+            query = recall.RecallQuery(text=question.text, mode=mode, top_k=engines.FEW)
             answer = await recall.recall(engine, scope, query)
-            found = {hit.record.id for hit in answer.hits}
+            found = {str(hit.record.id) for hit in answer.hits}
             hits[question.kind].append(float(bool(found & question.answers)))
+    for scope, notes in corpus.notes if with_notes else ():
+        for asked in notes.questions:
+            hits[asked.kind].append(await engines.ask_note(engine, scope, notes, asked, mode))
     return hits
 
 
-def overall(hits: Hits) -> list[float]:
-    """Return the hits of all classes."""
-    return [hit for kind in sorted(hits) for hit in hits[kind]]
+def difference(
+    before: Sequence[float], after: Sequence[float], source: random.Random
+) -> tuple[float, float, float]:
+    """Return the mean gain, and its bootstrap 95 % interval over questions in pairs."""
+    gains = [new - old for old, new in zip(before, after, strict=True)]
+    means = sorted(statistics.fmean(source.choices(gains, k=len(gains))) for _ in range(1000))
+    return statistics.fmean(gains), means[25], means[974]
 
 
-def interval(values: list[float], source: random.Random) -> tuple[float, float]:
-    """Return the bootstrap 95 % interval of a mean."""
-    means = sorted(statistics.fmean(source.choices(values, k=len(values))) for _ in range(1000))
-    return means[25], means[974]
+async def climb(corpus: Corpus) -> list[dict[str, Any]]:
+    """Return each rung: the share answered by class and overall, and the gain over the rung below."""
+    rungs: list[dict[str, Any]] = []
+    below: Hits = {}
+    for name, mode, options, has_kindred in LADDER:
+        engine = corpus.kindred if has_kindred else corpus.plain
+        hits = await measure(dataclasses.replace(engine, ranking=options), corpus, mode)
+        hits = {"all": [hit for kind in sorted(hits) for hit in hits[kind]], **hits}
+        rung: dict[str, Any] = {"name": name, "classes": {}}
+        for kind, values in sorted(hits.items()):
+            share = round(statistics.fmean(values), 4)
+            entry: dict[str, Any] = {"answered": share, "questions": len(values)}
+            if below:
+                gain = difference(below[kind], values, random.Random(1))
+                entry["gain"] = [round(value, 4) for value in gain]
+            rung["classes"][kind] = entry
+        rungs.append(rung)
+        below = hits
+    return rungs
+
+
+async def harm(seeds: Sequence[int], *, is_held_out: bool) -> dict[str, Any]:
+    """Return what recency and importance cost where they are random."""
+    embedder = WordLlamaEmbedder(engines.DIMENSIONS)
+    engine = await engines.an_engine(embedder)
+    corpus = Corpus(engine, engine, [], [])
+    for seed in seeds:
+        scope = Scope(Tenant("bench"), f"harm-{seed}")
+        conversation = a_conversation(seed, is_held_out=is_held_out)
+        corpus.conversations.append((scope, conversation))
+        await engines.load_conversation(engine, conversation, scope, harm=random.Random(seed))
+    options = RankingOptions()
+    shares = []
+    for given in (dataclasses.replace(options, recency=0, importance=0), options):
+        tuned = dataclasses.replace(engine, ranking=given)
+        hits = await measure(tuned, corpus, recall.RecallMode.HYBRID, with_notes=False)
+        shares.append([hit for kind in sorted(hits) for hit in hits[kind]])
+    gain = difference(shares[0], shares[1], random.Random(1))
+    return {
+        "without": round(statistics.fmean(shares[0]), 4),
+        "with": round(statistics.fmean(shares[1]), 4),
+        "gain": [round(value, 4) for value in gain],
+    }
+
+
+async def gate() -> float:
+    """Return the share of all questions of some seeds that are answered with the options as they are."""
+    corpus = await load(GATE_SEEDS, is_held_out=True)
+    hits = await measure(corpus.kindred, corpus, recall.RecallMode.HYBRID)
+    return round(statistics.fmean([hit for kind in sorted(hits) for hit in hits[kind]]), 4)
 
 
 async def main() -> None:
-    """Run the ladder and the sweep."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = open_database(Path(folder) / "data", synchronous="NORMAL", dimensions=DIMENSIONS)
-        clock = SystemClock()
-        memory_store = EmbeddedStore(database, clock, CommitterOptions(10_000, 3600))
-        limits = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
-        embedder = WordLlamaEmbedder(DIMENSIONS)
-        index = EmbeddedIndex(embedder.words)
-        engine = Engine(memory_store, index, embedder, clock, os.urandom, limits)
-        await fill_index(engine)
-        tuning = [await load(engine, seed) for seed in TUNING_SEEDS]
-        held_out = [await load(engine, seed) for seed in HELD_OUT_SEEDS]
-        sweeps = {
-            "spread": await sweep(engine, tuning, "spread", SPREADS),
-            "vector_weight": await sweep(engine, tuning, "vector_weight", VECTOR_WEIGHTS),
-        }
-        ladder = await climb(engine, held_out)
-        await memory_store.close()
-    report = {
-        "top_k": TOP_K,
-        "tuning_seeds": [TUNING_SEEDS.start, TUNING_SEEDS.stop - 1],
+    """Run the ladder and the harm set, and keep both."""
+    corpus = await load(HELD_OUT_SEEDS, is_held_out=True)
+    measured = {
+        "answered_within": engines.FEW,
         "held_out_seeds": [HELD_OUT_SEEDS.start, HELD_OUT_SEEDS.stop - 1],
-        "turns": sum(len(conversation.turns) for _, conversation in held_out),
-        "sweeps_on_tuning_seeds": sweeps,
-        "ladder_on_held_out_seeds": ladder,
+        "turns": sum(len(conversation.turns) for _, conversation in corpus.conversations),
+        "notes": sum(len(notes.notes) for _, notes in corpus.notes),
+        "ladder": await climb(corpus),
+        "gate": await gate(),
+        "harm": await harm(HELD_OUT_SEEDS, is_held_out=True),
     }
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
-
-
-async def sweep(
-    engine: Engine, loaded: list[tuple[Scope, Conversation]], name: str, values: tuple[float, ...]
-) -> dict[str, float]:
-    """Return the share of questions answered for each value of a ranking option."""
-    found = {}
-    for value in values:
-        options = dataclasses.replace(engine.ranking, **{name: value})
-        tuned = dataclasses.replace(engine, ranking=options)
-        hits = await measure(tuned, loaded, recall.RecallMode.HYBRID)
-        found[str(value)] = round(statistics.fmean(overall(hits)), 4)
-    return found
-
-
-async def climb(
-    engine: Engine, loaded: list[tuple[Scope, Conversation]]
-) -> dict[str, dict[str, object]]:
-    """Return each rung: the share of questions answered, by class and overall, with its interval."""
-    alone = dataclasses.replace(engine, ranking=dataclasses.replace(engine.ranking, spread=0.0))
-    ladder = [
-        ("vector", alone, recall.RecallMode.VECTOR),
-        ("keyword", alone, recall.RecallMode.KEYWORD),
-        ("hybrid", alone, recall.RecallMode.HYBRID),
-        ("hybrid + beside", engine, recall.RecallMode.HYBRID),
-    ]
-    rungs: dict[str, dict[str, object]] = {}
-    for name, tuned, mode in ladder:
-        hits = await measure(tuned, loaded, mode)
-        everything = overall(hits)
-        low, high = interval(everything, random.Random(1))
-        rungs[name] = {
-            "all": round(statistics.fmean(everything), 4),
-            "interval": [round(low, 4), round(high, 4)],
-            **{kind: round(statistics.fmean(hits[kind]), 4) for kind in sorted(hits)},
-        }
-    return rungs
+    (RESULTS / "recall").mkdir(parents=True, exist_ok=True)
+    (RESULTS / "recall" / "seeded.json").write_text(json.dumps(measured, indent=1) + "\n")
+    RESULTS.with_suffix(".md").write_text(report.render(RESULTS))
+    sys.stdout.write(report.quality(measured))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Seeded conversations of many sessions, one memory per turn, and questions about them.
 
-Everything is made here, from a seed: two people talk over some weeks; what is asked later was said once, in one of
-several ways. Circularity warning: templates decide what can be found. A class says which difficulty it poses;
+Everything is made here, from a seed: two people, or a person and an assistant, talk over some weeks; what is asked
+later was said once. Circularity warning: templates decide what can be found. A class says which difficulty it poses;
 figures of different generators cannot be compared.
 
 Question classes:
@@ -9,39 +9,61 @@ Question classes:
     - beside: the answering turn shares none, the turn before it asks the thing ("Where to?" - "Lisbon, in May.");
     - identifier: a ticket or booking number;
     - reworded: the question uses other words for the same thing;
+    - inflected: other forms of the same words;
+    - misspelt: a typing error in the question;
+    - topical: the answering turn says the thing, but only its session says of what; another session says the same of
+      something else;
     - corrected: said first one way, later another; the later turn answers.
 """
 
 import random
 from dataclasses import dataclass, field
 
+from tests.bench.recall.topics import DRAWN, LONG, Topic, small_talk, split
+
 SESSION_GAP_US = 3 * 86_400 * 1_000_000
 TURN_GAP_US = 40 * 1_000_000
 
 NAMES = ["Alice", "Bruno", "Chiara", "Dmitri", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas"]
-CITIES = ["Lisbon", "Oslo", "Kyoto", "Quito", "Tallinn", "Marrakesh", "Hobart", "Gdansk"]
-DISHES = ["lasagna", "pierogi", "bibimbap", "moussaka", "ceviche", "goulash", "shakshuka", "paella"]
-PETS = ["kitten", "puppy", "parrot", "tortoise", "hamster", "gecko"]
-JOBS = ["carpenter", "nurse", "geologist", "translator", "pilot", "baker", "welder", "librarian"]
-TOOLS = ["telescope", "ukulele", "kayak", "typewriter", "loom", "pottery wheel", "drone", "sextant"]
-ILLS = ["peanuts", "shellfish", "pollen", "penicillin", "cat hair", "gluten"]
-CHAT = [
-    "Hey, how was your week so far?",
-    "Busy as always, but I can not complain.",
-    "The weather has been awful lately, do you not think so?",
-    "I watched that series everybody talks about and fell asleep.",
-    "Haha, that sounds just like you!",
-    "Anyway, it is good to hear from you again.",
-    "My neighbour has been drilling since six in the morning.",
-    "I should really go to bed earlier these days.",
-    "Traffic was terrible today, it took me two hours.",
-    "Let us catch up again soon, I have to run now.",
-    "Did you read the news about the bridge?",
-    "I tried that new coffee place at the corner, it is fine.",
-    "Sorry, I missed your call, the phone was on silent.",
-    "Thanks for asking, that is very kind of you.",
-    "What a day, nothing worked as planned.",
-    "You will not believe what happened in the office.",
+
+THEMES = [
+    (
+        "I am just back from {place}.",
+        "The hotel had a pool on the roof.",
+        "The hotel had a sauna in the cellar.",
+        "What did the hotel in {place} have?",
+    ),
+    (
+        "Let me tell you about the conference in {place}.",
+        "The food was cold every single day.",
+        "The food was from a famous chef.",
+        "How was the food at the conference in {place}?",
+    ),
+    (
+        "We looked at a house in {place}.",
+        "The garden is full of apple trees.",
+        "The garden is all gravel.",
+        "What is in the garden of the house in {place}?",
+    ),
+    (
+        "I have a new job in {place}.",
+        "The office is above a fish market.",
+        "The office is in a former church.",
+        "Where is the office of the job in {place}?",
+    ),
+]
+
+CORRECTED = [
+    (
+        "The reading group meets on {day} evenings.",
+        "The reading group has moved, it meets on {other_day} evenings now.",
+        "On which day does the reading group meet now?",
+    ),
+    (
+        "My new phone number ends with {code}.",
+        "I changed my phone number again, it ends with {number} now.",
+        "What does the phone number of {second} end with now?",
+    ),
 ]
 
 
@@ -53,6 +75,7 @@ class Turn:
     speaker: str
     text: str
     time_us: int
+    session: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,224 +89,89 @@ class Question:
 
 @dataclass(slots=True)
 class Conversation:
-    """All sessions of two people."""
+    """All sessions of two people.
 
+    `names_sessions`: each memory names its session in its metadata; else only the times tell.
+    """
+
+    names_sessions: bool = False
     turns: list[Turn] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Exchange:
-    """Lines of a topic, spoken in turn; `answer` is the place of the one that answers."""
-
-    kind: str
-    lines: tuple[str, ...]
-    answer: int
-    question: str
-
-
-def a_conversation(seed: int, sessions: int = 18) -> Conversation:
+def a_conversation(seed: int, *, is_held_out: bool, sessions: int = 20) -> Conversation:
     """Return a conversation of some 300 turns."""
     source = random.Random(seed)
+    has_assistant = seed % 2 == 1
     first, second = source.sample(NAMES, 2)
-    exchanges = _exchanges(source, first, second)
-    source.shuffle(exchanges)
-    made = Conversation()
-    pending = _split(exchanges, sessions)
+    drawn = {name: source.choice(values) for name, values in DRAWN.items()}
+    drawn |= {"first": first, "second": second}
+    made = Conversation(names_sessions=seed % 3 == 0)
+    topics = split(is_held_out=is_held_out)
+    source.shuffle(topics)
+    topical = source.sample(range(sessions), 2)
+    themes = source.sample(THEMES[int(is_held_out) :: 2], 1)[0]
+    before, after, asked = CORRECTED[int(is_held_out)]
+    at = sorted(source.sample(range(sessions), 2))
     for session in range(sessions):
         time_us = 1_700_000_000_000_000 + session * SESSION_GAP_US
-        topics: list[_Exchange | None] = [*pending[session], *([None] * 5)]
-        source.shuffle(topics)
-        for topic in topics:
-            lines = topic.lines if topic else tuple(source.sample(CHAT, 2))
+        told: list[Topic | None] = [*topics[session::sessions], *([None] * 6)]
+        if session == at[0]:
+            told.append(Topic("said", before, "I see.", 0, ""))
+        if session == at[1]:
+            told.append(Topic("corrected", after, "Noted.", 0, asked))
+        source.shuffle(told)
+        if session in topical:
+            told = [*_theme(themes, topical.index(session)), *told]
+        for topic in told:
+            lines = _lines(topic, source, drawn, has_assistant=has_assistant)
             ids = []
             for place, line in enumerate(lines):
                 speaker = (second, first)[place % 2]
+                if has_assistant:
+                    speaker = ("user", "assistant")[place % 2]
                 time_us += TURN_GAP_US
                 ids.append(f"s{session}t{len(made.turns)}")
-                made.turns.append(Turn(ids[-1], speaker, line, time_us))
+                made.turns.append(Turn(ids[-1], speaker, line, time_us, f"session-{session}"))
             if topic and topic.question:
-                answers = frozenset({ids[topic.answer]})
-                made.questions.append(Question(topic.kind, topic.question, answers))
+                text = _asked(topic.question.format(**drawn), drawn, has_assistant=has_assistant)
+                made.questions.append(Question(topic.kind, text, frozenset({ids[topic.answer]})))
     return made
 
 
-def _split(exchanges: list[_Exchange], sessions: int) -> list[list[_Exchange]]:
-    """Deal the exchanges out in order, so that a correction never comes before what it corrects."""
-    order = {id(exchange): place for place, exchange in enumerate(exchanges)}
-    ordered = sorted(
-        exchanges, key=lambda exchange: (exchange.kind == "corrected", order[id(exchange)])
-    )
-    size = -(-len(ordered) // sessions)
-    return [ordered[size * place : size * (place + 1)] for place in range(sessions)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What is true of the two people."""
-
-    first: str
-    second: str
-    city: str
-    city_before: str
-    dish: str
-    pet: str
-    job: str
-    ill: str
-    tool: str
-    other_tool: str
-    ticket: str
-    month: str
-    number: int
-
-
-def _facts(source: random.Random, first: str, second: str) -> _Facts:
-    city, city_before = source.sample(CITIES, 2)
-    tool, other_tool = source.sample(TOOLS, 2)
-    return _Facts(
-        first=first,
-        second=second,
-        city=city,
-        city_before=city_before,
-        dish=source.choice(DISHES),
-        pet=source.choice(PETS),
-        job=source.choice(JOBS),
-        ill=source.choice(ILLS),
-        tool=tool,
-        other_tool=other_tool,
-        ticket=f"{source.choice('ABCDE')}{source.randint(1000, 9999)}-{source.randint(10, 99)}",
-        month=source.choice(["January", "March", "May", "August", "October"]),
-        number=source.randint(3, 40),
-    )
-
-
-def _exchanges(source: random.Random, first: str, second: str) -> list[_Exchange]:
-    facts = _facts(source, first, second)
-    classes = {
-        "direct": _direct(facts),
-        "beside": _beside(facts),
-        "identifier": _identifier(facts),
-        "reworded": _reworded(facts),
-        "corrected": _corrected(),
-    }
-    made = [
-        _Exchange(kind, (line, reply), answer, question)
-        for kind, topics in classes.items()
-        for line, reply, answer, question in topics
-    ]
-    before = ("The reading group meets on Tuesday evenings.", "I might come along.")
-    return [*made, _Exchange("said", before, 0, "")]
-
-
-_Topic = tuple[str, str, int, str]
-"""Two lines, the place of the one that answers, and the question."""
-
-
-def _direct(of: _Facts) -> list[_Topic]:
+def _theme(theme: tuple[str, str, str, str], place: int) -> list[Topic | None]:
+    """Return a topic that a session is about: what it is, something else, and what is asked for."""
+    what, said, other, asked = theme
+    name = ("{city}", "{town}")[place]
+    question = asked.format(place=name) if place == 0 else ""
     return [
-        (
-            f"I signed up for a {of.tool} class, it starts in {of.month}.",
-            "Oh nice, enjoy it!",
-            0,
-            f"When does the {of.tool} class of {of.second} start?",
-        ),
-        (
-            f"My sister works as a {of.job} in {of.city_before} now.",
-            "Wow, that is a change.",
-            0,
-            f"Where does {of.second}'s sister work as a {of.job}?",
-        ),
-        (
-            f"I can not eat that, I am allergic to {of.ill}.",
-            "Good to know, I will remember.",
-            0,
-            f"What is {of.second} allergic to?",
-        ),
+        Topic("said", what.format(place=name), "Tell me more!", 0, ""),
+        None,
+        Topic("topical", (said, other)[place], "I see.", 0, question),
     ]
 
 
-def _beside(of: _Facts) -> list[_Topic]:
-    return [
-        (
-            f"{of.first}, where are you going for your holiday this summer?",
-            f"{of.city}, for ten days!",
-            1,
-            f"Where did {of.first} want to go on holiday in summer?",
-        ),
-        (
-            "What did your parents give you for your birthday?",
-            f"A {of.other_tool}, can you imagine?",
-            1,
-            f"What did {of.first} get from the parents for the birthday?",
-        ),
-        (
-            "How many people came to the wedding in the end?",
-            f"Just {of.number}, it was lovely.",
-            1,
-            "How many guests were at the wedding?",
-        ),
-        (
-            "And what will you cook for the dinner party on Saturday?",
-            f"My grandmother's {of.dish}.",
-            1,
-            f"What did {of.first} plan to cook for the dinner party?",
-        ),
-    ]
+def _lines(
+    topic: Topic | None, source: random.Random, drawn: dict[str, str], *, has_assistant: bool
+) -> list[str]:
+    if topic is not None:
+        lines = [topic.line.format(**drawn), topic.reply.format(**drawn)]
+    else:
+        lines = [small_talk(source), small_talk(source)]
+    # An assistant says more than anybody wants to know; the answer of a topic that asks it stays as it is.
+    if has_assistant and (topic is None or topic.answer == 0):
+        lines[1] += " " + source.choice(LONG)
+    return lines
 
 
-def _identifier(of: _Facts) -> list[_Topic]:
-    error = f"{of.number}{of.number}7"
-    return [
-        (
-            f"The repair is booked, the reference is {of.ticket}.",
-            "Keep it safe.",
-            0,
-            f"What was {of.ticket} about?",
-        ),
-        (
-            f"Error {error} came up again when I opened the ledger.",
-            "Restart it.",
-            0,
-            f"What happened with error {error}?",
-        ),
-    ]
-
-
-def _reworded(of: _Facts) -> list[_Topic]:
-    return [
-        (
-            f"We adopted a {of.pet} from the shelter last Sunday.",
-            "How cute!",
-            0,
-            f"Which animal does {of.second} have at home?",
-        ),
-        (
-            "I quit smoking two months ago and feel great.",
-            "Respect!",
-            0,
-            f"When did {of.second} give up cigarettes?",
-        ),
-        (
-            "The doctor says my knee needs surgery.",
-            "I am so sorry.",
-            0,
-            f"What operation does {of.second} need?",
-        ),
-        (
-            f"Our flat in {of.city_before} is finally sold.",
-            "Congratulations!",
-            0,
-            f"What happened to the apartment of {of.second}?",
-        ),
-    ]
-
-
-def _corrected() -> list[_Topic]:
-    return [
-        (
-            "The reading group has moved, it meets on Thursday evenings now.",
-            "Noted.",
-            0,
-            "On which day does the reading group meet now?",
-        )
-    ]
+def _asked(question: str, drawn: dict[str, str], *, has_assistant: bool) -> str:
+    """Return the question as it is asked of two people, or by the user of an assistant."""
+    if not has_assistant:
+        return question
+    asked = question
+    for name, own in ((drawn["second"], ("my", "I")), (drawn["first"], ("your", "you"))):
+        asked = asked.replace(f"{name}'s", own[0]).replace(f" of {name}", "")
+        for verb, said in (("does", "do"), ("did", "did"), ("Did", "Did")):
+            asked = asked.replace(f"{verb} {name}", f"{said} {own[1]}")
+        asked = asked.replace(f"Is {name}", f"Am {own[1]}").replace(name, own[1])
+    return asked

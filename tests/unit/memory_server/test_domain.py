@@ -14,7 +14,7 @@ from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
 from memory_server.domain.memory import MemoryId, MemoryKind, MemoryLink
 from memory_server.domain.requests import body_digest
-from memory_server.domain.text import searchable_text
+from memory_server.domain.text import asked_words, is_question, searchable_text
 from soma_common.errors import InvalidInput
 from tests.support.memories import NOW_US, a_draft, a_record
 
@@ -26,6 +26,19 @@ def test_text_is_the_payloads_strings_in_their_order() -> None:
     payload = {"b": "one", "a": ["two", {"x": "three", "y": 4}], "z": "five"}
 
     assert searchable_text("", payload) == "one\ntwo\nthree\nfive"
+
+
+def test_a_question_is_asked_by_the_words_that_carry_its_meaning() -> None:
+    """Names and things stay, in their order; a question of nothing else stays as it is."""
+    assert asked_words("What did Ana's brother want to drink?") == "Ana's brother drink"
+    assert asked_words("who are you") == "who are you"
+
+
+def test_a_question_is_known_by_its_mark() -> None:
+    """Of any script."""
+    assert is_question("user: Where to? I wonder.")
+    assert is_question("去哪里？")
+    assert not is_question("Lisbon.")
 
 
 def test_given_text_wins() -> None:

@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from memory_server.adapters.embedded.index import keywords
 from memory_server.adapters.embedded.index.analysis import question_words_of, words_of
 from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.domain import ranking
+from memory_server.ports import Vectors
 
 WORDS = [f"word{number}" for number in range(60)]
 
@@ -150,6 +151,16 @@ def test_a_score_is_a_share_of_what_is_attainable() -> None:
     assert 1 >= found[0] > found[1] > 0
 
 
+def test_a_word_that_no_memory_has_lowers_the_scores() -> None:
+    """Half of what was asked for is half an answer, at most."""
+    index = an_index(["green tea", "green door", "a door"])
+
+    whole, half = found_by(index, "green"), found_by(index, "green zebra")
+
+    assert whole.keys() == half.keys()
+    assert half[0] < whole[0] / 2
+
+
 def test_question_words_say_nothing() -> None:
     """Unless there are no others."""
     assert list(question_words_of("What did you tell me about the reading groups?")) == [
@@ -157,3 +168,49 @@ def test_question_words_say_nothing() -> None:
         "group",
     ]
     assert list(question_words_of("who are you")) == words_of("who are you")
+
+
+class Synonyms:
+    """Vectors of words: those of one row are near each other."""
+
+    dimensions = 4
+    _ROWS = (("flat", "apartment", "apartments"), ("film", "movie"), ("green",), ("film", "films"))
+
+    def of(self, words: Sequence[str]) -> Vectors:
+        made = np.zeros((len(words), self.dimensions), np.float32)
+        for row, word in zip(made, words, strict=True):
+            for place, alike in enumerate(self._ROWS):
+                row[place] = word in alike
+        lengths = np.linalg.norm(made, axis=1, keepdims=True)
+        unit: Vectors = made / np.maximum(lengths, 1e-9)
+        return unit
+
+
+def a_kindred_index(texts: Iterable[str]) -> KeywordIndex:
+    index = KeywordIndex(Synonyms())
+    for slot, text in enumerate(texts):
+        index.add(slot, text)
+    return index
+
+
+def test_related_words_stand_for_each_other() -> None:
+    """Below the word itself, and also where no memory has it; a word that came later counts at once."""
+    index = a_kindred_index(["our flat was sold", "an apartment", "a green door", "green grass"])
+    before = found_by(index, "apartment")
+    index.add(4, "a film about whales")
+
+    assert set(before) == {0, 1}
+    assert before[1] > before[0]
+    assert set(found_by(index, "movie")) == {4}
+    index.remove(4)
+    assert found_by(index, "movie") == {}
+    assert found_by(an_index(["our flat was sold"]), "apartment") == {}
+
+
+def test_a_memory_counts_a_word_and_its_kindred_once() -> None:
+    """The best of them: saying it in two ways is not saying two things."""
+    index = a_kindred_index(["apartment here", "apartment flat", "else here", "other things"])
+
+    found = found_by(index, "apartment")
+
+    assert found[0] == pytest.approx(found[1])

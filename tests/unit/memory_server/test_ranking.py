@@ -31,6 +31,8 @@ def candidates(
         (now_us - DAY_US * ages).astype(np.int64),
         raw,
         scale_of(raw),
+        np.zeros(count, np.int64),
+        np.zeros(count, np.bool_),
         ranking.no_one_beside(count),
     )
 
@@ -75,13 +77,6 @@ def test_the_parts_add_up_to_the_score() -> None:
     assert lifted.context == pytest.approx(base * 0.3)
 
 
-def test_keywords_lead_while_the_embedder_is_weak() -> None:
-    """A memory with half of the words beats one with a very near vector and none of them."""
-    scores = ranking.relevance(candidates([0.0, 0.5], [0.9, 0.0]), HYBRID)
-
-    assert scores[1] > scores[0]
-
-
 def test_min_score_leaves_out_what_is_below() -> None:
     """The bound is inclusive; without one only what nothing speaks for is left out."""
     made = candidates([0.5, 0.49, 0.0])
@@ -106,17 +101,47 @@ def test_relevance_dominates_recency_and_importance() -> None:
     assert ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2).places == [0, 1]
 
 
+SPREAD = RankingOptions(before=0.4, after=0.5, answer=0.8, further=0.5, session=0.0, linked=0.5)
+
+
+def spread(made: Candidates, options: RankingOptions = SPREAD) -> list[float]:
+    gained: list[float] = ranking.spread(made.keyword, made, options, None).tolist()
+    return gained
+
+
 def test_an_episode_gains_from_the_best_one_beside_it() -> None:
     """A share of the better neighbour, never a sum; less of it at each further step."""
     made = candidates([0.6, 0.0, 0.4, 0.0])
     made.beside[0, 1] = [1, 2]
     made.beside[2, 0] = [1, 0]
     made.beside[2, 1] = [3, -1]
-    options = RankingOptions(before=0.4, after=0.5, further=0.5)
 
-    gained = ranking.spread(np.array([0.6, 0.0, 0.4, 0.0]), made, options, None)
+    assert spread(made) == pytest.approx([0.4 * 0.5 * 0.4, 0.3, 0.5 * 0.5 * 0.6, 0.2])
 
-    assert gained.tolist() == pytest.approx([0.4 * 0.5 * 0.4, 0.3, 0.5 * 0.5 * 0.6, 0.2])
+
+def test_what_comes_after_a_question_gains_more() -> None:
+    """It answers it; what comes before does not."""
+    made = candidates([0.0, 0.5, 0.0])
+    made.beside[1, 0, 0], made.beside[1, 1, 0] = 0, 2
+    plain = spread(made)
+    made.asks[1] = True
+
+    assert plain == pytest.approx([0.2, 0.0, 0.25])
+    assert spread(made) == pytest.approx([0.2, 0.0, 0.4])
+
+
+def test_a_session_passes_on_what_its_best_one_has() -> None:
+    """To the others of it; the best gains from the second; the sessions that are not named are told apart by time."""
+    options = RankingOptions(before=0, after=0, answer=0, linked=0, session=0.5)
+    made = candidates([0.8, 0.2, 0.4, 0.6, 0.3], age_days=[9, 9, 9, 5, 1])
+    made.session[:] = [7, 7, 7, 0, 0]
+    alone = candidates([0.8, 0.8, 0.4], age_days=[3, 3, 3])
+
+    assert spread(made, options) == pytest.approx([0.2, 0.4, 0.4, 0.0, 0.0])
+    assert spread(alone, options) == pytest.approx([0.4, 0.4, 0.4])
+    assert spread(candidates([0.5]), options) == [*spread(candidates([]), options), 0.0]
+    alone.session[:] = -1
+    assert spread(alone, options) == [0.0, 0.0, 0.0]
 
 
 def test_a_linked_memory_gains_by_the_weight_of_the_link() -> None:
@@ -124,7 +149,7 @@ def test_a_linked_memory_gains_by_the_weight_of_the_link() -> None:
     made = candidates([0.6, 0.4, 0.0])
     linked = LinkedPlaces(np.array([0, 1]), np.array([2, 2]), np.array([0.5, 1.0]))
 
-    gained = ranking.spread(np.array([0.6, 0.4, 0.0]), made, RankingOptions(linked=0.5), linked)
+    gained = ranking.spread(made.keyword, made, SPREAD, linked)
 
     assert gained.tolist() == pytest.approx([0.0, 0.0, 0.2])
 

@@ -9,35 +9,14 @@ import re
 
 import tantivy
 
+from memory_server.domain.text import EMPTY_WORDS
+
 _MAX_TOKEN_BYTES = 255
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"
 )
 """Runs of Thai, Lao, Burmese, Khmer, kana, Han and Hangul."""
-
-QUESTION_WORDS: tuple[str, ...] = (
-    *(
-        "about",
-        "am",
-        "been",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "doing",
-        "ever",
-        "had",
-        "has",
-        "have",
-    ),
-    *("having", "how", "i", "me", "mine", "my", "myself", "should", "so", "tell", "than", "them"),
-    *("us", "we", "what", "when", "where", "which", "who", "whom", "whose", "why", "would"),
-    *("you", "your", "yours"),
-)
-"""What a question is made of, beside the usual stop words. It says nothing about the answer, and in a small namespace
-it is rare enough to count."""
 
 
 def _analyzer(*filters: tantivy.Filter) -> tantivy.TextAnalyzer:
@@ -52,10 +31,7 @@ def _analyzer(*filters: tantivy.Filter) -> tantivy.TextAnalyzer:
 _STEMMER = tantivy.Filter.stemmer("english")
 _ANALYZER = _analyzer(_STEMMER)
 _SURFACE = _analyzer()
-_STOPS = (
-    tantivy.Filter.stopword("english"),
-    tantivy.Filter.custom_stopword(list(QUESTION_WORDS)),
-)
+_STOPS = (tantivy.Filter.custom_stopword(sorted(EMPTY_WORDS)),)
 _QUESTION_ANALYZER = _analyzer(*_STOPS, _STEMMER)
 _QUESTION_SURFACE = _analyzer(*_STOPS)
 

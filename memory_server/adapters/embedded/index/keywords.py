@@ -34,8 +34,8 @@ from memory_server.ports import WordVectors
 Scores = npt.NDArray[np.float32]
 
 COMMON_SHARE = 0.1
-COMMON_COUNT = 300
-"""A word that so many memories have, as a share or a number, has no kindred: it finds enough by itself."""
+COMMON_COUNTS = (10, 300)
+"""A word that so many memories have, as a share and within these numbers, has no kindred: it finds enough by itself."""
 
 COMMON_LEAST = 10_000
 VERY_COMMON_SHARE = 0.05
@@ -156,10 +156,13 @@ class KeywordIndex:
 
     def search(self, text: str) -> KeywordScores | None:
         """Return the scores of a query; None: no memory has any word of it."""
-        terms = self._terms(question_words_of(text))
-        attainable = attainable_bm25([term.words[0][1] for term in terms])
-        if not attainable:
+        words = question_words_of(text)
+        terms = self._terms(words)
+        if not terms:
             return None
+        # A word that no memory has counts as one that was not found: what is known of the rest is no full answer.
+        missing = [self._idf(0)] * (len(words) - len(terms))
+        attainable = attainable_bm25([term.words[0][1] for term in terms] + missing)
         factor = (BM25_K1 + 1) / attainable
         found = KeywordScores(np.zeros(len(self.lengths), np.float32), self._once(), [], [])
         rare = [term for term in terms if not self._is_common(term)]
@@ -183,7 +186,7 @@ class KeywordIndex:
         )
 
     def _terms(self, words: Mapping[str, str]) -> list[Term]:
-        """Return the terms of a query; a word that neither occurs nor has kindred says nothing."""
+        """Return the terms of a query, without the words that neither occur nor have kindred."""
         terms = []
         for word, surface in words.items():
             frequency = self.postings.frequency(word)
@@ -202,7 +205,8 @@ class KeywordIndex:
     def _others(self, word: str, surface: str, frequency: int) -> Sequence[tuple[str, float]]:
         if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
             return found
-        if self.kindred is None or frequency > min(COMMON_SHARE * self._count, COMMON_COUNT):
+        least, most = COMMON_COUNTS
+        if self.kindred is None or frequency > min(max(COMMON_SHARE * self._count, least), most):
             return ()
         return self.kindred.of(word, surface)
 

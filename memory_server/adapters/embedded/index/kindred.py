@@ -13,8 +13,8 @@ import numpy as np
 from memory_server.ports import Vectors, WordVectors
 
 MOST_KINDRED = 5
-LEAST_COSINE = 0.5
-WORTH = 0.7
+LEAST_COSINE = 0.4
+WORTH = 1.0
 """How many words stand for one at most, how near they must be, and what a perfectly near one is worth."""
 
 MOST_WORDS = 20_000

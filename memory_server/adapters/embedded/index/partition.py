@@ -22,6 +22,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
 from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
+from memory_server.domain.text import is_question
 from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Vector, WordVectors
 
 EPISODIC = int(MemoryKind.EPISODIC)
@@ -47,7 +48,9 @@ class Columns:
         self.expire_time_us = Column(np.int64)
         self.importance = Column(np.float64)
         self.session = Column(np.int32)
-        """Number of the session that an episode names; 0: none."""
+        """Number of the session that an episode names; 0: none; -1: no episode."""
+        self.asks = Column(np.bool_)
+        """Whether the text asks something."""
         self.before = Column(np.int64)
         self.after = Column(np.int64)
         """Slots of the episodes just before and just after; -1: none."""
@@ -84,7 +87,7 @@ class Partition:
         self._changed()
         slot = self.count
         columns = self.columns
-        session = self._session(record.metadata) if record.kind is MemoryKind.EPISODIC else 0
+        session = self._session(record.metadata) if record.kind is MemoryKind.EPISODIC else -1
         expire_us = NEVER_US if record.expire_time_us is None else record.expire_time_us
         for column, value in (
             (columns.seq, record.commit_seq),
@@ -94,6 +97,7 @@ class Partition:
             (columns.expire_time_us, expire_us),
             (columns.importance, record.importance),
             (columns.session, session),
+            (columns.asks, is_question(record.text)),
             (columns.before, -1),
             (columns.after, -1),
         ):
@@ -337,6 +341,8 @@ class Partition:
             event_time_us=columns.event_time_us.view[slots],
             importance=columns.importance.view[slots],
             scale=self._importance_scale(),
+            session=columns.session.view[slots].astype(np.int64),
+            asks=columns.asks.view[slots],
             beside=ranking.no_one_beside(len(slots)),
         )
         return Found(columns.seq.view[slots], candidates, is_exact)
