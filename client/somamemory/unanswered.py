@@ -56,7 +56,7 @@ class Unanswered:
     def _made(self) -> Any | None:
         try:
             return next(self._requests, None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self.failure = error
             return None
 

@@ -44,7 +44,10 @@ def candidates(
 def test_ranking_keeps_the_best_in_order(
     rows: list[tuple[float, float, float]], limit: int
 ) -> None:
-    """Scores are in [0, 1], best first, the latest first among equals; fewer are the beginning of more."""
+    """Scores are in [0, 1], best first, the latest first among equals; fewer are the beginning of more.
+
+    Among those that answer fully, whose score is 1, the lifts decide.
+    """
     made = candidates(
         [row[0] for row in rows], [row[1] for row in rows], importance=[row[2] for row in rows]
     )
@@ -56,8 +59,19 @@ def test_ranking_keeps_the_best_in_order(
 
     assert ranked.places == everything.places[:limit]
     assert all(0 < score <= 1 for score in ranked.scores)
-    order = list(zip(ranked.scores, ranked.places, strict=True))
-    assert order == sorted(order, key=lambda entry: (-entry[0], -entry[1]))
+    assert ranked.scores == sorted(ranked.scores, reverse=True)
+    below = [pair for pair in zip(ranked.scores, ranked.places, strict=True) if pair[0] < 1]
+    assert below == sorted(below, key=lambda entry: (-entry[0], -entry[1]))
+
+
+def test_of_two_that_answer_fully_the_lifts_decide() -> None:
+    """The bound of the score does not hide which is better."""
+    made = candidates([1.0, 1.0], [1.0, 1.0], age_days=[0.0, 300.0])
+    boosts = Boosts(recency=0.2, half_life_us=DAY_US)
+
+    ranked = ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2)
+
+    assert (ranked.places, ranked.scores) == ([0, 1], [1.0, 1.0])
 
 
 def test_the_parts_add_up_to_the_score() -> None:
