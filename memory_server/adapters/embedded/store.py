@@ -186,6 +186,8 @@ class EmbeddedStore:
         current = await self.get(scope, ref, now_us)
         if version == current.version:
             return current
+        if version > current.version:
+            raise version_not_found(ref, version)
         key = self._require_namespace(scope)
         kept = past.kept_versions(self._read, key, current.id, before=version + 1, limit=1)
         if not kept or kept[0].record.version != version:

@@ -364,6 +364,18 @@ async def test_stats_count_what_is_there(case: StoreCase) -> None:
     assert dataclasses.astuple(stats) == (2, 1, 1, 1, 5, 1, receipt.commit_seq)
 
 
+@pytest.mark.parametrize("version", [0, 3, 2**31, 2**63 - 1])
+async def test_a_version_that_is_none_is_not_found(case: StoreCase, version: int) -> None:
+    """However large its number is."""
+    await commit(case, a_store("a"))
+    await commit(case, a_store("a"))
+    ref = MemoryRef(id=MemoryId("a"))
+
+    assert (await case.store.get_version(SCOPE, ref, 2, NOW_US)).version == 2
+    with pytest.raises(NotFound):
+        await case.store.get_version(SCOPE, ref, version, NOW_US)
+
+
 async def test_scan_yields_everything_live_once(case: StoreCase) -> None:
     """What the index is rebuilt from: the newest versions, of all scopes."""
     await commit(case, a_store("a"))
