@@ -1,0 +1,62 @@
+"""A store that an older release made, opened by this one."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import grpc
+import pytest
+
+from soma.memory.v1 import memory_service_pb2, namespace_service_pb2
+from tests.support.server_process import ServerProcess
+from tests.support.wire import Wire, ref
+
+SCHEMA_1 = Path(__file__).parents[2] / "support/stores_of_old/schema_1.sql"
+
+
+def a_store_of_schema_1(folder: Path) -> None:
+    """Make a store as the release before versions and policies did: two memories, a link, a request id."""
+    folder.mkdir()
+    connection = sqlite3.connect(folder / "memory.sqlite3", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(SCHEMA_1.read_text())
+    facts = {"commit_seq": "3", "embedding_dimensions": "256", "page_key": "ab" * 32}
+    connection.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+    connection.execute("INSERT INTO namespace VALUES (1, 'default', 'n', 5, 3)")
+    for seq, name in ((1, "aster"), (2, "birch")):
+        payload = json.dumps({"text": f"old {name}"}).encode()
+        connection.execute(
+            "INSERT INTO memory VALUES (?, 1, ?, 1, 1, ?, ?, 1.0, '{}', 5, NULL, 5, 5, NULL, x'', '')",
+            (seq, name, payload, f"old {name}"),
+        )
+    connection.execute("INSERT INTO link VALUES (1, 'aster', 'birch', 'likes', 0.5, '{}', 1, 3)")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+async def test_an_old_store_is_opened_and_grows(tmp_path: Path) -> None:
+    """Everything is there, counts are right, and the new features work on the old memories."""
+    a_store_of_schema_1(tmp_path / "data")
+    with ServerProcess(tmp_path / "data") as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire = Wire(channel, "n")
+            assert set(await wire.ids()) == {"aster", "birch"}
+            assert (await wire.recall("old aster", mode=3)).results[0].memory.id == "aster"
+            stats = await wire.namespaces.GetStats(
+                namespace_service_pb2.GetStatsRequest(namespace="n")
+            )
+            assert (stats.memory_count, stats.link_count) == (2, 1)
+            assert (await wire.store({"text": "new aster"}, id="aster")).receipt.version == 2
+            request = memory_service_pb2.GetRequest(namespace="n", ref=ref("aster"), version=1)
+            assert (await wire.memory.Get(request)).memory.text == "old aster"
+            quota = namespace_service_pb2.UpdateNamespaceRequest(
+                namespace="n", policy={"quota_memories": 2}
+            )
+            await wire.namespaces.UpdateNamespace(quota)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await wire.store({"text": "one too many"})
+        server.stop()
+        server.start()
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            assert (await Wire(channel, "n").get("aster")).text == "new aster"
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
