@@ -17,6 +17,7 @@ from somamemory.cli import (
     memories,
     namespaces,
     serve,
+    tokens,
     transfer,
     versions,
 )
@@ -96,6 +97,9 @@ namespace_app.command("show")(remote(namespaces.show))
 namespace_app.command("set")(remote(namespaces.set_policy))
 namespace_app.command("delete")(remote(namespaces.delete))
 
+token_app = typer.Typer(name="token", help="Make credentials of callers.", no_args_is_help=True)
+token_app.command("new")(tokens.new)
+
 app.command("serve")(serve.serve)
 app.command("store")(remote(memories.store))
 app.command("get")(remote(memories.get))
@@ -123,6 +127,7 @@ app.command("stats")(remote(facts.stats))
 app.command("info")(remote(facts.info))
 app.command("namespaces")(remote(namespaces.names))
 app.add_typer(namespace_app)
+app.add_typer(token_app)
 app.command("import")(remote(transfer.import_memories))
 app.command("export")(remote(transfer.export_memories))
 app.command("dump")(remote(backup.dump))
