@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,7 +41,12 @@ class ServerProcess:
     """
 
     def __init__(
-        self, data_dir: Path, *, module: str = "memory_server", **settings: object
+        self,
+        data_dir: Path,
+        *,
+        module: str = "memory_server",
+        environment: Mapping[str, str] | None = None,
+        **settings: object,
     ) -> None:
         self.data_dir = data_dir
         self._module = module
@@ -48,6 +54,7 @@ class ServerProcess:
         self.http_port = free_port()
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
         self._settings = settings
+        self._environment_more = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -105,6 +112,13 @@ class ServerProcess:
         """End the process at once (SIGKILL); what it did not write is lost."""
         return self._end(signal.SIGKILL)
 
+    def ended(self) -> int:
+        """Wait for a process that ends by itself, and return its exit code."""
+        assert self._process is not None
+        code = self._process.wait(STOP_TIMEOUT_S)
+        self._process = None
+        return code
+
     def log(self) -> str:
         """Return what the process wrote, over all its starts."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -123,14 +137,21 @@ class ServerProcess:
 
     def rss_kib(self) -> int:
         """Return how much memory the process has now, KiB."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return self._memory_kib("VmRSS:")
+
+    def peak_rss_kib(self) -> int:
+        """Return how much memory the process had at most since its start, KiB."""
+        return self._memory_kib("VmHWM:")
+
+    def _memory_kib(self, name: str) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith(name))
         return int(line.split()[1])
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SOMA_")}
         given = {f"SOMA_{name.upper()}": str(value) for name, value in self._settings.items()}
+        given |= self._environment_more
         own = {
             "SOMA_DATA_DIR": str(self.data_dir),
             "SOMA_GRPC_HOST": HOST,

@@ -305,8 +305,8 @@ def _seq(hit: recall.RecallHit) -> int:
     return hit.record.commit_seq
 
 
-async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> None:
-    """Thousands of random calls on two tenants and four namespaces, with restarts of the embedded store."""
+async def answer_alike(tmp_path: Path, steps: int) -> None:
+    """Make random calls of both engines, on two tenants and four namespaces, with restarts of the embedded store."""
     seed = random.randrange(10**9)
     print(f"seed {seed}")
     caller, clock = Caller(seed), StoppedClock(NOW_US)
@@ -316,7 +316,7 @@ async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> 
     embedded = an_engine(await open_embedded(tmp_path / "data"), EmbeddedIndex(None, kept), clock)
     await fill_index(embedded)
     restarts = 0
-    for step in range(STEPS):
+    for step in range(steps):
         calls = caller.call([model, embedded], clock)
         (expected, scores), (answered, embedded_scores) = [await outcome(call) for call in calls]
 
@@ -336,3 +336,8 @@ async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> 
             await fill_index(embedded)
     await embedded.store.close()
     assert restarts > 0
+
+
+async def test_the_embedded_engine_answers_as_the_model_does(tmp_path: Path) -> None:
+    """Thousands of random calls; `make chaos` makes fifty thousand."""
+    await answer_alike(tmp_path, STEPS)
