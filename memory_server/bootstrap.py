@@ -136,7 +136,12 @@ def _boundary_options(settings: SMFSettings) -> BoundaryOptions:
         requests_per_s=settings.tenant_requests_per_s,
         bytes_per_s=settings.tenant_bytes_per_s,
     )
-    return BoundaryOptions(admission, settings.default_deadline_s, settings.stream_idle_s)
+    return BoundaryOptions(
+        admission,
+        settings.default_deadline_s,
+        settings.stream_idle_s,
+        reads_late=settings.auth_tokens_file is not None,
+    )
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ class Admission:
         metrics.rpcs_in_progress.set_function(lambda: self.calls)
         metrics.streams_open.set_function(lambda: self.streams)
 
-    def enter_call(self, principal: Principal, request_bytes: int) -> None:
+    def enter_call(self, principal: Principal) -> None:
         """Let a unary call in; `leave_call` must follow.
 
         Raises:
@@ -111,10 +111,24 @@ class Admission:
         """
         tenant = self._tenant(principal)
         self._require_slot(tenant, tenant.calls, self.calls, self._options.max_concurrent_rpcs)
-        self._require_rate(tenant, principal, request_bytes)
+        self._require_rate(tenant, principal)
         tenant.counts.admitted.inc()
         tenant.calls += 1
         self.calls += 1
+
+    def take_bytes(self, principal: Principal, size: int) -> None:
+        """Charge a unary call for its request.
+
+        Raises:
+            QuotaExceeded: The tenant has used up its rate.
+        """
+        rate = self._rates(principal)[1]
+        if not rate:
+            return
+        tenant, now = self._tenant(principal), self._now()
+        if wait_s := tenant.bytes.wait_s(size, rate, now):
+            raise self._limited(tenant, principal, wait_s, "bytes_per_s")
+        tenant.bytes.take(size, rate, now)
 
     def leave_call(self, principal: Principal) -> None:
         """Give the slot of a call back."""
@@ -131,7 +145,7 @@ class Admission:
         tenant = self._tenant(principal)
         most = self._options.max_concurrent_streams
         self._require_slot(tenant, tenant.streams, self.streams, most)
-        self._require_rate(tenant, principal, 0)
+        self._require_rate(tenant, principal)
         tenant.counts.admitted.inc()
         tenant.streams += 1
         self.streams += 1
@@ -142,14 +156,19 @@ class Admission:
         self.streams -= 1
 
     async def pace(self, principal: Principal, message_bytes: int) -> None:
-        """Wait until the tenant's rate allows one more message of a stream."""
+        """Wait until the tenant's rates allow one more message of a stream."""
         tenant = self._tenant(principal)
-        while True:
-            wait_s, _quota = self._wait_s(tenant, principal, message_bytes)
-            if not wait_s:
-                break
-            await asyncio.sleep(wait_s)
-        self._charge(tenant, principal, message_bytes)
+        for rate, bucket, amount in zip(
+            self._rates(principal), (tenant.requests, tenant.bytes), (1, message_bytes), strict=True
+        ):
+            if not rate:
+                continue
+            while True:
+                wait_s = bucket.wait_s(amount, rate, self._now())
+                if not wait_s:
+                    break
+                await asyncio.sleep(wait_s)
+            bucket.take(amount, rate, self._now())
 
     def _tenant(self, principal: Principal) -> _Tenant:
         tenant = self._tenants.get(principal.tenant)
@@ -168,37 +187,25 @@ class Admission:
             message = "too many calls are worked on"
             raise Overloaded(message, retry_after_s=RETRY_AFTER_S)
 
-    def _require_rate(self, tenant: _Tenant, principal: Principal, request_bytes: int) -> None:
-        wait_s, quota = self._wait_s(tenant, principal, request_bytes)
-        if wait_s:
-            tenant.counts.limited.inc()
-            raise QuotaExceeded(
-                "the tenant has used up its rate",
-                subject=f"tenant:{principal.tenant}",
-                retry_after_s=wait_s,
-                quota=quota,
-            )
-        self._charge(tenant, principal, request_bytes)
-
-    def _wait_s(
-        self, tenant: _Tenant, principal: Principal, message_bytes: int
-    ) -> tuple[float, str]:
-        """Return how long the tenant must wait, and for what."""
-        requests_per_s, bytes_per_s = self._rates(principal)
+    def _require_rate(self, tenant: _Tenant, principal: Principal) -> None:
+        rate = self._rates(principal)[0]
+        if not rate:
+            return
         now = self._now()
-        requests_s = tenant.requests.wait_s(1, requests_per_s, now) if requests_per_s else 0.0
-        bytes_s = tenant.bytes.wait_s(message_bytes, bytes_per_s, now) if bytes_per_s else 0.0
-        if requests_s >= bytes_s:
-            return requests_s, "requests_per_s"
-        return bytes_s, "bytes_per_s"
+        if wait_s := tenant.requests.wait_s(1, rate, now):
+            raise self._limited(tenant, principal, wait_s, "requests_per_s")
+        tenant.requests.take(1, rate, now)
 
-    def _charge(self, tenant: _Tenant, principal: Principal, message_bytes: int) -> None:
-        requests_per_s, bytes_per_s = self._rates(principal)
-        now = self._now()
-        if requests_per_s:
-            tenant.requests.take(1, requests_per_s, now)
-        if bytes_per_s:
-            tenant.bytes.take(message_bytes, bytes_per_s, now)
+    def _limited(
+        self, tenant: _Tenant, principal: Principal, wait_s: float, quota: str
+    ) -> QuotaExceeded:
+        tenant.counts.limited.inc()
+        return QuotaExceeded(
+            "the tenant has used up its rate",
+            subject=f"tenant:{principal.tenant}",
+            retry_after_s=wait_s,
+            quota=quota,
+        )
 
     def _rates(self, principal: Principal) -> tuple[float | None, float | None]:
         quota = principal.quota

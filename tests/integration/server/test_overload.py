@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -20,6 +21,8 @@ SLOTS = 8
 CALLERS = 30 * SLOTS
 CALLS_EACH = 10
 MAX_GROWTH_KIB = 200 * 1024
+STRANGERS_BYTES = 8 * 1024 * 1024 - 1024
+STRANGERS_EACH = 16
 TOKENS = {name: new_token() for name in ("greedy", "modest")}
 
 
@@ -83,3 +86,25 @@ async def test_a_greedy_tenant_is_shed_and_nobody_else_notices(server: ServerPro
     assert isinstance(retry, error_details_pb2.RetryInfo)
     assert retry.retry_delay.ToMilliseconds() > 0
     assert server.rss_kib() - before_kib < MAX_GROWTH_KIB
+
+
+async def test_strangers_cannot_fill_the_memory(server: ServerProcess) -> None:
+    """Who is not let in is refused before the request is read: half a gigabyte of them leaves no trace."""
+    before_kib = server.rss_kib()
+    body = bytes(STRANGERS_BYTES)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.aio.insecure_channel(server.address, options) for _ in range(4)]
+
+    async def knock(channel: grpc.aio.Channel) -> grpc.StatusCode:
+        call: Any = channel.unary_unary("/soma.memory.v1.MemoryService/Store")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(body, metadata=[("authorization", f"Bearer {new_token()}")], timeout=60)
+        return caught.value.code()
+
+    knocks = [knock(channel) for channel in channels for _ in range(STRANGERS_EACH)]
+    codes = set(await asyncio.gather(*knocks))
+    for channel in channels:
+        await channel.close()
+
+    assert codes == {grpc.StatusCode.UNAUTHENTICATED}
+    assert server.peak_rss_kib() - before_kib < len(knocks) * STRANGERS_BYTES // 1024 // 3

@@ -40,7 +40,7 @@ def an_admission(clock: Turned | None = None, **options: object) -> Admission:
 def enter_until_refused(admission: Admission, who: Principal) -> int:
     for count in range(1000):
         try:
-            admission.enter_call(who, 0)
+            admission.enter_call(who)
         except Overloaded:
             return count
     raise AssertionError("nothing was ever refused")
@@ -59,7 +59,7 @@ def test_a_greedy_tenant_leaves_slots_for_others(size: int) -> None:
     held = enter_until_refused(admission, greedy)
 
     assert held == pytest.approx(size * GREED / (GREED + 1), abs=1)
-    admission.enter_call(newcomer, 0)
+    admission.enter_call(newcomer)
 
 
 def test_a_single_slot_is_given_to_whoever_comes() -> None:
@@ -79,7 +79,7 @@ def test_two_greedy_tenants_end_with_equal_shares() -> None:
         held[first] -= 1
         for who in (first, second):
             try:
-                admission.enter_call(who, 0)
+                admission.enter_call(who)
                 held[who] += 1
             except Overloaded:
                 pass
@@ -97,7 +97,7 @@ def test_slots_are_never_lost_nor_given_twice(steps: list[tuple[int, bool]]) -> 
     for number, enters in steps:
         if enters:
             try:
-                admission.enter_call(tenants[number], 0)
+                admission.enter_call(tenants[number])
                 held[number] += 1
             except Overloaded:
                 assert admission.calls
@@ -115,7 +115,7 @@ def test_slots_are_never_lost_nor_given_twice(steps: list[tuple[int, bool]]) -> 
 def refusals(admission: Admission, who: Principal, count: int) -> Iterator[SomaError | None]:
     for _ in range(count):
         try:
-            admission.enter_call(who, 10)
+            admission.enter_call(who)
             admission.leave_call(who)
             yield None
         except SomaError as error:
@@ -164,14 +164,14 @@ def test_bytes_count_too() -> None:
     clock = Turned()
     admission = an_admission(clock, bytes_per_s=100.0)
     who = caller("acme")
-    admission.enter_call(who, 1000)
+    admission.take_bytes(who, 1000)
     with pytest.raises(QuotaExceeded) as refused:
-        admission.enter_call(who, 10)
+        admission.take_bytes(who, 10)
 
     assert refused.value.facts["quota"] == "bytes_per_s"
     assert refused.value.retry_after_s == pytest.approx(9.1)
     clock.now_s += 9.2
-    admission.enter_call(who, 10)
+    admission.take_bytes(who, 10)
 
 
 @given(
@@ -213,7 +213,7 @@ def test_tenants_beyond_the_limit_share_their_series() -> None:
     metrics = ServerMetrics({"service": "test"})
     admission = Admission(AdmissionOptions(10, 10), metrics, Turned().now)
     for number in range(MAX_TENANT_LABELS + 50):
-        admission.enter_call(caller(f"t{number}"), 0)
+        admission.enter_call(caller(f"t{number}"))
         admission.leave_call(caller(f"t{number}"))
 
     name, labels = "soma_server_tenant_rpcs_total", {"tenant": "other", "outcome": "admitted"}
