@@ -84,10 +84,8 @@ class RankingOptions:
     importance: float = 0.1
     context: float = 0.3
     """By how much of its score each lifts a memory at most, dimensionless; recency and importance together by half.
-    Recency lifts only where the namespace's policy has a half-life: what is old is not wrong unless its owner says so."""
-
-    half_life_us: int = 30 * 86_400 * 1_000_000
-    """Age at which recency lifts half as much, microseconds."""
+    Recency lifts only where the namespace's policy has a half-life: what is old is not wrong unless its owner says
+    so."""
 
     def weights(self, *, with_keywords: bool, with_vectors: bool) -> "Weights":
         """Return the weights of the legs that are in use; they add up to 1."""

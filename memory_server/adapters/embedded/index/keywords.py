@@ -28,7 +28,13 @@ from memory_server.adapters.embedded.index.analysis import (
 from memory_server.adapters.embedded.index.columns import Column, Mask, Slots, ascending
 from memory_server.adapters.embedded.index.kindred import Kindred, spellings_of
 from memory_server.adapters.embedded.index.postings import Postings
-from memory_server.domain.ranking import BM25_K1, attainable_bm25, length_norm, mean_length
+from memory_server.domain.ranking import (
+    BM25_K1,
+    attainable_bm25,
+    best_places,
+    length_norm,
+    mean_length,
+)
 from memory_server.ports import WordVectors
 
 Scores = npt.NDArray[np.float32]
@@ -89,16 +95,23 @@ class KeywordScores:
             found = found[np.argpartition(scores, len(found) - most)[len(found) - most :]]
         return ascending(found)
 
+    def leading(self, slots: Slots, count: int) -> Slots:
+        """Return the best of these slots, by the words that chose them."""
+        return slots[best_places(self.sums[slots] * self.once[slots], count)]
+
     def of(self, slots: Slots) -> npt.NDArray[np.float64]:
         """Return the scores of these slots."""
         sums = self.sums[slots]
         once = self.once[slots]
         for word in self.common:
-            sums += word.gain * _is_among(slots, word.slots)[0]
+            having = np.flatnonzero(_is_among(slots, word.slots)[0])
+            gains = np.full(len(having), word.gain, np.float32)
             if word.repeats is not None:
-                is_there, places = _is_among(slots, word.repeats[0])
-                counts = word.repeats[1][places]
-                sums += is_there * word.gain * _more(counts, once)
+                is_there, places = _is_among(slots[having], word.repeats[0])
+                again = having[is_there]
+                counts = word.repeats[1][places[is_there]]
+                gains[is_there] += word.gain * _more(counts, once[again])
+            sums[having] += gains
         scores: npt.NDArray[np.float64] = np.minimum(sums * once, 1.0).astype(np.float64)
         return scores
 

@@ -171,7 +171,7 @@ class Partition:
             is_exact = keyword.is_exact
             legs.append(slots)
             if with_beside:
-                seeds.append(slots[ranking.best_places(keyword.of(slots), SPREAD_FROM)])
+                seeds.append(keyword.leading(slots, SPREAD_FROM))
         if question.vector is not None:
             is_a_leg = question.text is not None
             slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)

@@ -55,6 +55,7 @@ _CHUNK = 1024
 """Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other up to 8 ms."""
 
 _TRAIN_SEED = 7
+_ADDED_AT_ONCE = 8192
 
 # One query never takes both cores: the commits and the other calls need theirs.
 faiss.omp_set_num_threads(1)
@@ -255,7 +256,9 @@ class VectorRows:
         based, own = self._based, self._capacity[: count - len(self._based)]
         if inverted is None or count >= RETRAIN_AT * inverted.trained_rows:
             return lambda: _built(based, own)
-        return lambda: _extended(inverted, np.concatenate([based, own])[inverted.rows :])
+        first = inverted.rows
+        parts = [based[first:], own[max(first - len(based), 0) :]]
+        return lambda: _extended(inverted, np.concatenate(parts))
 
 
 def _top(
@@ -285,8 +288,7 @@ def _probe(
 
 
 def _built(based: Vectors, own: Vectors) -> InvertedFile:
-    rows = np.concatenate([based, own])
-    count, dimensions = rows.shape
+    count, dimensions = len(based) + len(own), own.shape[1]
     cells = max(16, count // _ROWS_OF_CELL)
     index = faiss.IndexIVFRaBitQ(
         faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT
@@ -297,8 +299,12 @@ def _built(based: Vectors, own: Vectors) -> InvertedFile:
     sample = np.random.default_rng(_TRAIN_SEED).choice(
         count, min(count, cells * _TRAIN_OF_CELL), replace=False
     )
-    index.train(rows[sample])
-    index.add(rows)
+    early, late = sample[sample < len(based)], sample[sample >= len(based)] - len(based)
+    # Piece by piece: a copy of all rows would double the memory.
+    index.train(np.concatenate([based[early], own[late]]))
+    for rows in (based, own):
+        for start in range(0, len(rows), _ADDED_AT_ONCE):
+            index.add(np.ascontiguousarray(rows[start : start + _ADDED_AT_ONCE]))
     return InvertedFile(index, count, count)
 
 
