@@ -26,6 +26,7 @@ from memory_server.adapters.system_clock import SystemClock
 from memory_server.adapters.wordllama import WordLlamaEmbedder
 from memory_server.domain.limits import Limits
 from memory_server.domain.memory import CALLER_MODEL
+from memory_server.domain.quota import TenantQuotas
 from memory_server.ports import Clock, Embedder, MemoryStore, SearchIndex
 from memory_server.transport import predecessor
 from memory_server.transport.admission import AdmissionOptions
@@ -62,7 +63,9 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     credentials = server_credentials(settings, metrics)
     authenticator = _authenticator(settings, metrics)
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(_engine(settings, metrics))
+        engine = await stack.enter_async_context(
+            _engine(settings, metrics, authenticator.storage_quota)
+        )
         facts = ServerFacts(__version__, authenticator.name)
         services = {
             **methods_by_service(engine, facts),
@@ -145,7 +148,9 @@ def _boundary_options(settings: SMFSettings) -> BoundaryOptions:
 
 
 @asynccontextmanager
-async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterator[Engine]:
+async def _engine(
+    settings: SMFSettings, metrics: ServerMetrics, quotas: TenantQuotas
+) -> AsyncIterator[Engine]:
     dimensions = settings.embedding_dimensions
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,
@@ -155,7 +160,7 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
     )
     clock = SystemClock()
     async with _embedder(settings, metrics) as embedder:
-        store, index = await _store_and_index(settings, metrics, clock, embedder)
+        store, index = await _store_and_index(settings, metrics, clock, embedder, quotas)
         try:
             yield Engine(store, index, embedder, clock, os.urandom, limits)
         finally:
@@ -164,12 +169,16 @@ async def _engine(settings: SMFSettings, metrics: ServerMetrics) -> AsyncIterato
 
 
 async def _store_and_index(
-    settings: SMFSettings, metrics: ServerMetrics, clock: Clock, embedder: Embedder
+    settings: SMFSettings,
+    metrics: ServerMetrics,
+    clock: Clock,
+    embedder: Embedder,
+    quotas: TenantQuotas,
 ) -> tuple[MemoryStore, SearchIndex]:
     if settings.store == "in_memory":
-        return InMemoryStore(), InMemoryIndex()
+        return InMemoryStore(quotas), InMemoryIndex()
     database = await _database(settings)
-    options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s)
+    options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s, quotas)
     store = EmbeddedStore(database, clock, options, metrics.observe_commit)
     kept = SnapshotFile(settings.data_dir / "index" / "copy", database.page_key, embedder.model)
     words = embedder.words if isinstance(embedder, WordLlamaEmbedder) else None

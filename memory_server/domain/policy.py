@@ -9,6 +9,7 @@ from memory_server.domain.limits import (
     MAX_DECAY_LEVELS,
     MAX_VERSIONS,
 )
+from memory_server.domain.quota import StorageQuota
 from memory_server.domain.validation import Violations
 
 DEFAULT_MAX_VERSIONS = 10
@@ -60,6 +61,11 @@ class NamespacePolicy:
     score_decay: ScoreDecay | None = None
     quota_memories: int = 0
     quota_payload_bytes: int = 0
+
+    @property
+    def quota(self) -> StorageQuota:
+        """How much the namespace may hold."""
+        return StorageQuota(self.quota_memories, self.quota_payload_bytes)
 
     @property
     def has_decay(self) -> bool:

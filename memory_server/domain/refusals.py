@@ -1,13 +1,11 @@
 """Why a store refuses a call: the sentences and facts that every store gives alike."""
 
 from memory_server.domain.memory import MemoryId, MemoryRef, Scope
-from memory_server.domain.policy import NamespacePolicy
 from soma_common.errors import (
     AlreadyExists,
     Conflict,
     HistoryLost,
     NotFound,
-    QuotaExceeded,
     RequestIdReused,
 )
 
@@ -37,23 +35,6 @@ def link_not_found(from_id: MemoryId, to_id: MemoryId, link_type: str) -> NotFou
 def history_lost() -> HistoryLost:
     """Return the error that says so."""
     return HistoryLost("changes since then are no longer kept; read everything anew")
-
-
-def check_quotas(
-    scope: Scope, policy: NamespacePolicy, *, memory_count: int, payload_bytes: int
-) -> None:
-    """Check what a namespace would hold against its quotas.
-
-    Raises:
-        QuotaExceeded: It would be more.
-    """
-    subject = f"namespace:{scope.namespace}"
-    if 0 < policy.quota_memories < memory_count:
-        message = "the namespace holds as many memories as its quota allows"
-        raise QuotaExceeded(message, subject=subject, quota=policy.quota_memories)
-    if 0 < policy.quota_payload_bytes < payload_bytes:
-        message = "the namespace holds as many payload bytes as its quota allows"
-        raise QuotaExceeded(message, subject=subject, quota=policy.quota_payload_bytes)
 
 
 def memory_not_found(ref: MemoryRef) -> NotFound:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import grpc
 
 from memory_server.domain.memory import Tenant
+from memory_server.domain.quota import UNLIMITED, StorageQuota
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -31,10 +32,11 @@ ALL_SCOPES = frozenset(AccessScope)
 
 @dataclass(frozen=True, slots=True)
 class TenantQuota:
-    """How much a tenant may ask of this server; None: what the settings say."""
+    """How much a tenant may ask of this server, None: what the settings say; and how much it may store."""
 
     requests_per_s: float | None = None
     bytes_per_s: float | None = None
+    storage: StorageQuota = UNLIMITED
 
 
 NO_QUOTA = TenantQuota()
@@ -94,6 +96,10 @@ class SingleTenant:
     def is_current(self, principal: Principal) -> bool:
         """See the protocol."""
         return True
+
+    def storage_quota(self, _tenant: Tenant) -> StorageQuota:
+        """Everybody may store without end: the namespaces' own quotas bound them."""
+        return UNLIMITED
 
     async def watch(self, checked: Callable[[], None]) -> None:
         """There is nothing to watch."""

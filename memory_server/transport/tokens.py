@@ -21,6 +21,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from memory_server.domain.memory import Tenant
+from memory_server.domain.quota import UNLIMITED, StorageQuota
 from memory_server.ports import Clock
 from memory_server.transport.auth import NO_QUOTA, AccessScope, Context, Principal, TenantQuota
 from memory_server.transport.metrics import ServerMetrics
@@ -70,6 +71,13 @@ class QuotaEntry(_Strict):
 
     requests_per_s: PerSecond | None = None
     bytes_per_s: PerSecond | None = None
+    max_memories: Annotated[int, Field(ge=0)] = 0
+    max_payload_bytes: Annotated[int, Field(ge=0)] = 0
+
+    def as_quota(self) -> TenantQuota:
+        """Return the limits as the server keeps them."""
+        storage = StorageQuota(self.max_memories, self.max_payload_bytes)
+        return TenantQuota(self.requests_per_s, self.bytes_per_s, storage)
 
 
 class TokensFile(_Strict):
@@ -105,6 +113,7 @@ class _Known:
     by_hash: Mapping[str, Principal]
     by_identity: Mapping[str, Principal]
     by_name: Mapping[str, Principal]
+    storage: Mapping[Tenant, StorageQuota]
 
 
 class TokenAuthenticator:
@@ -150,6 +159,10 @@ class TokenAuthenticator:
         if self._has_expired(principal):
             raise self._refusal("expired")
         return principal
+
+    def storage_quota(self, tenant: Tenant) -> StorageQuota:
+        """Return how much a tenant may store, as the file says now."""
+        return self._known.storage.get(tenant, UNLIMITED)
 
     def is_current(self, principal: Principal) -> bool:
         """See the protocol."""
@@ -236,7 +249,12 @@ def _load(path: Path) -> _Known:
         entry.identity: _principal(entry, entry.identity, read) for entry in read.certificates
     }
     everybody = [*by_hash.values(), *by_identity.values()]
-    return _Known(by_hash, by_identity, {principal.name: principal for principal in everybody})
+    return _Known(
+        by_hash,
+        by_identity,
+        {principal.name: principal for principal in everybody},
+        {principal.tenant: principal.quota.storage for principal in everybody},
+    )
 
 
 def _parse(path: Path) -> Any:
@@ -264,5 +282,5 @@ def _principal(entry: _Entry, credential: str, read: TokensFile) -> Principal:
             round(entry.expires_at.timestamp() * 1_000_000) if entry.expires_at else None
         ),
         credential=credential,
-        quota=TenantQuota(quota.requests_per_s, quota.bytes_per_s) if quota else NO_QUOTA,
+        quota=quota.as_quota() if quota else NO_QUOTA,
     )

@@ -6,6 +6,7 @@ from memory_server.adapters.embedded.committer import CommitObserver, CommitterO
 from memory_server.adapters.embedded.database import open_database
 from memory_server.adapters.embedded.store import EmbeddedStore
 from memory_server.adapters.in_memory.store import InMemoryStore
+from memory_server.domain.quota import TenantQuotas, no_quotas
 from memory_server.ports import Change, MemoryStore
 from tests.support.memories import DIMENSIONS, StoppedClock
 
@@ -24,12 +25,15 @@ async def open_embedded(
     *,
     queue_size: int = 4096,
     observe: CommitObserver = lambda _count, _seconds: None,
+    quotas: TenantQuotas = no_quotas,
 ) -> EmbeddedStore:
     """Open the embedded store in `folder`."""
     database = open_database(folder, synchronous="FULL", dimensions=DIMENSIONS)
-    return EmbeddedStore(database, StoppedClock(), CommitterOptions(queue_size, 3600), observe)
+    return EmbeddedStore(
+        database, StoppedClock(), CommitterOptions(queue_size, 3600, quotas), observe
+    )
 
 
-async def open_in_memory(_folder: Path) -> InMemoryStore:
+async def open_in_memory(_folder: Path, *, quotas: TenantQuotas = no_quotas) -> InMemoryStore:
     """Make an in-memory store."""
-    return InMemoryStore()
+    return InMemoryStore(quotas)

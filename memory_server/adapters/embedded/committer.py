@@ -30,6 +30,7 @@ from typing import Any
 from memory_server.adapters.embedded.database import Database, sqlite_error
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
+from memory_server.domain.quota import TenantQuotas, no_quotas
 from memory_server.ports import Change, Clock, Write
 from soma_common.errors import Overloaded, SomaError, StoreBroken, Unavailable
 
@@ -56,10 +57,12 @@ class CommitterOptions:
     Attributes:
         queue_size: Most writes that may wait.
         request_id_ttl_s: How long request ids are kept.
+        quotas: How much tenants may store.
     """
 
     queue_size: int
     request_id_ttl_s: int
+    quotas: TenantQuotas = no_quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Committer:
     ) -> None:
         self._database = database
         self._connection = database.connect(is_writer=True)
-        self._executor = WriteExecutor(self._connection)
+        self._executor = WriteExecutor(self._connection, options.quotas)
         self._clock = clock
         self._options = options
         self._deliver = deliver
@@ -301,7 +304,7 @@ class Committer:
             log.warning("the writing connection is replaced", extra={"cause": str(error)})
             self._connection.close()
             self._connection = self._database.connect(is_writer=True)
-            self._executor = WriteExecutor(self._connection)
+            self._executor = WriteExecutor(self._connection, self._options.quotas)
             if self._read_commit_seq() != self._commit_seq:
                 # The index has not heard of that commit; only a start from the file makes them agree.
                 raise _broken("a commit that failed has happened") from error

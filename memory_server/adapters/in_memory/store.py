@@ -28,6 +28,7 @@ from memory_server.domain.memory import (
     Tenant,
 )
 from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
+from memory_server.domain.quota import TenantQuotas, no_quotas
 from memory_server.domain.refusals import history_lost, namespace_not_found, version_not_found
 from memory_server.ports import (
     CommitListener,
@@ -48,8 +49,8 @@ class InMemoryStore:
 
     name = "in_memory"
 
-    def __init__(self) -> None:
-        self._writer = Writer()
+    def __init__(self, quotas: TenantQuotas = no_quotas) -> None:
+        self._writer = Writer(quotas)
         self._spaces = self._writer.spaces
         self._key = secrets.token_bytes(32)
         self._seed = secrets.token_bytes(32)

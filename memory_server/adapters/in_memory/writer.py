@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from memory_server.adapters.in_memory.space import Space
@@ -18,8 +18,8 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
+from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
 from memory_server.domain.refusals import (
-    check_quotas,
     check_version,
     coordinate_taken,
     link_not_found,
@@ -59,7 +59,8 @@ UpkeepWrite = ExpireWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWri
 class Writer:
     """The only one who changes the dictionaries."""
 
-    def __init__(self) -> None:
+    def __init__(self, quotas: TenantQuotas) -> None:
+        self._quotas = quotas
         self.spaces: dict[Scope, Space] = {}
         self.commit_seq = 0
         self.history_floor = 0
@@ -196,16 +197,23 @@ class Writer:
         self, space: Space, write: StoreWrite, found: list[MemoryRecord]
     ) -> list[MemoryRecord]:
         """Check the quotas; return the expired memories that are to make room."""
-        policy = space.policy
-        staying = [record for record in space.memories.values() if record not in found]
-        is_over = 0 < policy.quota_memories <= len(staying)
-        size = sum(len(record.payload_json) for record in staying) + len(write.record.payload_json)
-        if not (is_over or 0 < policy.quota_payload_bytes < size):
+        added = Usage(1, len(write.record.payload_json)) - _usage(found)
+        tenants = [one for scope, one in self.spaces.items() if scope.tenant == write.scope.tenant]
+        of_tenant = sum((_usage(one.memories.values()) for one in tenants), Usage(0, 0))
+        is_new = write.scope not in self.spaces
+        own = UNLIMITED if is_new else space.policy.quota
+        subject = f"namespace:{write.scope.namespace}"
+        allowances = [
+            Allowance(subject, own, _usage(space.memories.values()) + added),
+            Allowance("tenant", self._quotas(write.scope.tenant), of_tenant + added),
+        ]
+        if all(allowance.is_kept for allowance in allowances):
             return []
-        live = [record for record in staying if not record.is_expired(write.now_us)]
-        size = sum(len(record.payload_json) for record in live) + len(write.record.payload_json)
-        check_quotas(write.scope, policy, memory_count=len(live) + 1, payload_bytes=size)
-        return [r for r in space.memories.values() if r.is_expired(write.now_us)]
+        expired = [one for one in space.memories.values() if one.is_expired(write.now_us)]
+        freed = _usage([record for record in expired if record not in found])
+        for allowance in allowances:
+            allowance.require(freed)
+        return expired
 
     @staticmethod
     def _evict(space: Space, stored: MemoryRecord, now_us: int) -> list[MemoryRecord]:
@@ -332,6 +340,11 @@ class Writer:
         if space is None:
             raise namespace_not_found(scope)
         return space
+
+
+def _usage(records: Iterable[MemoryRecord]) -> Usage:
+    sizes = [len(record.payload_json) for record in records]
+    return Usage(len(sizes), sum(sizes))
 
 
 def about_subject(

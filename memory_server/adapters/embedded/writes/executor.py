@@ -12,6 +12,7 @@ from memory_server.adapters.embedded.writes.links import LinkWrites
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces
 from memory_server.domain.memory import Receipt, Tenant
+from memory_server.domain.quota import TenantQuotas, no_quotas
 from memory_server.domain.refusals import request_id_reused
 from memory_server.ports import (
     AccessWrite,
@@ -65,11 +66,11 @@ def replayed(
 class WriteExecutor:
     """Carries out writes on the writer's connection, which its caller has to itself meanwhile."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, quotas: TenantQuotas = no_quotas) -> None:
         self._connection = connection
         self._namespaces = Namespaces(connection)
         self._history = History(connection)
-        self._memories = MemoryWrites(connection, self._namespaces, self._history)
+        self._memories = MemoryWrites(connection, self._namespaces, self._history, quotas)
         self._links = LinkWrites(connection, self._namespaces, self._memories, self._history)
         self._embeddings = EmbeddingWrites(connection)
         self._erasure = Erasure(connection, self._namespaces, self._memories, self._history)

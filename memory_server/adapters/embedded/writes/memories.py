@@ -11,8 +11,8 @@ from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.domain.memory import MemoryId, MemoryRecord, MemoryRef, Receipt, Scope, Tenant
+from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
 from memory_server.domain.refusals import (
-    check_quotas,
     check_version,
     coordinate_taken,
     memory_not_found,
@@ -54,9 +54,14 @@ class MemoryWrites:
     """Carries out writes of memories on the writer's connection."""
 
     def __init__(
-        self, connection: sqlite3.Connection, namespaces: Namespaces, history: History
+        self,
+        connection: sqlite3.Connection,
+        namespaces: Namespaces,
+        history: History,
+        quotas: TenantQuotas,
     ) -> None:
         self._connection = connection
+        self._quotas = quotas
         self._namespaces = namespaces
         self._history = history
 
@@ -72,9 +77,7 @@ class MemoryWrites:
         live = [head for head in found if not head.is_expired]
         current = _the_one(live, write.id)
         check_version(write.expected_version, current.version if current else 0)
-        gone: list[Head] = []
-        if space is not None:
-            gone = self._make_room(space, write, found, commit_seq)
+        gone = self._make_room(space, write, found, commit_seq)
 
         if space is None:
             space = self._namespaces.make(write.scope, write.now_us, commit_seq)
@@ -208,29 +211,41 @@ class MemoryWrites:
         return [_head(row) for row in found.fetchall()]
 
     def _make_room(
-        self, space: Space, write: StoreWrite, found: Sequence[Head], commit_seq: int
+        self, space: Space | None, write: StoreWrite, found: Sequence[Head], commit_seq: int
     ) -> list[Head]:
         """Check the quotas, and remove what has expired if that is what stands in the way; return what went."""
-        quotas, new_bytes = space.policy, len(write.record.payload_json)
-        if not quotas.quota_memories and not quotas.quota_payload_bytes:
+        allowances = self._allowances(space, write, found)
+        if all(allowance.is_kept for allowance in allowances):
             return []
-        count = space.memory_count + 1 - len(found)
-        size = space.payload_bytes + new_bytes - sum(head.payload_bytes for head in found)
-        is_over = 0 < quotas.quota_memories < count or 0 < quotas.quota_payload_bytes < size
-        if not is_over:
-            return []
-        where = "namespace_key = ? AND expire_time_us <= ? LIMIT ?"
-        expired = self.heads(where, (space.key, write.now_us, EXPIRE_FOR_ROOM), write.now_us)
-        others = [head for head in expired if head not in found]
-        check_quotas(
-            write.scope,
-            quotas,
-            memory_count=count - len(others),
-            payload_bytes=size - sum(head.payload_bytes for head in others),
-        )
+        expired: list[Head] = []
+        if space is not None:
+            where = "namespace_key = ? AND expire_time_us <= ? LIMIT ?"
+            expired = self.heads(where, (space.key, write.now_us, EXPIRE_FOR_ROOM), write.now_us)
+        freed = _usage_of([head for head in expired if head not in found])
+        for allowance in allowances:
+            allowance.require(freed)
         for head in expired:
+            assert space is not None
             self.remove(space, head, commit_seq, write.now_us)
         return expired
+
+    def _allowances(
+        self, space: Space | None, write: StoreWrite, found: Sequence[Head]
+    ) -> list[Allowance]:
+        own = space.policy.quota if space else UNLIMITED
+        tenants = self._quotas(write.scope.tenant)
+        if own == tenants == UNLIMITED:
+            return []
+        added = Usage(1, len(write.record.payload_json)) - _usage_of(found)
+        allowances = []
+        if space is not None:
+            usage = Usage(space.memory_count, space.payload_bytes)
+            subject = f"namespace:{write.scope.namespace}"
+            allowances.append(Allowance(subject, own, usage + added))
+        if tenants != UNLIMITED:
+            usage = self._namespaces.usage(write.scope.tenant)
+            allowances.append(Allowance("tenant", tenants, usage + added))
+        return allowances
 
     def _evict(self, space: Space, stored: MemoryRecord, now_us: int) -> list[Head]:
         """Remove the least important memories beyond the limit, of equals the oldest; never the one just stored."""
@@ -325,6 +340,10 @@ def _head(row: Sequence[Any]) -> Head:
     return Head(
         seq, MemoryId(memory_id), version, create_us, size, accesses, last_us, bool(is_expired)
     )
+
+
+def _usage_of(heads: Sequence[Head]) -> Usage:
+    return Usage(len(heads), sum(head.payload_bytes for head in heads))
 
 
 def _the_one(live: list[Head], wanted_id: str) -> Head | None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
-from memory_server.domain.memory import Receipt, Scope
+from memory_server.domain.memory import Receipt, Scope, Tenant
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
+from memory_server.domain.quota import Usage
 from memory_server.domain.refusals import check_version, namespace_exists, namespace_not_found
 from memory_server.ports import Change, CreateNamespaceWrite, DropNamespaceWrite, PolicyWrite
 
@@ -72,13 +73,26 @@ class Namespaces:
         """Note that a commit changed a namespace, or its counts."""
         self._touched[space.key] = (space, commit_seq)
 
-    def flush(self) -> None:
-        """Write down what was touched; to be called at the end of a transaction."""
+    def usage(self, tenant: Tenant) -> Usage:
+        """Return what all namespaces of a tenant hold, this transaction included."""
+        self.flush_counts()
+        row = self._connection.execute(
+            "SELECT ifnull(sum(memory_count), 0), ifnull(sum(payload_bytes), 0) FROM namespace WHERE tenant = ?",
+            (tenant,),
+        ).fetchone()
+        return Usage(*row)
+
+    def flush_counts(self) -> None:
+        """Write the counts down that changed, and go on; `flush` comes at the end all the same."""
         for space, commit_seq in self._touched.values():
             self._connection.execute(
                 "UPDATE namespace SET commit_seq = ?, memory_count = ?, payload_bytes = ? WHERE key = ?",
                 (commit_seq, space.memory_count, space.payload_bytes, space.key),
             )
+
+    def flush(self) -> None:
+        """Write down what was touched; to be called at the end of a transaction."""
+        self.flush_counts()
         self._touched.clear()
 
     def forget(self) -> None:
