@@ -87,7 +87,8 @@ def outcome(channel: grpc.Channel, rpc: Rpc, requests: Sequence[bytes]) -> grpc.
         code: grpc.StatusCode = error.code()
         if not has_end and code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return grpc.StatusCode.OK
-        has_details = any(key == DETAILS_KEY for key, _value in error.trailing_metadata() or ())
+        trailing: Any = error.trailing_metadata() or ()
+        has_details = any(each.key == DETAILS_KEY for each in trailing)
         return code if has_details else grpc.StatusCode.UNKNOWN
     return grpc.StatusCode.OK
 

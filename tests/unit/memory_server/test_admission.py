@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ class Turned:
         return self.now_s
 
 
-def caller(name: str, **quota: float) -> Principal:
+def caller(name: str, **quota: Any) -> Principal:
     return Principal(Tenant(name), quota=TenantQuota(**quota))
 
 
