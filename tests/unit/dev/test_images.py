@@ -42,7 +42,7 @@ def test_a_change_reaches_only_the_images_that_hold_it(checkout: Path) -> None:
     """A change of the server leaves the operator's image as it is; shared code changes both."""
     operator, server = (tag(image, root=checkout) for image in (OPERATOR, MEMORY_SERVER))
 
-    append(checkout / "memory_server/ports.py", "#")
+    append(checkout / "memory_server/bootstrap.py", "#")
     assert tag(OPERATOR, root=checkout) == operator
     changed = tag(MEMORY_SERVER, root=checkout)
     assert changed != server
