@@ -3,6 +3,11 @@
 from collections.abc import Callable
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+"""Two characters for each 10 bits: half as many steps as one for each 5."""
+
+_SHIFTS = tuple(range(120, -1, -10))
+_RANDOM_BITS = 80
 
 Randomness = Callable[[int], bytes]
 """Gives that many random bytes; injected, so that tests repeat."""
@@ -13,5 +18,16 @@ def new_ulid(now_us: int, randomness: Randomness) -> str:
 
     Source: the ULID specification, github.com/ulid/spec.
     """
-    number = (now_us // 1000) << 80 | int.from_bytes(randomness(10), "big")
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return new_ulids(1, now_us, randomness)[0]
+
+
+def new_ulids(count: int, now_us: int, randomness: Randomness) -> list[str]:
+    """Return ULIDs that sort in their order: each further one is greater by 1, as the specification has it.
+
+    The highest random bit is left 0, so that no count overflows into the time.
+    """
+    first = (now_us // 1000) << _RANDOM_BITS | int.from_bytes(randomness(10), "big") >> 1
+    return [
+        "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+        for number in range(first, first + count)
+    ]

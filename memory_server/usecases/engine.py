@@ -1,13 +1,12 @@
 """What every use case works with."""
 
 import asyncio
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain.accesses import Accesses
-from memory_server.domain.ids import Randomness, new_ulid
+from memory_server.domain.ids import Randomness, new_ulid, new_ulids
 from memory_server.domain.limits import Limits
 from memory_server.domain.memory import MemoryId, Receipt, Scope
 from memory_server.domain.ranking import RankingOptions
@@ -65,6 +64,10 @@ class Engine:
         """Return a new ULID."""
         return new_ulid(self.clock.now_us(), self.randomness)
 
+    def new_ids(self, count: int) -> list[str]:
+        """Return so many new ULIDs, in their order."""
+        return new_ulids(count, self.clock.now_us(), self.randomness)
+
     def note_access(self, scope: Scope, ids: Iterable[MemoryId]) -> None:
         """Count that memories were given to a caller; written down by a worker."""
         self.accesses.note(scope, ids, self.clock.now_us())
@@ -72,14 +75,17 @@ class Engine:
     async def commit(self, writes: Sequence[Write]) -> list[Receipt | Exception]:
         """Carry out writes; a receipt whose caller named no request id has one that the server made."""
         outcomes = await self.store.commit(writes) if writes else []
-        return [
-            (
-                dataclasses.replace(outcome, request_id=self.new_id())
-                if isinstance(outcome, Receipt) and not outcome.request_id
-                else outcome
-            )
-            for outcome in outcomes
+        nameless = [
+            place
+            for place, outcome in enumerate(outcomes)
+            if isinstance(outcome, Receipt) and not outcome.request_id
         ]
+        if nameless:
+            for place, request_id in zip(nameless, self.new_ids(len(nameless)), strict=True):
+                receipt = outcomes[place]
+                assert isinstance(receipt, Receipt)
+                outcomes[place] = receipt.named(request_id)
+        return outcomes
 
     async def commit_one(self, write: Write) -> Receipt:
         """Carry out one write.

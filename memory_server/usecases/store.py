@@ -130,9 +130,12 @@ async def _writes(
     ]
     embeddings = await embeddings_of(engine, wanted)
     now_us = engine.clock.now_us()
+    new_ids = engine.new_ids(len(commands))
     return [
-        _store_write(engine, scope, command, text, embedding, now_us)
-        for command, text, embedding in zip(commands, texts, embeddings, strict=True)
+        _store_write(scope, command, text, embedding, now_us, MemoryId(new_id))
+        for command, text, embedding, new_id in zip(
+            commands, texts, embeddings, new_ids, strict=True
+        )
     ]
 
 
@@ -145,12 +148,12 @@ def text_of(draft: MemoryDraft) -> str:
 
 
 def _store_write(
-    engine: Engine,
     scope: Scope,
     command: StoreCommand,
     text: str,
     embedding: Embedding,
     now_us: int,
+    new_id: MemoryId,
 ) -> StoreWrite:
     draft = command.draft
     record = MemoryRecord(
@@ -173,7 +176,7 @@ def _store_write(
     return StoreWrite(
         scope=scope,
         id=draft.id,
-        fallback_id=MemoryId("" if draft.id else engine.new_id()),
+        fallback_id=new_id,
         record=record,
         now_us=now_us,
         request=_request_key(scope, command),

@@ -1,6 +1,5 @@
 """Writing memories: store, delete, expire, count accesses, sweep dropped namespaces."""
 
-import dataclasses
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -323,16 +322,8 @@ def _record_of(
     expire_time_us = write.record.expire_time_us
     if expire_time_us is None and space.policy.default_ttl_s and write.has_default_ttl:
         expire_time_us = write.now_us + space.policy.default_ttl_s * 1_000_000
-    return dataclasses.replace(
-        write.record,
-        id=current.id if current else MemoryId(write.id) or write.fallback_id,
-        version=current.version + 1 if current else 1,
-        commit_seq=commit_seq,
-        create_time_us=current.create_time_us if current else write.now_us,
-        expire_time_us=expire_time_us,
-        access_count=current.access_count if current else 0,
-        last_access_us=current.last_access_us if current else None,
-    )
+    memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
+    return write.record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)
 
 
 def _head(row: Sequence[Any]) -> Head:
