@@ -67,6 +67,12 @@ class NamespacePolicy:
         """How much the namespace may hold."""
         return StorageQuota(self.quota_memories, self.quota_payload_bytes)
 
+    def expire_time_us(self, given_us: int | None, now_us: int) -> int | None:
+        """Return when a memory will be gone that is stored now: when its author says, else after the default life."""
+        if given_us is not None or not self.default_ttl_s:
+            return given_us
+        return now_us + self.default_ttl_s * 1_000_000
+
     @property
     def has_decay(self) -> bool:
         """Whether memories lose fields as they age."""

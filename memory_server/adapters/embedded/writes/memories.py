@@ -320,8 +320,8 @@ def _record_of(
     write: StoreWrite, current: Head | None, space: Space, commit_seq: int
 ) -> MemoryRecord:
     expire_time_us = write.record.expire_time_us
-    if expire_time_us is None and space.policy.default_ttl_s and write.has_default_ttl:
-        expire_time_us = write.now_us + space.policy.default_ttl_s * 1_000_000
+    if write.has_default_ttl:
+        expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
     memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
     return write.record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)
 
