@@ -1,12 +1,11 @@
-"""Move memories: out of a namespace, into one, from one to another; with their versions and links."""
+"""Move memories into a namespace, with versions and links; what is refused is told, and the rest goes on."""
 
 import dataclasses
 import enum
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain import limits, validation
-from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
     CALLER_MODEL,
     MemoryDraft,
@@ -21,11 +20,10 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.text import searchable_text
 from memory_server.domain.validation import Violations
-from memory_server.ports import ExportedMemory, LinkWrite, StoreWrite
+from memory_server.ports import LinkWrite, StoreWrite
 from memory_server.usecases.embedding import Embedding, Wanted, embeddings_of, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.link import check_edge
-from memory_server.usecases.read import every_page
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, SomaError
 
 
@@ -35,23 +33,6 @@ class ConflictPolicy(enum.Enum):
     REFUSE = "refuse"
     SKIP = "skip"
     OVERWRITE = "overwrite"
-
-
-@dataclass(frozen=True, slots=True)
-class ExportQuery:
-    """What is exported."""
-
-    given: Filter
-    with_versions: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ExportSummary:
-    """The end of an export."""
-
-    commit_seq: int
-    memory_count: int
-    link_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +73,6 @@ class Progress:
     rejected_count: int = 0
     commit_seq: int = 0
     rejects: list[Reject] = field(default_factory=list)
-
-
-async def export(
-    engine: Engine, scope: Scope, query: ExportQuery
-) -> AsyncGenerator[ExportedMemory | MemoryLink | ExportSummary, None]:
-    """Yield memories, then the links among them, then the summary: all as they were at one commit.
-
-    Raises:
-        InvalidInput: With every violation.
-        NotFound: There is no such namespace.
-    """
-    found = Violations()
-    validation.check_namespace(found, scope.namespace)
-    validation.check_filter(found, query.given)
-    found.raise_if_any()
-    async with engine.store.snapshot(scope) as held:
-        ids: set[MemoryId] = set()
-        links = 0
-        now_us = engine.clock.now_us()
-        async for page in held.memories(query.given, now_us, with_versions=query.with_versions):
-            for memory in page:
-                ids.add(memory.record.id)
-                yield memory
-        async for edges in held.links():
-            for edge in edges:
-                if edge.from_id in ids and edge.to_id in ids:
-                    links += 1
-                    yield edge
-        yield ExportSummary(held.commit_seq, len(ids), links)
 
 
 class Importer:
@@ -310,41 +262,6 @@ class Importer:
         self._progress.rejected_count += 1
         error = _taken(name) if isinstance(error, Conflict) else error
         self._progress.rejects.append(Reject(position, name, error))
-
-
-async def share(
-    engine: Engine, scope: Scope, to_scope: Scope, given: Filter, options: ImportOptions
-) -> Progress:
-    """Copy the memories that pass, with the links among them, to another namespace of the same tenant.
-
-    Raises:
-        InvalidInput: With every violation.
-        NotFound: There is no such namespace to copy from.
-        Overloaded, StorageFull, Unavailable: As the store says; what was copied stays.
-    """
-    found = Violations()
-    validation.check_namespace(found, scope.namespace)
-    validation.check_name(
-        found, "to_namespace", to_scope.namespace, limits.MAX_NAMESPACE_BYTES
-    )  # fmt: skip
-    is_other = scope.namespace != to_scope.namespace
-    found.require(is_other, "to_namespace", "must be another namespace")
-    validation.check_filter(found, given)
-    found.raise_if_any()
-    importer = Importer(engine, to_scope, options)
-    ids: list[MemoryId] = []
-    progress = Progress()
-    async for page in every_page(engine, scope, given):
-        ids += [record.id for record in page]
-        progress = await importer.take([moved(record) for record in page], [])
-    shared = set(ids)
-    for start in range(0, len(ids), limits.MAX_BATCH_ITEMS):
-        some = ids[start : start + limits.MAX_BATCH_ITEMS]
-        links = await engine.store.links_of(scope, some, outgoing=True, types=[])
-        among = [link for link in links if link.to_id in shared]
-        for begin in range(0, len(among), limits.MAX_BATCH_ITEMS):
-            progress = await importer.take([], among[begin : begin + limits.MAX_BATCH_ITEMS])
-    return progress
 
 
 def moved(record: MemoryRecord, versions: Sequence[MemoryVersion] = ()) -> MovedMemory:
