@@ -11,6 +11,9 @@ from somamemory.errors import Details, Resource, SomaMemoryError, Violation
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
+_BROKEN_OFF = "Internal error from Core"
+"""What gRPC says when a stream ended while a message was on its way out; the server's own words are lost then."""
+
 _BY_CODE: dict[int, type[SomaMemoryError]] = {
     code_pb2.INVALID_ARGUMENT: errors.InvalidArgument,
     code_pb2.OUT_OF_RANGE: errors.InvalidArgument,
@@ -61,6 +64,8 @@ def error_of_call(
                 return error_of_status(told)
         except DecodeError:
             pass
+    if message.startswith(_BROKEN_OFF):
+        number = code_pb2.UNAVAILABLE
     return error_of_status(status_pb2.Status(code=number, message=message))
 
 

@@ -86,6 +86,20 @@ def test_details_that_do_not_fit_count_as_none(packed: bytes) -> None:
     assert error.details == errors.Details()
 
 
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ('Internal error from Core Failed "execute_batch": (...)', errors.Unavailable),
+        ("the server failed; its log tells why", errors.ServerError),
+    ],
+)
+def test_a_stream_that_broke_off_is_no_failure_of_the_server(
+    message: str, kind: type[errors.SomaMemoryError]
+) -> None:
+    """gRPC calls both INTERNAL; only the first may be sent again."""
+    assert type(error_of_call(grpc.StatusCode.INTERNAL, message, [])) is kind
+
+
 def test_unknown_details_are_passed_over() -> None:
     """A detail of a type this client does not know hides nothing of the others."""
     status = bad_request(("a", "b")).status
