@@ -29,6 +29,8 @@ class Reembedding:
     def __init__(self) -> None:
         self._walked_to = 0
         self._walked_for = ""
+        self._may_promote = True
+        """Whether there may be embeddings beside others; asking the store needs a turn of its writer."""
 
     async def once(self, engine: Engine) -> int:
         """Embed one batch, or move one; return how many, 0: there is nothing to do now.
@@ -51,7 +53,11 @@ class Reembedding:
                 return 0  # more was stored meanwhile; another round looks at it
             engine.model_change.previous = None
             log.info("every memory is embedded anew", extra={"embedding_model": wanted.model})
-        return (await engine.commit_one(PromoteWrite(wanted.model, BATCH))).version
+        if not self._may_promote:
+            return 0
+        promoted = (await engine.commit_one(PromoteWrite(wanted.model, BATCH))).version
+        self._may_promote = promoted > 0
+        return promoted
 
     async def _embed(self, engine: Engine, wanted: Embedder, lacking: Sequence[Lacking]) -> int:
         try:
@@ -60,6 +66,7 @@ class Reembedding:
             return 0  # another round; the breaker of the embedder says how soon
         is_beside = engine.model_change.previous is not None
         await engine.commit_one(ReembedWrite(wanted.model, embeddings, is_beside))
+        self._may_promote |= is_beside
         self._walked_to = lacking[-1].commit_seq
         return len(lacking)
 
