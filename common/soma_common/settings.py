@@ -163,8 +163,9 @@ class SMFSettings(SomaBaseSettings):
     max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Streaming calls open at once; one more is refused with a time to retry after."""
 
-    stream_idle_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    """How long a streaming call may be open without a message in either direction, seconds."""
+    stream_idle_s: Annotated[float, Field(ge=30, le=3600)] = 60.0
+    """How long a streaming call may be open without a message in either direction, seconds; a watcher hears something
+    every 15."""
 
     write_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     """Writes waiting for the committer; one more is refused with a time to retry after."""
