@@ -73,8 +73,10 @@ TOOLS = (
     Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", 90),
 )
 KIND = Tool("kind", "kind", "sigs.k8s.io/kind", 30)
+KWOK = Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 195)
+"""Plays nodes and pods for the measurements of many resources; no test needs it."""
 
-BY_NAME = {one.name: one for one in (*TOOLS, KIND)}
+BY_NAME = {one.name: one for one in (*TOOLS, KIND, KWOK)}
 TEST_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 CLIENTS = ("kubectl", "helm")
 NATIVE_NODE = tuple(one.name for one in TOOLS)

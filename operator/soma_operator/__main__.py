@@ -70,7 +70,7 @@ async def _run(settings: OperatorSettings, access: Access) -> bool:
     return await run_operator(
         settings,
         access,
-        lambda queue: Informers(queue, access, settings.namespaces, utc_now),
+        lambda queue, memory: Informers(queue, memory, access, settings.namespaces, utc_now),
         Process(stop, arm_signals, utc_now),
     )
 

@@ -1,6 +1,6 @@
 """Composition root: settings -> adapters -> controller, and the order of start and stop.
 
-Start: health -> CRD -> Lease -> watches and workers.
+Start: health -> CRD -> Lease -> watches -> one list of everything -> workers.
 Stop: workers finish what they have -> watches end -> Lease given back -> session closed.
 """
 
@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from soma_common.errors import SomaError
 from soma_operator import __version__
 from soma_operator.adapters.access import Access
+from soma_operator.adapters.cached import CachedCluster, Memory
 from soma_operator.adapters.kubernetes import KubernetesCluster, connect
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
 from soma_operator.core.kinds import SOMA_MEMORY
-from soma_operator.core.observed import Defaults
+from soma_operator.core.observed import Defaults, ObjectKey
 from soma_operator.health import Health, serve
 from soma_operator.leader import Leader, Term
 from soma_operator.metrics import Metrics
@@ -31,10 +32,11 @@ from soma_operator.workers import Workers
 _log = logging.getLogger(__name__)
 
 CRD_POLL_S = 2.0
+PRIME_RETRY_S = 1.0
 
 CONTROLLER_NAME = f"{SOMA_MEMORY.group}/soma-operator"
 
-MakeWatches = Callable[[WorkQueue], Watches]
+MakeWatches = Callable[[WorkQueue, Memory], Watches]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,12 @@ class _Acting:
         self._process = process
         self._queue = WorkQueue(_pace(settings), clock, random.random)
         metrics.queue_depth.set_function(lambda: float(len(self._queue)))
-        self._watches = make_watches(self._queue)
+        memory = Memory()
+        self._watches = make_watches(self._queue, memory)
+        self._cluster = CachedCluster(cluster, memory, clock=clock)
+        self._primed = asyncio.Event()
         controller = Controller(
-            cluster,
+            self._cluster,
             defaults=Defaults(settings.server_image, settings.server_pull_policy, __version__),
             reporter=Reporter(CONTROLLER_NAME, settings.identity),
             now=process.now,
@@ -114,8 +119,9 @@ class _Acting:
         self._workers = Workers(
             controller, self._queue, metrics, clock=clock, timeout_s=settings.reconcile_timeout_s
         )
+        self._memory = memory
         self._resync = Resync(
-            lambda: controller.keys(settings.namespaces),
+            self._listed,
             self._watches,
             self._queue,
             interval_s=settings.resync_s,
@@ -128,9 +134,8 @@ class _Acting:
         """Act until told to stop, or until something that must not end has ended."""
         stop = self._process.stop
         async with asyncio.TaskGroup() as group:
-            workers = [
-                group.create_task(self._workers.run()) for _ in range(self._settings.workers)
-            ]
+            workers = [group.create_task(self._work()) for _ in range(self._settings.workers)]
+            priming = group.create_task(self._prime())
             resync = group.create_task(self._resync.run())
             stopping = group.create_task(stop.wait())
             holding = group.create_task(self._hold(stop))
@@ -144,21 +149,43 @@ class _Acting:
             is_wished = stop.is_set()
             _log.info("stopping", extra={"is_wished": is_wished})
             self._queue.close()
+            self._primed.set()
             if is_wished:
                 await asyncio.wait(workers)
             self._watches.stop()
             await asyncio.wait({watching})
-            for task in (*workers, resync, stopping, holding):
+            for task in (*workers, priming, resync, stopping, holding):
                 task.cancel()
         return is_wished
+
+    async def _prime(self) -> None:
+        """List everything once: what is not remembered then is not there."""
+        while True:
+            try:
+                await self._listed()
+            except SomaError as error:
+                facts = {"reason": error.reason, "facts": error.facts}
+                _log.warning("failed to list what there is", extra=facts)
+                await asyncio.sleep(PRIME_RETRY_S)
+            else:
+                self._primed.set()
+                return
+
+    async def _listed(self) -> dict[ObjectKey, str]:
+        await self._cluster.refresh(self._settings.namespaces or (None,))
+        return self._memory.versions()
+
+    async def _work(self) -> None:
+        await self._primed.wait()
+        await self._workers.run()
 
     def _is_chosen(self) -> bool:
         return self._leader.is_leading or not self._settings.leader_election
 
     def _still_starting(self) -> str | None:
         """Return why a chosen process does not act yet; one that waits for the Lease does its part."""
-        is_late = self._is_chosen() and not self._watches.is_started
-        return "chosen, and not yet watching" if is_late else None
+        is_late = self._is_chosen() and not (self._watches.is_started and self._primed.is_set())
+        return "chosen, and has not seen everything yet" if is_late else None
 
     async def _watch(self, ours: Collection[asyncio.Task[object]]) -> None:
         try:

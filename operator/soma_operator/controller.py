@@ -8,6 +8,7 @@ from typing import Literal
 
 from soma_common.errors import (
     AlreadyExists,
+    Conflict,
     InvalidInput,
     NotFound,
     PermissionRefused,
@@ -16,7 +17,7 @@ from soma_common.errors import (
 )
 from soma_operator.core.events import Event, Reporter, event_manifest
 from soma_operator.core.kinds import (
-    SOMA_MEMORY,
+    CONTROLLER_REVISION,
     Manifest,
     kind_of,
     name_of,
@@ -89,18 +90,6 @@ class Controller:
         await self._publish(observed, outcome)
         return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
 
-    async def keys(self, namespaces: tuple[str, ...]) -> dict[ObjectKey, str]:
-        """Return every SomaMemory with its resource version."""
-        found: list[Manifest] = []
-        for namespace in namespaces or (None,):
-            found += await self._cluster.find(SOMA_MEMORY, namespace)
-        return {
-            ObjectKey(one["metadata"]["namespace"], name_of(one)): one["metadata"][
-                "resourceVersion"
-            ]
-            for one in found
-        }
-
     async def _carry_out(self, decision: Decision, observed: Observed) -> Applied:
         children = {(kind_of(one), name_of(one)): one for one in observed.children}
         refusals: list[Refusal] = []
@@ -124,6 +113,8 @@ class Controller:
         )
 
     async def _apply(self, action: Apply, key: ObjectKey) -> Manifest | Refusal:
+        if action.why == "Missing":
+            await self._check_absence(action.manifest, key)
         try:
             live = await self._cluster.apply(action.manifest)
         except InvalidInput as error:
@@ -132,6 +123,14 @@ class Controller:
             return Refusal(action.manifest, True, str(error.facts["detail"]))
         self._tell_write("applied a child", key, live, why=action.why)
         return live
+
+    async def _check_absence(self, manifest: Manifest, key: ObjectKey) -> None:
+        """Make sure that what is about to be made is not there: it may be somebody else's, and not watched."""
+        kind = kind_of(manifest)
+        if kind == CONTROLLER_REVISION:
+            return  # Its name is made of its content.
+        if await self._cluster.read_now(kind, key.namespace, name_of(manifest)) is not None:
+            raise Conflict("a child that was missing is there", kind=kind.name)
 
     async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:
         if outcome.status is None:

@@ -1,11 +1,11 @@
-"""kopf as informer: watch events become keys in the queue. No decisions here.
+"""kopf as informer: watch events become remembered objects and keys in the queue. No decisions here.
 
 Only `on.event`: such handlers write nothing to the resource, need no finalizer and keep no state (pitfalls 3-9, 14-17
 of kopf operators, numbered in ADR 101). Retry, resync and status belong to others.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import kopf
 
 from soma_operator.adapters.access import Access
-from soma_operator.core.kinds import CHILD_KINDS, POD, SOMA_MEMORY, Kind
+from soma_operator.adapters.cached import Memory, address_of
+from soma_operator.core.kinds import CHILD_KINDS, POD, SOMA_MEMORY, Kind, Manifest
 from soma_operator.core.observed import ObjectKey
 from soma_operator.core.render.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
 from soma_operator.queue import WorkQueue
@@ -32,10 +33,12 @@ class Informers:
     """Watches of SomaMemories and of what belongs to them.
 
     Attributes:
+        memory: Where the objects are remembered.
         seen: Resource version of each SomaMemory, as the watch told it last.
     """
 
     queue: WorkQueue
+    memory: Memory
     access: Access
     namespaces: tuple[str, ...]
     now: Callable[[], datetime]
@@ -91,7 +94,7 @@ class Informers:
         kopf.on.event(*_address(SOMA_MEMORY), registry=registry)(self._resource_changed)
         for kind in WATCHED_CHILDREN:
             watch = kopf.on.event(*_address(kind), registry=registry, id=f"{kind.plural}_changed")
-            watch(self._child_changed)
+            watch(self._told_of(kind))
         return registry
 
     async def _login(self, **_: Any) -> kopf.ConnectionInfo:
@@ -111,20 +114,42 @@ class Informers:
         )
 
     async def _resource_changed(
-        self, *, type: str | None, name: str, namespace: str | None, meta: kopf.Meta, **_: Any
+        self,
+        *,
+        event: kopf.RawEvent,
+        type: str | None,
+        name: str,
+        namespace: str | None,
+        meta: kopf.Meta,
+        **_: Any,
     ) -> None:
         assert namespace is not None, "the kind is namespaced"
         key = ObjectKey(namespace, name)
+        self._remember(SOMA_MEMORY, event)
         if type == "DELETED":
             self.seen.pop(key, None)
         else:
             self.seen[key] = meta["resourceVersion"]
         self.queue.add(key, generation=meta.get("generation"))
 
-    async def _child_changed(self, *, namespace: str | None, labels: kopf.Labels, **_: Any) -> None:
-        instance = labels.get(INSTANCE_LABEL)
-        if namespace and instance:
-            self.queue.add(ObjectKey(namespace, instance))
+    def _told_of(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        async def child_changed(
+            *, event: kopf.RawEvent, namespace: str | None, labels: kopf.Labels, **_: Any
+        ) -> None:
+            self._remember(kind, event)
+            instance = labels.get(INSTANCE_LABEL)
+            if namespace and instance:
+                self.queue.add(ObjectKey(namespace, instance))
+
+        return child_changed
+
+    def _remember(self, kind: Kind, event: kopf.RawEvent) -> None:
+        # Items of a list do not say what they are.
+        told: Manifest = {"apiVersion": kind.api_version, "kind": kind.name, **event["object"]}
+        if event["type"] == "DELETED":
+            self.memory.drop(address_of(told), int(told["metadata"]["resourceVersion"]))
+        else:
+            self.memory.put(told)
 
 
 def _address(kind: Kind) -> tuple[str, str, str]:

@@ -16,7 +16,8 @@ class Cluster(Protocol):
           held and this one does not. Applied twice, the second one changes nothing, not even the resource version.
         - `apply_status` touches the status only, `apply` everything but the status.
         - `generation` grows with the spec and never with the status.
-        - A read that starts after a write returned sees that write.
+        - A read that starts after a write of ours returned sees that write; what others wrote a moment ago may be
+          missing from it, but for `read_now`.
 
     Raised by every method:
         Unavailable: No answer; a write may have happened, repeat it.
@@ -26,6 +27,10 @@ class Cluster(Protocol):
 
     async def read(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """Return an object; None when there is none."""
+        ...
+
+    async def read_now(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object as it is now; later reads see nothing older."""
         ...
 
     async def find(

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from soma_operator.core.kinds import CHILD_KINDS, DEPLOYMENT, Manifest, is_deleting
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    Manifest,
+    is_deleting,
+)
 from tests.support.audit import Trail
 from tests.support.fault_proxy import Asked, Fault, FaultProxy, Plan
 from tests.support.kube_api import KubeApi, Room, eventually
@@ -154,8 +160,12 @@ def learned_writes(api: KubeApi, proxy: FaultProxy) -> tuple[int, dict[str, Mani
 
 
 def tell(room: Room) -> None:
-    """Tell the story: a wish, its fulfilment, another wish, its fulfilment."""
+    """Tell the story: a wish, its fulfilment, another wish, its fulfilment, and what was kept for the way back gone."""
     begin(room)
     converge(room)
     change(room)
     _until_ready(room)
+    eventually(
+        lambda: len(room.api.find(CONTROLLER_REVISION, room.namespace)) == 1 or None,
+        timeout_s=PATIENCE_S,
+    )

@@ -175,6 +175,10 @@ class Room:
             "spec": spec or {},
         }
 
+    def clear(self) -> None:
+        """Delete every SomaMemory."""
+        self.api.request("DELETE", path_of(SOMA_MEMORY, self.namespace))
+
     def status(self, name: str = "mem") -> Manifest:
         """Return the status of a SomaMemory."""
         status: Manifest = self.api.get(SOMA_MEMORY, self.namespace, name)["status"]

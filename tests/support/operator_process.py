@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.error import HTTPError, URLError
 
+from soma_operator.core.kinds import Manifest
 from tests.support.kube_api import eventually
 from tests.support.server_process import HOST, free_port
 
@@ -114,3 +115,23 @@ class OperatorProcess:
         """Return the log lines with this message."""
         lines = [json.loads(line) for line in self.log_path.read_text().splitlines()]
         return [line for line in lines if line["message"] == message]
+
+
+def plan(
+    manifest: Manifest, *options: str, kubeconfig: Path | None = None
+) -> tuple[int, list[str]]:
+    """Run `soma-operator plan`; return its exit code and lines."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
+    if kubeconfig is not None:
+        environment["SOMA_OPERATOR_KUBECONFIG"] = str(kubeconfig)
+    ended = subprocess.run(
+        [sys.executable, "-m", "soma_operator", "plan", "-f", "-", *options],
+        input=json.dumps(manifest),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, (ended.stdout or ended.stderr).splitlines()

@@ -68,6 +68,10 @@ class InMemoryCluster:
         stored = self._objects.get((kind, namespace, name))
         return None if stored is None else _manifest(kind, stored)
 
+    async def read_now(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object as it is now."""
+        return await self.read(kind, namespace, name)
+
     async def find(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:

@@ -60,6 +60,10 @@ class KubernetesCluster:
         except NotFound:
             return None
 
+    async def read_now(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        """Return an object as it is now."""
+        return await self.read(kind, namespace, name)
+
     async def exists(self, kind: Kind, namespace: str, name: str) -> bool:
         """Return whether an object is there; what a Secret holds never comes into this process."""
         path = _path(kind, namespace, name)

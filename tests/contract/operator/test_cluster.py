@@ -10,6 +10,7 @@ import pytest
 from soma_common.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from soma_dev.control_plane import ControlPlane
 from soma_operator.adapters.access import find_access
+from soma_operator.adapters.cached import CachedCluster, Memory
 from soma_operator.adapters.in_memory import InMemoryCluster
 from soma_operator.adapters.kubernetes import connect
 from soma_operator.core.kinds import (
@@ -75,10 +76,10 @@ class Writer(Protocol):
 
 class InMemoryWriter(Writer):
     def __init__(self, cluster: InMemoryCluster) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
 
     async def apply(self, manifest: Manifest) -> None:
-        await self._cluster.apply_as(manifest, "other")
+        await self.cluster.apply_as(manifest, "other")
 
 
 class ApiWriter(Writer):
@@ -89,23 +90,39 @@ class ApiWriter(Writer):
         self._api.apply(manifest, "other")
 
 
+class Impatient(CachedCluster):
+    """Remembers, and lists everything before it answers: what a watch would have told."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster, Memory(), clock=lambda: 0.0)
+
+    async def read(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
+        await self.refresh([namespace])
+        return await super().read(kind, namespace, name) or await self.read_now(
+            kind, namespace, name
+        )
+
+
 @pytest.fixture(scope="session")
 def installed(control_plane: ControlPlane) -> KubeApi:
     """The real API server, with our kind."""
     return install(control_plane)
 
 
-@pytest.fixture(params=["in memory", "API server"])
+@pytest.fixture(params=["in memory", "remembered", "API server", "API server, remembered"])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    """Each adapter in turn."""
-    if request.param == "in memory":
+    """Each adapter in turn; one that remembers is asked anew by every read, for no watch runs."""
+    is_remembering = "remembered" in request.param
+    if "API server" not in request.param:
         cluster = InMemoryCluster()
-        yield Bench(cluster, "default", InMemoryWriter(cluster))
+        adapter = Impatient(cluster) if is_remembering else cluster
+        yield Bench(adapter, "default", InMemoryWriter(cluster))
         return
     api: KubeApi = request.getfixturevalue("installed")
     access = find_access(api.plane.kubeconfig, os.environ)
     async with connect(access, Metrics(), timeout_s=10) as real:
-        yield Bench(real, a_room(api).namespace, ApiWriter(api))
+        chosen: Cluster = Impatient(real) if is_remembering else real
+        yield Bench(chosen, a_room(api).namespace, ApiWriter(api))
 
 
 @pytest.fixture
@@ -130,8 +147,8 @@ async def test_existence_is_asked_without_content(bench: Bench, name: str) -> No
 async def test_kinds_are_known_or_not(bench: Bench) -> None:
     """A kind that the cluster serves is told from one that it does not."""
     unknown = Kind("nobody.test", "v1", "Stranger", "strangers")
-    if isinstance(bench.cluster, InMemoryCluster):
-        bench.cluster.unserved.add(unknown)
+    if isinstance(bench.other, InMemoryWriter):
+        bench.other.cluster.unserved.add(unknown)
 
     assert await bench.cluster.serves(SOMA_MEMORY)
     assert not await bench.cluster.serves(unknown)

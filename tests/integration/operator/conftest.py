@@ -24,9 +24,11 @@ def operator_kubeconfig(api: KubeApi, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def room(api: KubeApi) -> Room:
-    """A namespace for one test."""
-    return a_room(api)
+def room(api: KubeApi) -> Iterator[Room]:
+    """A namespace for one test; operators of later tests have nothing to do in it."""
+    room = a_room(api)
+    yield room
+    room.clear()
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,5 @@
 """`soma-operator plan` tells what would be written, and writes nothing."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +7,7 @@ import pytest
 from soma_operator.core.kinds import SOMA_MEMORY, Manifest
 from tests.support.audit import Trail
 from tests.support.kube_api import KubeApi, Room
+from tests.support.operator_process import plan
 from tests.support.operator_rooms import ACCOUNT
 
 
@@ -21,26 +18,6 @@ def a_wish(spec: Manifest) -> Manifest:
         "metadata": {"name": "mem"},
         "spec": spec,
     }
-
-
-def plan(
-    manifest: Manifest, *options: str, kubeconfig: Path | None = None
-) -> tuple[int, list[str]]:
-    """Return exit code and lines."""
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
-    if kubeconfig is not None:
-        environment["SOMA_OPERATOR_KUBECONFIG"] = str(kubeconfig)
-    ended = subprocess.run(
-        [sys.executable, "-m", "soma_operator", "plan", "-f", "-", *options],
-        input=json.dumps(manifest),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert "Traceback" not in ended.stderr
-    return ended.returncode, (ended.stdout or ended.stderr).splitlines()
 
 
 def test_a_new_resource_is_all_creations() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from soma_operator.core.kinds import CHILD_KINDS
 from tests.support.audit import Trail
 from tests.support.kube_api import KubeApi, Room
 from tests.support.operator_process import OperatorProcess
@@ -45,4 +46,30 @@ def test_nothing_is_written_when_nothing_differs(
         time.sleep(WINDOW_S / 2)
 
     assert [write for write in converged.writes() if f"/{room.namespace}/" in write] == []
-    assert any("/services/" in str(entry["requestURI"]) for entry in converged.entries())
+    assert any("/services?" in str(entry["requestURI"]) for entry in converged.entries())
+
+
+REQUESTS_PER_CHILD = 2
+"""One to make sure that nobody else's object has the name, one that makes it."""
+
+OTHER_REQUESTS = 10
+"""The status of three states and their Events, storage classes, and looks at the claim, which is not watched."""
+
+
+def test_a_resource_costs_few_requests(api: KubeApi, operator: OperatorProcess, room: Room) -> None:
+    """From creation to Ready: what was told by a watch or by an own write is not asked for again."""
+    with operator:
+        operator.wait_leading()
+        trail = Trail(api.plane.audit_log, ACCOUNT).now()
+        room.make()
+        room.run()
+        time.sleep(RESYNC_S / 2)
+
+        asked = [
+            f"{entry['verb']} {entry['requestURI']}"
+            for entry in trail.entries()
+            if f"/{room.namespace}/" in entry["requestURI"]
+        ]
+
+    children = sum(len(api.find(kind, room.namespace)) for kind in CHILD_KINDS)
+    assert len(asked) <= REQUESTS_PER_CHILD * children + OTHER_REQUESTS, "\n".join(asked)

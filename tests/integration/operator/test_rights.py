@@ -1,5 +1,7 @@
 """The chart gives the operator the rights that it uses, and no more."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -14,7 +16,7 @@ from soma_operator.core.kinds import (
 )
 from tests.support.audit import Trail
 from tests.support.kube_api import KubeApi, Room, eventually
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import OperatorProcess, plan
 from tests.support.operator_rooms import ACCOUNT, chart, serve_pod_monitors
 
 Right = tuple[str, str, str]
@@ -22,9 +24,12 @@ Right = tuple[str, str, str]
 
 
 @pytest.mark.usefixtures("operator")
-def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> None:
+def test_every_right_is_used_and_none_is_missing(
+    api: KubeApi, room: Room, operator_kubeconfig: Path
+) -> None:
     """A story that needs all of them uses exactly the rights of the chart, and nothing is denied."""
     trail = Trail(api.plane.audit_log, ACCOUNT)
+    story = trail.now()
     serve_pod_monitors(api)
     room.secret("cert")
     room.make(spec=EVERYTHING)
@@ -35,6 +40,7 @@ def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> No
     )
     room.wait_for("Reconciling", "True")
     room.run()
+    plan(room.manifest(), "--live", kubeconfig=operator_kubeconfig)
     room.edit({"spec": NOTHING})
     for kind in (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, POD_MONITOR):
         wait_until_gone(room, kind)
@@ -47,8 +53,7 @@ def test_every_right_is_used_and_none_is_missing(api: KubeApi, room: Room) -> No
                       or_say=lambda: f"never used: {granted() - used_rights(trail)}")  # fmt: skip
 
     assert used == granted()
-    denied = [entry for entry in trail.entries() if entry["responseStatus"]["code"] in (401, 403)]
-    assert denied == []
+    assert denied(story) == set()
 
 
 EVERYTHING: Manifest = {
@@ -70,6 +75,14 @@ NOTHING: Manifest = {
 
 def wait_until_gone(room: Room, kind: Kind) -> None:
     eventually(lambda: room.api.read(kind, room.namespace, "mem") is None or None)
+
+
+def denied(trail: Trail) -> set[str]:
+    return {
+        f"{entry['verb']} {entry['requestURI']}: {entry['responseStatus'].get('message')}"
+        for entry in trail.entries()
+        if entry["responseStatus"]["code"] in (401, 403)
+    }
 
 
 def granted() -> set[Right]:

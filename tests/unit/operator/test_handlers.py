@@ -7,26 +7,38 @@ import kopf
 import pytest
 
 from soma_operator.adapters.access import Access
+from soma_operator.adapters.cached import Memory
+from soma_operator.core.kinds import CONFIG_MAP
 from soma_operator.core.observed import ObjectKey
-from soma_operator.core.render.metadata import INSTANCE_LABEL
+from soma_operator.core.render.metadata import labels_of
+from soma_operator.core.resolve import resolve
 from soma_operator.handlers import WATCHED_CHILDREN, Informers, _settings
 from soma_operator.queue import Pace, WorkQueue
-from tests.support.somamemories import NOW
+from tests.support.somamemories import NOW, observed_of
 
 KEY = ObjectKey("default", "mem")
+MEMORY = resolve(observed_of())
 
 
 @pytest.fixture
 def informers() -> Informers:
     """Informers that were never started."""
     queue = WorkQueue(Pace(1.0, 0.5, 300.0), lambda: 100.0, lambda: 1.0)
-    return Informers(queue, Access("https://api.test"), (), lambda: NOW)
+    return Informers(queue, Memory(), Access("https://api.test"), (), lambda: NOW)
 
 
 def a_resource_event(kind: str | None, version: str = "7") -> dict[str, Any]:
-    body: Any = {"metadata": {"resourceVersion": version, "generation": 2}}
+    body: Any = {
+        "metadata": {
+            "name": KEY.name,
+            "namespace": KEY.namespace,
+            "resourceVersion": version,
+            "generation": 2,
+        }
+    }
+    told = {"event": {"type": kind, "object": body}, "type": kind}
     meta = kopf.Meta(kopf.Body(body))
-    return {"type": kind, "name": KEY.name, "namespace": KEY.namespace, "meta": meta}
+    return {**told, "name": KEY.name, "namespace": KEY.namespace, "meta": meta}
 
 
 @pytest.mark.parametrize("kind", [None, "ADDED", "MODIFIED", "DELETED"])
@@ -42,19 +54,24 @@ async def test_every_event_of_a_resource_is_the_same_trigger(
 async def test_what_the_watch_told_is_remembered_until_the_end(informers: Informers) -> None:
     """The version of each living resource, for the comparison with lists."""
     await informers._resource_changed(**a_resource_event("ADDED"))
-    assert informers.seen == {KEY: "7"}
+    assert informers.seen == informers.memory.versions() == {KEY: "7"}
 
     await informers._resource_changed(**a_resource_event("DELETED"))
-    assert informers.seen == {}
+    assert informers.seen == informers.memory.versions() == {}
 
 
 async def test_a_child_wakes_its_resource(informers: Informers) -> None:
     """The label names the resource; an object without it wakes nobody."""
-    await informers._child_changed(namespace="default", labels={})
-    await informers._child_changed(namespace="default", labels={INSTANCE_LABEL: "mem"})
+    changed = informers._told_of(CONFIG_MAP)
+    for name, labels in (("foreign", {}), ("mem-config", labels_of(MEMORY))):
+        metadata = {"name": name, "namespace": "default", "labels": labels, "resourceVersion": "3"}
+        event = {"type": "ADDED", "object": {"metadata": metadata}}
+        await changed(event=event, namespace="default", labels=labels)
 
     assert await informers.queue.get() == KEY
     assert len(informers.queue) == 0
+    found = informers.memory.find(CONFIG_MAP, "default", "mem")
+    assert [one["metadata"]["name"] for one in found] == ["mem-config"]
 
 
 async def test_a_dead_watch_is_found_out(informers: Informers) -> None:

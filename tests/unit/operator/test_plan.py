@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soma_operator.core.difference import covers
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
@@ -18,7 +19,7 @@ from soma_operator.core.kinds import (
     kind_of,
 )
 from soma_operator.core.observed import Observed
-from soma_operator.core.plan import Apply, Delete, Plan, covers, plan
+from soma_operator.core.plan import Apply, Delete, Plan, plan
 from soma_operator.core.render import render
 from soma_operator.core.resolve import resolve
 from tests.support.somamemories import (
