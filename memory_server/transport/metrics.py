@@ -38,111 +38,11 @@ class ServerMetrics:
             registry=self.registry,
         )
         info.labels(**labels).set(1)
-        self.rpc_seconds = Histogram(
-            "soma_server_rpc_duration_seconds",
-            "Time from the arrival of a call to its answer.",
-            ["method", "code"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._rpc_times: dict[tuple[str, str], Histogram] = {}
-        self.rpcs_in_progress = Gauge(
-            "soma_server_rpcs_in_progress", "Calls that are worked on.", registry=self.registry
-        )
-        self.stream_seconds = Histogram(
-            "soma_server_stream_duration_seconds",
-            "Time from the beginning of a streaming call to its end.",
-            ["method", "code"],
-            buckets=_STREAM_SECONDS,
-            registry=self.registry,
-        )
-        self.stream_messages = Counter(
-            "soma_server_stream_messages_total",
-            "Messages of streaming calls that have ended.",
-            ["method", "direction"],
-            registry=self.registry,
-        )
-        self.streams_open = Gauge(
-            "soma_server_streams_open", "Streaming calls that are open.", registry=self.registry
-        )
-        self._tenant_rpcs = Counter(
-            "soma_server_tenant_rpcs_total",
-            "Calls and streams by tenant: admitted, shed for want of a slot, limited by the tenant's rate.",
-            ["tenant", "outcome"],
-            registry=self.registry,
-        )
-        self._tenants_named = 0
-        self.shed = Counter(
-            "soma_server_rpcs_shed_total",
-            "Calls refused because too many were worked on or open.",
-            registry=self.registry,
-        )
-        self._embedder_texts = Counter(
-            "soma_server_embedder_texts_total",
-            "Texts for the embedder: ok, failed or refused by it, cached, and cut because they were too long.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self._embedder_seconds = Histogram(
-            "soma_server_embedder_request_duration_seconds",
-            "Time of one request to the embedder.",
-            ["outcome"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.embedder_open = Gauge(
-            "soma_server_embedder_breaker_open",
-            "1: the embedder failed and is left alone, so that writes go on without embeddings.",
-            registry=self.registry,
-        )
-        self.tls_reloads = Counter(
-            "soma_server_tls_reloads_total",
-            "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self.tokens_current = Gauge(
-            "soma_server_tokens_current",
-            "1: the file of tokens is in force; 0: its newest version is broken, and the one before is in force.",
-            registry=self.registry,
-        )
-        self.auth_failures = Counter(
-            "soma_server_auth_failures_total",
-            "Calls refused for their credential: missing, unknown, expired, or without the scope.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.audit_failures = Counter(
-            "soma_server_audit_failures_total",
-            "Audit lines that could not be written.",
-            registry=self.registry,
-        )
-        self.commit_seconds = Histogram(
-            "soma_server_commit_duration_seconds",
-            "Time of one group commit, with its fsync.",
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.commit_writes = Histogram(
-            "soma_server_commit_group_writes",
-            "Writes that shared one commit.",
-            buckets=_GROUP_SIZES,
-            registry=self.registry,
-        )
-        self.tail_memories = Gauge(
-            "soma_server_index_tail_memories",
-            "Memories whose words are scanned exactly because the index does not have them yet.",
-            registry=self.registry,
-        )
-        self._upkeep = Counter(
-            "soma_server_upkeep_memories_total",
-            "Memories that were expired, decayed, swept with their namespace, or had their accesses counted.",
-            ["action"],
-            registry=self.registry,
-        )
-        self.commit_seq = Gauge(
-            "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
-        )
+        self._declare_calls()
+        self._declare_streams()
+        self._declare_embedder()
+        self._declare_access()
+        self._declare_store()
 
     def tenant_calls(self, tenant: str) -> "TenantCalls":
         """Return a tenant's counters, to be asked for once a tenant; late tenants share those of `other`."""
@@ -182,3 +82,118 @@ class ServerMetrics:
         """Count one group commit."""
         self.commit_seconds.observe(seconds)
         self.commit_writes.observe(writes)
+
+    def _declare_calls(self) -> None:
+        self.rpc_seconds = Histogram(
+            "soma_server_rpc_duration_seconds",
+            "Time from the arrival of a call to its answer.",
+            ["method", "code"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._rpc_times: dict[tuple[str, str], Histogram] = {}
+        self.rpcs_in_progress = Gauge(
+            "soma_server_rpcs_in_progress", "Calls that are worked on.", registry=self.registry
+        )
+        self.shed = Counter(
+            "soma_server_rpcs_shed_total",
+            "Calls refused because too many were worked on or open.",
+            registry=self.registry,
+        )
+        self._tenant_rpcs = Counter(
+            "soma_server_tenant_rpcs_total",
+            "Calls and streams by tenant: admitted, shed for want of a slot, limited by the tenant's rate.",
+            ["tenant", "outcome"],
+            registry=self.registry,
+        )
+        self._tenants_named = 0
+
+    def _declare_streams(self) -> None:
+        self.stream_seconds = Histogram(
+            "soma_server_stream_duration_seconds",
+            "Time from the beginning of a streaming call to its end.",
+            ["method", "code"],
+            buckets=_STREAM_SECONDS,
+            registry=self.registry,
+        )
+        self.stream_messages = Counter(
+            "soma_server_stream_messages_total",
+            "Messages of streaming calls that have ended.",
+            ["method", "direction"],
+            registry=self.registry,
+        )
+        self.streams_open = Gauge(
+            "soma_server_streams_open", "Streaming calls that are open.", registry=self.registry
+        )
+
+    def _declare_embedder(self) -> None:
+        self._embedder_texts = Counter(
+            "soma_server_embedder_texts_total",
+            "Texts for the embedder: ok, failed or refused by it, cached, and cut because they were too long.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._embedder_seconds = Histogram(
+            "soma_server_embedder_request_duration_seconds",
+            "Time of one request to the embedder.",
+            ["outcome"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.embedder_open = Gauge(
+            "soma_server_embedder_breaker_open",
+            "1: the embedder failed and is left alone, so that writes go on without embeddings.",
+            registry=self.registry,
+        )
+
+    def _declare_access(self) -> None:
+        self.tls_reloads = Counter(
+            "soma_server_tls_reloads_total",
+            "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.tokens_current = Gauge(
+            "soma_server_tokens_current",
+            "1: the file of tokens is in force; 0: its newest version is broken, and the one before is in force.",
+            registry=self.registry,
+        )
+        self.auth_failures = Counter(
+            "soma_server_auth_failures_total",
+            "Calls refused for their credential: missing, unknown, expired, or without the scope.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.audit_failures = Counter(
+            "soma_server_audit_failures_total",
+            "Audit lines that could not be written.",
+            registry=self.registry,
+        )
+
+    def _declare_store(self) -> None:
+        self.commit_seconds = Histogram(
+            "soma_server_commit_duration_seconds",
+            "Time of one group commit, with its fsync.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.commit_writes = Histogram(
+            "soma_server_commit_group_writes",
+            "Writes that shared one commit.",
+            buckets=_GROUP_SIZES,
+            registry=self.registry,
+        )
+        self.tail_memories = Gauge(
+            "soma_server_index_tail_memories",
+            "Memories whose words are scanned exactly because the index does not have them yet.",
+            registry=self.registry,
+        )
+        self._upkeep = Counter(
+            "soma_server_upkeep_memories_total",
+            "Memories that were expired, decayed, swept with their namespace, or had their accesses counted.",
+            ["action"],
+            registry=self.registry,
+        )
+        self.commit_seq = Gauge(
+            "soma_server_commit_seq", "Last commit that every read sees.", registry=self.registry
+        )
