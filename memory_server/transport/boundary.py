@@ -40,6 +40,7 @@ from soma_common.errors import (
 log = logging.getLogger(__name__)
 
 Request = TypeVar("Request", bound=Message)
+Answer = TypeVar("Answer")
 
 if TYPE_CHECKING:
     _Handler = grpc.RpcMethodHandler[bytes, bytes]
@@ -150,11 +151,10 @@ class Boundary:
 
     async def _body(self, context: Context) -> bytes:
         """Read the one message of a unary call; a caller who sends it too slowly holds a slot no longer than a call."""
-        async with asyncio.timeout(self._options.default_deadline_s):
-            body: Any = await context.read()
+        body: Any = await self._in_time(context.read(), context)
         return b"" if body is grpc.aio.EOF else body
 
-    async def _in_time(self, answer: Awaitable[Message], context: Context) -> Message:
+    async def _in_time(self, answer: Awaitable[Answer], context: Context) -> Answer:
         """Wait for an answer; gRPC itself cancels a call whose client gave a deadline."""
         given_s: float | None = context.time_remaining()
         if given_s is not None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import grpc
 import pytest
@@ -372,3 +373,26 @@ async def test_a_client_that_does_not_read_is_not_written_to_for_ever() -> None:
         await asyncio.sleep(0.1)
 
     assert made[-1] == stopped_at < 1000
+
+
+async def test_a_request_that_is_read_late_is_the_same_to_callers() -> None:
+    """Answers, refusals, malformed and missing messages; one that is sent too slowly holds its slot for no longer."""
+    options = replace(OPTIONS, reads_late=True, default_deadline_s=0.3)
+    async with an_edge(METHODS, options=options) as edge:
+        answer = read(await edge.unary("Double")(raw(21)))
+        codes = [
+            (await failure(edge.unary("Double")(request))).code()
+            for request in (MALFORMED, raw(-1), raw(13))
+        ]
+        slow: Any = edge.channel.stream_unary(f"/{SERVICE}/Double")()  # begins, and says nothing
+        late = await failure(slow)
+        idle = edge.value("soma_server_rpcs_in_progress")
+
+    assert answer == 42
+    assert codes == [
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.INTERNAL,
+    ]
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert idle == 0
