@@ -38,10 +38,10 @@ SESSION_KEYS = (
 )
 """Metadata by which memories name their session; the first that is there counts."""
 
-REACH = 2
-"""How many episodes before and after a good one gain from it."""
+REACH = 1
+"""How many episodes before and after a good one gain from it; a second step changed no answer."""
 
-SPREAD_FROM = 30
+SPREAD_FROM = 20
 """How many of the best of each leg spread at least: the tail of the list has no score worth passing on."""
 
 BM25_K1 = 1.2
@@ -72,9 +72,6 @@ class RankingOptions:
 
     session: float = 0.15
     """Share that goes from the best episode of a session to the others in it that anything speaks for."""
-
-    further: float = 0.3
-    """What is left of the share at each further step away, dimensionless."""
 
     linked: float = 0.7
     """Share of a memory's score that goes to those it is linked with, dimensionless. A link that somebody made means
@@ -235,7 +232,7 @@ def spread(
             sources = np.flatnonzero(others >= 0)
             # At one step of one side no two have the same beside them.
             targets = others[sources]
-            shares = share * options.further**step * relevant[sources]
+            shares = share * relevant[sources]
             if side and not step:
                 # What comes after a question answers it.
                 asks = candidates.asks[sources]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 
 from somamemory import Draft, MemoryClient
 from tests.bench import data, report
@@ -29,12 +30,19 @@ PAGE = ROOT / "docs/benchmarks.md"
 PACES = {"short": Pace(seconds=1.5, repeats=3), "full": Pace(seconds=5.0, repeats=5)}
 PACKAGES = ("somamemory", "grpcio", "protobuf", "faiss-cpu", "tantivy", "wordllama")
 
+SETTLE_S = 3.0
+"""After a load the maintainer builds the inverted file; it looks every quarter of a second."""
+
 # Recall first: it is over the corpus alone, before the stores have added to the server.
 CASES = [
     Case("recall, hybrid", "recall hybrid", 1),
     Case("recall, hybrid", "recall hybrid", 16),
     Case("recall, vector", "recall vector", 16),
     Case("recall, keyword", "recall keyword", 16),
+    Case("recall by vector, in clusters", "recall by vector", 16),
+    Case(f"recall, hybrid, in {data.SMALL_COUNT}", "recall hybrid small", 16),
+    Case(f"recall, vector, in {data.SMALL_COUNT}", "recall vector small", 16),
+    Case(f"recall batch of {data.RECALL_BATCH}", f"recall batch of {data.RECALL_BATCH}", 4),
     Case("get", "get", 16),
     Case("store", "store", 1),
     Case("store", "store", 16),
@@ -71,7 +79,8 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soma-bench-")))
         server = stack.enter_context(ServerProcess(folder / "data"))
         load = stack.enter_context(LoadGenerator(folder, workloads))
-        _fill(server, memories)
+        growth = _fill(server, memories)
+        clustered = _fill_clustered(server, count)
         _keep_responses(server, workloads, folder / "responses")
         empty = stack.enter_context(
             ServerProcess(folder / "responses", module="tests.bench.empty_server")
@@ -94,19 +103,55 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
             **{package: version(package) for package in PACKAGES},
         },
         "start": start,
+        "growth": growth,
+        "clustered": clustered,
         "cases": cases,
     }
 
 
-def _fill(server: ServerProcess, memories: list[Draft]) -> None:
-    started = time.perf_counter()
+def _fill(server: ServerProcess, memories: list[Draft]) -> dict[str, float]:
+    """Store the corpus; return how long its first and its last tenth took."""
+    marks = [time.perf_counter()]
+    tenth = max(len(memories) // 10, 1)
     with MemoryClient(server.address, timeout_s=60) as client:
-        for start in range(0, len(memories), 500):
-            client.store_batch(memories[start : start + 500], namespace=data.CORPUS)
-    took = time.perf_counter() - started
+        for first in range(0, len(memories), tenth):
+            part = memories[first : first + tenth]
+            for start in range(0, len(part), 500):
+                client.store_batch(part[start : start + 500], namespace=data.CORPUS)
+            marks.append(time.perf_counter())
+        client.store_batch(memories[: data.SMALL_COUNT], namespace=data.SMALL)
+    took = marks[-1] - marks[0]
     _say(
         f"stored {len(memories)} memories in {took:.1f} s ({len(memories) / took:,.0f} per second)"
     )
+    return {
+        "first_tenth_s": round(marks[1] - marks[0], 3),
+        "last_tenth_s": round(marks[-1] - marks[-2], 3),
+    }
+
+
+def _fill_clustered(server: ServerProcess, count: int) -> dict[str, float]:
+    """Store callers' vectors; return the recall@10 of vector queries against brute force."""
+    vectors = data.clustered(count, seed=1)
+    asked = data.clustered(300, seed=2)[:100]
+    with MemoryClient(server.address, timeout_s=60) as client:
+        for start in range(0, count, 500):
+            drafts = [
+                Draft(
+                    payload={"number": number}, id=str(number), embedding=vectors[number].tolist()
+                )
+                for number in range(start, min(start + 500, count))
+            ]
+            client.store_batch(drafts, namespace=data.CLUSTERED)
+        time.sleep(SETTLE_S)
+        hits = 0
+        for query in asked:
+            found = client.recall(vector=query.tolist(), namespace=data.CLUSTERED, top_k=10)
+            best = set(np.argsort(-(vectors @ query))[:10].tolist())
+            hits += len(best & {int(hit.memory.id) for hit in found})
+    recall = hits / (10 * len(asked))
+    _say(f"recall@10 over {count} clustered vectors: {recall:.3f}")
+    return {"vectors": count, "recall_at_10": recall}
 
 
 def _keep_responses(

@@ -5,12 +5,22 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from soma.memory.v1 import memory_pb2, memory_service_pb2, recall_service_pb2
 from somamemory import Draft, calls
 
 CORPUS = "bench"
 STORED = "stored"
 BATCH_ITEMS = 100
+SMALL = "small"
+SMALL_COUNT = 1000
+CLUSTERED = "clustered"
+"""Namespaces: a small one, and one of callers' vectors that lie in clusters, as those of topics do."""
+
+DIMENSIONS = 256
+_CLUSTERS = 2000
 
 _VOCABULARY = 20_000
 _WORDS_OF_TEXT = 30
@@ -114,11 +124,67 @@ def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
         for name, mode in modes.items()
     }
     return {
+        **_small_recalls(memories),
+        "recall by vector": Workload(calls.recalls.RECALL, vector_requests()),
+        f"recall batch of {RECALL_BATCH}": _batches(recalls["recall hybrid"].bodies),
         "store": Workload(calls.memories.STORE, singles, has_request_id=True),
         "store batch": Workload(calls.memories.STORE_BATCH, batches, items=BATCH_ITEMS),
         "get": Workload(calls.memories.GET, gets),
         **recalls,
     }
+
+
+RECALL_BATCH = 20
+
+
+def _batches(bodies: list[bytes]) -> Workload:
+    requests = [recall_service_pb2.RecallRequest.FromString(body) for body in bodies]
+    batches = [
+        recall_service_pb2.RecallBatchRequest(
+            queries=requests[start : start + RECALL_BATCH]
+        ).SerializeToString()
+        for start in range(0, len(requests), RECALL_BATCH)
+    ]
+    return Workload(calls.recalls.RECALL_BATCH, batches, items=RECALL_BATCH)
+
+
+def _small_recalls(memories: list[Draft]) -> dict[str, Workload]:
+    queries = [memory.text for memory in memories[: min(SMALL_COUNT, 300)]]
+    return {
+        f"recall {name} small": Workload(
+            calls.recalls.RECALL,
+            [
+                recall_service_pb2.RecallRequest(
+                    namespace=SMALL, text=" ".join(query.split()[:8]), mode=mode, top_k=10
+                ).SerializeToString()
+                for query in queries
+            ],
+        )
+        for name, mode in (
+            ("hybrid", recall_service_pb2.RECALL_MODE_HYBRID),
+            ("vector", recall_service_pb2.RECALL_MODE_VECTOR),
+        )
+    }
+
+
+def clustered(count: int, seed: int) -> npt.NDArray[np.float32]:
+    """Return unit vectors in clusters."""
+    source = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).standard_normal((_CLUSTERS, DIMENSIONS))
+    made = centres[source.integers(0, _CLUSTERS, count)]
+    made = made + 0.7 * source.standard_normal((count, DIMENSIONS))
+    unit: npt.NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
+    return unit.astype(np.float32)
+
+
+def vector_requests() -> list[bytes]:
+    """Return the recalls by vector."""
+    return [
+        recall_service_pb2.RecallRequest(
+            namespace=CLUSTERED, vector=vector.astype("<f4").tobytes(), top_k=10
+        ).SerializeToString()
+        for vector in clustered(300, seed=2)
+    ]
 
 
 def _new_drafts(texts: Texts, count: int) -> Iterator[memory_pb2.MemoryDraft]:

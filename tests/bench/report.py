@@ -103,6 +103,14 @@ def _section(name: str, run: dict[str, Any]) -> str:
         f"{start['resident_mib']} MiB resident."
     )
     lines += ["", started]
+    if "growth" in run:
+        first, last = run["growth"]["first_tenth_s"], run["growth"]["last_tenth_s"]
+        found = run["clustered"]["recall_at_10"]
+        told = (
+            f"Storing the last tenth of the corpus took {last / first:.2f} times as long as the first. Recall@10 of "
+            f"callers' vectors in clusters, against brute force: {found:.3f}."
+        )
+        lines += ["", told]
     return "\n".join(lines) + "\n"
 
 

@@ -273,9 +273,9 @@ async def test_episodes_know_what_came_just_before_and_after(case: IndexCase) ->
     much_later = case.add(event_time_us=99 * MINUTE_US, **tea)
     beside = Beside(case)
 
-    assert beside.of(first) == ([], [second, third])
+    assert beside.of(first) == ([], [second])
     assert beside.of(second) == ([first], [third])
-    assert beside.of(third) == ([second, first], [])
+    assert beside.of(third) == ([second], [])
     assert beside.of(fact) == beside.of(much_later) == ([], [])
     visible = Filter(metadata=(MetadataTest("hidden", exists=False),))
     assert beside.of(second, visible) == ([first], [])
@@ -291,16 +291,16 @@ async def test_episodes_know_what_came_just_before_and_after(case: IndexCase) ->
 
 
 async def test_what_stands_beside_is_found_without_a_word_of_the_query(case: IndexCase) -> None:
-    """Only where it is asked for, and only as far as two steps."""
-    seqs = [case.add(text="other", event_time_us=place * MINUTE_US) for place in range(3)]
-    middle = case.add(text="tea", event_time_us=3 * MINUTE_US)
-    seqs += [case.add(text="other", event_time_us=place * MINUTE_US) for place in range(4, 7)]
+    """Only where it is asked for."""
+    before, middle, after = (
+        case.add(text=text, event_time_us=place * MINUTE_US)
+        for place, text in enumerate(("other", "tea", "other"))
+    )
 
     found = case.ask(Question("tea"), with_beside=True)
 
-    beside = {seqs[1], seqs[2], seqs[3], seqs[4]}
-    assert beside | {middle} <= set(found.seqs.tolist())
-    assert Beside(case).of(middle) == ([seqs[2], seqs[1]], [seqs[3], seqs[4]])
+    assert {before, middle, after} <= set(found.seqs.tolist())
+    assert Beside(case).of(middle) == ([before], [after])
 
 
 async def test_sessions_that_are_named_decide_who_stands_beside_whom(case: IndexCase) -> None:

@@ -115,7 +115,7 @@ def test_relevance_dominates_recency_and_importance() -> None:
     assert ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2).places == [0, 1]
 
 
-SPREAD = RankingOptions(before=0.4, after=0.5, answer=0.8, further=0.5, session=0.0, linked=0.5)
+SPREAD = RankingOptions(before=0.4, after=0.5, answer=0.8, session=0.0, linked=0.5)
 
 
 def spread(made: Candidates, options: RankingOptions = SPREAD) -> list[float]:
@@ -124,13 +124,12 @@ def spread(made: Candidates, options: RankingOptions = SPREAD) -> list[float]:
 
 
 def test_an_episode_gains_from_the_best_one_beside_it() -> None:
-    """A share of the better neighbour, never a sum; less of it at each further step."""
+    """A share of the better neighbour, never a sum."""
     made = candidates([0.6, 0.0, 0.4, 0.0])
-    made.beside[0, 1] = [1, 2]
-    made.beside[2, 0] = [1, 0]
-    made.beside[2, 1] = [3, -1]
+    made.beside[0, 1, 0] = 1
+    made.beside[2, :, 0] = [1, 3]
 
-    assert spread(made) == pytest.approx([0.4 * 0.5 * 0.4, 0.3, 0.5 * 0.5 * 0.6, 0.2])
+    assert spread(made) == pytest.approx([0.0, 0.3, 0.0, 0.2])
 
 
 def test_what_comes_after_a_question_gains_more() -> None:

@@ -15,7 +15,6 @@ Rules:
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,9 @@ COMMON_COUNTS = (10, 300)
 
 COMMON_LEAST = 10_000
 VERY_COMMON_SHARE = 0.05
-"""In a partition of so many memories, words that so many of them have choose no candidates where rarer words do."""
+MOST_COUNTED = 64
+"""In a partition of so many memories, words that so many of them have choose no candidates where rarer words do. The
+counts of so many such words are kept as arrays over all memories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Common:
     """A word that very many memories have; it is looked up only in those that other words found."""
 
     gain: float
-    slots: npt.NDArray[np.uint32]
-    repeats: tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]] | None
+    counts: npt.NDArray[np.uint8]
+    """How often it stands in each memory, by slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,8 @@ class KeywordScores:
         sums = self.sums[slots]
         once = self.once[slots]
         for word in self.common:
-            having = np.flatnonzero(_is_among(slots, word.slots)[0])
-            gains = np.full(len(having), word.gain, np.float32)
-            if word.repeats is not None:
-                is_there, places = _is_among(slots[having], word.repeats[0])
-                again = having[is_there]
-                counts = word.repeats[1][places[is_there]]
-                gains[is_there] += word.gain * _more(counts, once[again])
-            sums[having] += gains
+            counts = word.counts[slots].astype(np.float32)
+            sums += word.gain * (counts > 0) * (1 + _more(np.maximum(counts, 1), once))
         scores: npt.NDArray[np.float64] = np.minimum(sums * once, 1.0).astype(np.float64)
         return scores
 
@@ -126,6 +121,7 @@ class KeywordIndex:
         self._count = 0
         """Live memories."""
         self.kindred = Kindred(vectors) if vectors else None
+        self._counts: dict[str, tuple[tuple[int, int], npt.NDArray[np.uint8]]] = {}
         self._saturations: tuple[float, int, Scores] = (0.0, 0, np.empty(0, np.float32))
 
     @classmethod
@@ -185,11 +181,24 @@ class KeywordIndex:
             for term in terms:
                 if self._is_common(term):
                     [(word, idf)] = term.words
-                    repeats = self.postings.repeats(word)
-                    found.common.append(
-                        Common(factor * idf, self.postings.narrow_slots(word), repeats)
-                    )
+                    found.common.append(Common(factor * idf, self._counts_of(word)))
         return found
+
+    def _counts_of(self, word: str) -> npt.NDArray[np.uint8]:
+        """Return how often a common word stands in each memory; kept, because the next query has it, too."""
+        count, frequency = len(self.lengths), self.postings.frequency(word)
+        known = self._counts.get(word)
+        if known is not None and known[0] == (count, frequency):
+            return known[1]
+        counts = np.zeros(count, np.uint8)
+        counts[self.postings.slots(word)] = 1
+        repeats = self.postings.repeats(word)
+        if repeats is not None:
+            counts[repeats[0]] = np.minimum(repeats[1], np.iinfo(np.uint8).max)
+        if len(self._counts) >= MOST_COUNTED:
+            self._counts.clear()
+        self._counts[word] = ((count, frequency), counts)
+        return counts
 
     def _is_common(self, term: Term) -> bool:
         return (
@@ -272,13 +281,3 @@ def _more(counts: Scores, once: Scores) -> Scores:
     """
     more: Scores = counts / (1 + (counts - 1) * once) - 1
     return more
-
-
-def _is_among(
-    slots: Slots, others: npt.NDArray[np.integer[Any]]
-) -> tuple[npt.NDArray[np.bool_], Slots]:
-    """Return which slots are among others, which ascend and are not empty, and where."""
-    # As the others are: else numpy would convert all of them.
-    wanted = slots.astype(others.dtype)
-    places = np.minimum(np.searchsorted(others, wanted), len(others) - 1)
-    return others[places] == wanted, places

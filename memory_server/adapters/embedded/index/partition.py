@@ -166,6 +166,7 @@ class Partition:
         legs: list[Slots] = []
         seeds: list[Slots] = []
         is_exact = True
+        known: tuple[Slots, npt.NDArray[np.float32]] | None = None
         if keyword is not None:
             slots = keyword.best(mask, limit)
             is_exact = keyword.is_exact
@@ -176,6 +177,7 @@ class Partition:
             is_a_leg = question.text is not None
             slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)
             is_exact &= are_all
+            known = slots, cosines
             legs.append(slots)
             if with_beside:
                 seeds.append(slots[ranking.best_places(cosines, SPREAD_FROM)])
@@ -186,7 +188,7 @@ class Partition:
         if steps is not None:
             legs.append(steps[steps >= 0])
         slots = ascending(np.concatenate(legs))
-        found = self._found(slots, keyword, question.vector, is_exact)
+        found = self._found(slots, keyword, question.vector, is_exact, known)
         if sources is not None and steps is not None:
             places = np.searchsorted(slots, steps)
             beside = found.candidates.beside
@@ -332,12 +334,13 @@ class Partition:
         keyword: KeywordScores | None,
         vector: tuple[str, Vector] | None,
         is_exact: bool,
+        known: tuple[Slots, npt.NDArray[np.float32]] | None = None,
     ) -> Found:
         columns = self.columns
         nothing = np.zeros(len(slots))
         candidates = Candidates(
             keyword=nothing if keyword is None else keyword.of(slots),
-            cosine=nothing if vector is None else self._cosines(*vector, slots),
+            cosine=nothing if vector is None else self._cosines(*vector, slots, known),
             event_time_us=columns.event_time_us.view[slots],
             importance=columns.importance.view[slots],
             scale=self._importance_scale(),
@@ -347,12 +350,25 @@ class Partition:
         )
         return Found(columns.seq.view[slots], candidates, is_exact)
 
-    def _cosines(self, model: str, query: Vector, slots: Slots) -> npt.NDArray[np.float64]:
+    def _cosines(
+        self,
+        model: str,
+        query: Vector,
+        slots: Slots,
+        known: tuple[Slots, npt.NDArray[np.float32]] | None,
+    ) -> npt.NDArray[np.float64]:
+        """Return the cosines of slots, 0 without an embedding; `known` are slots that have been compared already."""
         found = np.zeros(len(slots))
         rows = self.vectors.get(model)
-        if rows is not None:
-            wanted = rows.rows_of(slots)
-            found[wanted >= 0] = rows.cosines(query, wanted[wanted >= 0])
+        if rows is None:
+            return found
+        wanted = rows.rows_of(slots)
+        if known is not None:
+            places = np.searchsorted(slots, known[0])
+            found[places] = known[1]
+            wanted[places] = -1
+        is_new = wanted >= 0
+        found[is_new] = rows.cosines(query, wanted[is_new])
         return found
 
     def _importance_scale(self) -> ImportanceScale:

@@ -97,15 +97,12 @@ class Postings:
 
     def slots(self, word: str) -> Slots:
         """Return the slots that have the word."""
-        return self.narrow_slots(word).astype(np.int64)
-
-    def narrow_slots(self, word: str) -> _Array32:
-        """Return the slots that have the word, to be read at once: nothing can be added while it is held."""
         number = self.numbers[word]
         sealed, fresh = self._sealed.of(number), self._fresh.get(number)
         if fresh is None:
-            return sealed
-        own = np.frombuffer(fresh, np.uint32)
+            return sealed.astype(np.int64)
+        # A copy: nothing could be added while a view is held.
+        own = np.frombuffer(fresh, np.uint32).astype(np.int64)
         return np.concatenate([sealed, own]) if len(sealed) else own
 
     def repeats(self, word: str) -> tuple[_Array32, npt.NDArray[np.float32]] | None:

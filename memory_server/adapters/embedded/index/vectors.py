@@ -38,7 +38,7 @@ _ROWS_OF_CELL = 100
 _TRAIN_OF_CELL = 40
 """Rows of a cell on average, and rows of it that its centre is learnt from."""
 
-_PROBED_ROWS = 8_000
+_PROBED_ROWS = 6_000
 """Rows that a query looks at, at least, in the nearest cells; enough where keywords lead and the vectors only help."""
 
 _NEAR = 0.35
@@ -48,7 +48,7 @@ nearest one's cosine, up to this share of all cells. Vectors that lie in cluster
 the space evenly, and their neighbours are in many."""
 
 _RESCORED = 300
-_RESCORED_OF_A_LEG = 100
+_RESCORED_OF_A_LEG = 64
 """Candidates that are compared exactly, at least: one-bit codes put the best among so many."""
 
 _CHUNK = 1024
@@ -221,7 +221,7 @@ class VectorRows:
             return *_top(few, self.cosines(query, few), limit), True
         count = self.count if few is None else len(few)
         cells = inverted.cells(query, self.count / count, is_a_leg=is_a_leg)
-        wanted = max(_RESCORED_OF_A_LEG if is_a_leg else _RESCORED, 2 * limit)
+        wanted = max(_RESCORED_OF_A_LEG, limit) if is_a_leg else max(_RESCORED, 2 * limit)
         rows = _probe(inverted, query, allowed, wanted, cells)
         cosines = self.cosines(query, rows)
         tail = np.arange(inverted.rows, self.count)
