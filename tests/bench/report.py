@@ -36,10 +36,32 @@ def render(folder: Path) -> str:
     # Other measurements keep their numbers in the same folder, in forms and on pages of their own.
     runs = {name: run for name, run in kept.items() if "cases" in run}
     parts = [_HEAD, *(_section(name, run) for name, run in runs.items())]
+    streams = folder / "streams.json"
+    if streams.exists():
+        parts.append(_streams(json.loads(streams.read_text())["streams"]))
     seeded = folder / "recall" / "seeded.json"
     if seeded.exists():
         parts.append(quality(json.loads(seeded.read_text())))
     return "\n".join(parts)
+
+
+def _streams(measured: list[dict[str, Any]]) -> str:
+    lines = [
+        "## Streams",
+        "",
+        "Written by `make bench-streams`: 10,000 memories, 16 queries under way either way; 4 streams of 100 memories a",
+        "message against SQLite alone, which keeps the same rows and words in transactions of 100 with an fsync each.",
+        "",
+        "| what | ratio | per second | ceiling: per second |",
+        "|---|--:|--:|--:|",
+    ]
+    for case in measured:
+        ratio = case["ratio"]
+        lines.append(
+            f"| {case['name']} | {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f}) |"
+            f" {case['rate']:,} | {case['ceiling']:,} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def quality(measured: dict[str, Any]) -> str:
