@@ -49,8 +49,8 @@ def _streams(measured: list[dict[str, Any]]) -> str:
     lines = [
         "## Streams",
         "",
-        "Written by `make bench-streams`: 10,000 memories, 16 queries under way either way; 4 streams of 100 memories a",
-        "message against SQLite alone, which keeps the same rows and words in transactions of 100 with an fsync each.",
+        "Written by `make bench-streams`: 10,000 memories, 16 queries under way either way; 4 streams of 100 memories",
+        "a message against SQLite alone, which keeps the same rows and words in transactions of 100 with an fsync each.",
         "",
         "| what | ratio | per second | ceiling: per second |",
         "|---|--:|--:|--:|",
