@@ -50,7 +50,7 @@ def _streams(measured: list[dict[str, Any]]) -> str:
         "## Streams",
         "",
         "Written by `make bench-streams`: 10,000 memories, 16 queries under way either way; 4 streams of 100 memories",
-        "a message against SQLite alone, which keeps the same rows and words in transactions of 100 with an fsync each.",
+        "a message against SQLite alone, which keeps the same rows and words with an fsync for each 100.",
         "",
         "| what | ratio | per second | ceiling: per second |",
         "|---|--:|--:|--:|",
