@@ -5,7 +5,7 @@ READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos bench bench-recall proto crds docs lock check clean
+.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos bench bench-recall bench-peers proto crds docs lock check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -74,6 +74,9 @@ bench: $(READY) ## Benchmarks; JSON in docs/benchmarks/
 
 bench-recall: $(READY) ## Quality of recall on seeded conversations
 	@$(PYTHON) -m tests.bench.recall
+
+bench-peers: $(READY) ## Peers on the same vectors, each in an environment of its own
+	@$(PYTHON) -m tests.bench.peers
 
 proto: $(READY) ## Generate code from proto/
 	@$(PYTHON) -m soma_dev generate proto

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from soma.memory.v1 import memory_pb2, memory_service_pb2, recall_service_pb2
 from somamemory import Draft, calls
 
+Vectors = npt.NDArray[np.float32]
+
 CORPUS = "bench"
 STORED = "stored"
 BATCH_ITEMS = 100
@@ -167,13 +169,13 @@ def _small_recalls(memories: list[Draft]) -> dict[str, Workload]:
     }
 
 
-def clustered(count: int, seed: int) -> npt.NDArray[np.float32]:
+def clustered(count: int, seed: int) -> Vectors:
     """Return unit vectors in clusters."""
     source = np.random.default_rng(seed)
     centres = np.random.default_rng(0).standard_normal((_CLUSTERS, DIMENSIONS))
     made = centres[source.integers(0, _CLUSTERS, count)]
     made = made + 0.7 * source.standard_normal((count, DIMENSIONS))
-    unit: npt.NDArray[np.float32] = made / np.linalg.norm(made, axis=1, keepdims=True)
+    unit: Vectors = made / np.linalg.norm(made, axis=1, keepdims=True)
     return unit.astype(np.float32)
 
 

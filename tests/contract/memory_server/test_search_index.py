@@ -88,6 +88,7 @@ def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ind
         monkeypatch.setattr(index, "COMPACT_LEAST", 1)
         monkeypatch.setattr(index, "COMPACT_SHARE", 0.0)
         monkeypatch.setattr(vectors, "EXACT_ROWS", 32)
+        monkeypatch.setattr(vectors, "EXACT_ALONE_ROWS", 32)
         monkeypatch.setattr(vectors, "TAIL_ROWS", 8)
     return IndexCase(EmbeddedIndex())
 

@@ -47,10 +47,10 @@ def recall_at_10(rows: VectorRows, made: Vectors, *, is_a_leg: bool) -> float:
 @pytest.fixture(scope="module")
 def many() -> tuple[Vectors, VectorRows]:
     """More vectors than are compared exactly, in an inverted file, with a tail."""
-    made = clustered(14_000)
-    rows = rows_of(made[:13_500])
+    made = clustered(22_000)
+    rows = rows_of(made[:21_500])
     upkeep(rows)
-    for slot, vector in enumerate(made[13_500:], 13_500):
+    for slot, vector in enumerate(made[21_500:], 21_500):
         rows.append(slot, vector)
     return made, rows
 
@@ -63,10 +63,21 @@ def test_nearly_all_of_the_best_are_found_among_many(many: tuple[Vectors, Vector
     assert recall_at_10(rows, made, is_a_leg=True) >= 0.9
 
 
+def test_vectors_alone_are_compared_exactly_up_to_some_more() -> None:
+    """Where keywords help, the inverted file is asked earlier."""
+    made = clustered(vectors.EXACT_ROWS + 100)
+    rows = rows_of(made)
+    upkeep(rows)
+
+    assert recall_at_10(rows, made, is_a_leg=False) == 1.0
+    assert rows.best(made[0], None, 10, is_a_leg=False)[2]
+    assert not rows.best(made[0], None, 10, is_a_leg=True)[2]
+
+
 def test_the_tail_is_compared_exactly(many: tuple[Vectors, VectorRows]) -> None:
     """What came after the inverted file was built is found, before and after it is taken in."""
     made, rows = many
-    tail = range(13_500, 14_000, 50)
+    tail = range(21_500, 22_000, 50)
 
     for slot in tail:
         found, cosines, is_exact = rows.best(made[slot], None, 5, is_a_leg=False)

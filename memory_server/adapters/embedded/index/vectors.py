@@ -27,6 +27,9 @@ from memory_server.ports import Vector, Vectors
 EXACT_ROWS = 8192
 """So many rows are compared one by one in about the time that an inverted file and a second look take."""
 
+EXACT_ALONE_ROWS = 20_000
+"""The same where nothing else finds the best: among so few, neighbours lie in nearly all cells."""
+
 TAIL_ROWS = 1024
 """Length of the tail at which it is added to the inverted file."""
 
@@ -214,7 +217,7 @@ class VectorRows:
             is_a_leg: Something else finds the best, too, and this may be less thorough.
         """
         inverted = self.inverted
-        if inverted is None:
+        if inverted is None or (not is_a_leg and self.count <= EXACT_ALONE_ROWS):
             return *self._exact(query, allowed, limit), True
         few = np.flatnonzero(allowed) if allowed is not None else None
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
