@@ -25,7 +25,7 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
-from soma_operator.core.status import status_manifest
+from soma_operator.core.status import status_manifest, strangers
 from soma_operator.observer import Observer
 from soma_operator.ports import Cluster
 
@@ -138,6 +138,8 @@ class Controller:
         self._check_leadership()
         try:
             resource = await self._cluster.apply_status(status_manifest(outcome.status, observed))
+            if types := strangers(outcome.status, resource):
+                resource = await self._cluster.drop_conditions(resource, types)
         except NotFound:
             return observed  # Deleted meanwhile: nobody is left to tell.
         for event in outcome.events:

@@ -66,6 +66,15 @@ class Cluster(Protocol):
         """
         ...
 
+    async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
+        """Remove conditions of these types from the status, whoever wrote them; return the object.
+
+        Raises:
+            Conflict: The object changed since it was read.
+            NotFound: There is no such object.
+        """
+        ...
+
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object.
 

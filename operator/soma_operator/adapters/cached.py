@@ -191,6 +191,11 @@ class CachedCluster:
         async with self._conflicts_seen(manifest):
             return self._remembered(await self._cluster.apply_status(manifest))
 
+    async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
+        """Remove conditions from the status."""
+        async with self._conflicts_seen(live):
+            return self._remembered(await self._cluster.drop_conditions(live, types))
+
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object."""
         return self._remembered(await self._cluster.create(manifest))

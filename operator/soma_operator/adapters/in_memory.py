@@ -113,6 +113,15 @@ class InMemoryCluster:
         wished = _flat({"status": manifest["status"]})
         return self._merge(manifest, stored, wished, STATUS_FIELD_MANAGER)
 
+    async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
+        """Remove conditions from the status."""
+        self.before("patch", kind_of(live))
+        stored = self._unchanged(live)
+        items = {_Item((one,)) for one in types}
+        kept = {path: value for path, value in stored.fields.items() if not items & set(path)}
+        self._change(stored, kept)
+        return _manifest(kind_of(live), stored)
+
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object."""
         kind = kind_of(manifest)

@@ -27,6 +27,7 @@ PAGE_SIZE = 500
 """Objects in one answer: bounds the memory of a list, here and in the API server."""
 
 _APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
@@ -108,6 +109,26 @@ class KubernetesCluster:
         """Make the status of an object as the manifest says."""
         return await self._apply(manifest, "/status", STATUS_FIELD_MANAGER)
 
+    async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
+        """Remove conditions from the status."""
+        conditions = live["status"]["conditions"]
+        version = live["metadata"]["resourceVersion"]
+        # From the last to the first: each removal moves what follows it.
+        gone = [number for number, one in enumerate(conditions) if one["type"] in types][::-1]
+        steps = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+            *({"op": "remove", "path": f"/status/conditions/{number}"} for number in gone),
+        ]
+        try:
+            return await self._call(
+                "patch", "PATCH", kind_of(live), _path_of(live) + "/status",
+                params={"fieldManager": STATUS_FIELD_MANAGER}, body=steps,
+                headers={"Content-Type": _JSON_PATCH}, name=name_of(live),
+            )  # fmt: skip
+        except InvalidInput as error:
+            # A test that fails is told in these words; nothing else in the steps can be wrong.
+            raise Conflict("the object is another one", **error.facts) from None
+
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object."""
         kind, namespace = kind_of(manifest), manifest["metadata"].get("namespace")
@@ -152,7 +173,7 @@ class KubernetesCluster:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: Manifest | list[Manifest] | None = None,
         headers: Mapping[str, str] | None = None,
         name: str = "",
     ) -> Manifest:

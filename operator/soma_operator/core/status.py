@@ -135,6 +135,16 @@ def is_published(status: Status, observed: Observed) -> bool:
     return stored == status
 
 
+def strangers(status: Status, resource: Manifest) -> frozenset[str]:
+    """Return the types of conditions that are ours to tell, and that somebody else's write holds in a resource.
+
+    An apply leaves them, for another field manager owns them: they would be a lie for ever, and a write at every look.
+    """
+    told = {one["type"] for one in status["conditions"]}
+    stored = {one["type"] for one in resource.get("status", {}).get("conditions", [])}
+    return frozenset(stored & set(CONDITION_TYPES) - told)
+
+
 def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
     """Return when a change that is under way becomes a stalled one."""
     started = status.get("progressStartedAt")

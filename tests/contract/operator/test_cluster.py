@@ -144,6 +144,34 @@ async def test_existence_is_asked_without_content(bench: Bench, name: str) -> No
     assert await bench.cluster.exists(CONFIG_MAP, bench.namespace, name) is True
 
 
+async def test_conditions_of_others_can_be_dropped(bench: Bench, name: str) -> None:
+    """A condition that another writer owns goes by its type, and the others stay; an old look at it is a conflict."""
+    made = await bench.cluster.apply(bench.somamemory(name))
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": "Because",
+            "message": "so",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }
+        for kind in ("Stalled", "TeamApproved", "Paused")
+    ]
+    status = {"observedGeneration": 1, "conditions": conditions}
+    told = await bench.cluster.apply_status({**made, "status": status, "metadata": bare(made)})
+
+    left = await bench.cluster.drop_conditions(told, frozenset({"Stalled", "Paused"}))
+
+    assert [one["type"] for one in left["status"]["conditions"]] == ["TeamApproved"]
+    assert left["status"]["observedGeneration"] == 1
+    with pytest.raises(Conflict):
+        await bench.cluster.drop_conditions(told, frozenset({"TeamApproved"}))
+
+
+def bare(manifest: Manifest) -> Manifest:
+    return {key: manifest["metadata"][key] for key in ("name", "namespace")}
+
+
 async def test_kinds_are_known_or_not(bench: Bench) -> None:
     """A kind that the cluster serves is told from one that it does not."""
     unknown = Kind("nobody.test", "v1", "Stranger", "strangers")

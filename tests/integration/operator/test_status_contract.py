@@ -239,7 +239,7 @@ def test_events_tell_transitions_once(room: Room) -> None:
 
 
 def test_a_status_edited_by_hand_is_mended(room: Room, operator: OperatorProcess) -> None:
-    """A lie in the status is overwritten; a condition of another writer is left alone."""
+    """A lie in the status goes, also in a condition that is ours to tell; one of another type is left alone."""
     room.make()
     before = room.run()
     approved = {
@@ -253,7 +253,7 @@ def test_a_status_edited_by_hand_is_mended(room: Room, operator: OperatorProcess
         "apiVersion": "memory.soma.sh/v1alpha1",
         "kind": "SomaMemory",
         "metadata": {"name": "mem", "namespace": room.namespace},
-        "status": {"phase": "Perfect", "conditions": [approved]},
+        "status": {"phase": "Perfect", "conditions": [approved, {**approved, "type": "Stalled"}]},
     }
 
     where = f"/apis/memory.soma.sh/v1alpha1/namespaces/{room.namespace}/somamemories/mem/status"
@@ -261,4 +261,5 @@ def test_a_status_edited_by_hand_is_mended(room: Room, operator: OperatorProcess
     room.api.request("PATCH", where + query, theirs, "application/apply-patch+yaml")
 
     eventually(lambda: room.status()["phase"] == before["phase"] or None)
+    eventually(lambda: "Stalled" not in conditions_of(room.status()) or None)
     assert "TeamApproved" in conditions_of(room.status())
