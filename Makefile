@@ -5,7 +5,7 @@ READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos bench bench-recall bench-peers proto crds docs lock check clean
+.PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos scale bench bench-streams bench-recall bench-peers proto crds docs lock check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
@@ -69,8 +69,14 @@ test: $(READY) tools images ## All tests
 chaos: $(READY) tools ## Long forms of the fault tests
 	@$(PYTHON) -m pytest tests/chaos
 
+scale: $(READY) ## A thousand resources on played nodes; numbers in docs/benchmarks/operator.md
+	@$(PYTHON) -m tests.bench.operator
+
 bench: $(READY) ## Benchmarks; JSON in docs/benchmarks/
 	@$(PYTHON) -m tests.bench
+
+bench-streams: $(READY) ## Streams against single calls and SQLite; JSON in docs/benchmarks/
+	@$(PYTHON) -m tests.bench.streams
 
 bench-recall: $(READY) ## Quality of recall on seeded conversations
 	@$(PYTHON) -m tests.bench.recall

@@ -49,6 +49,12 @@ class OperatorProcess:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process; `wait_ready` waits for it."""
         environment = {
