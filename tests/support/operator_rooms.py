@@ -27,10 +27,11 @@ ACCOUNT = f"system:serviceaccount:{SYSTEM}:soma-operator"
 _numbers = itertools.count(1)
 
 
-def chart() -> bytes:
-    """Return the manifests of the chart."""
+def chart(namespace: str = SYSTEM, *values: str) -> bytes:
+    """Return the manifests of the chart, with values as `--set` takes them."""
     folder = str(ROOT / "charts/soma-stack")
-    command = [str(tool("helm")), "template", "soma", folder, "--namespace", SYSTEM]
+    options = [part for value in values for part in ("--set", value)]
+    command = [str(tool("helm")), "template", "soma", folder, "--namespace", namespace, *options]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
@@ -39,18 +40,24 @@ def install(plane: ControlPlane) -> KubeApi:
     admin = KubeApi(plane, plane.token)
     if admin.read(NAMESPACE, None, SYSTEM) is None:
         _make_namespace(admin, SYSTEM)
-    kubectl = [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
-    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=chart(), capture_output=True)
+    kubectl = apply_chart(plane, chart())
     crd = "crd/somamemories.memory.soma.sh"
     wait = [*kubectl, "wait", "--for=condition=Established", crd]
     subprocess.run(wait, check=True, capture_output=True)
     return admin
 
 
-def kubeconfig_of_the_operator(api: KubeApi, path: Path) -> Path:
+def apply_chart(plane: ControlPlane, manifests: bytes) -> list[str]:
+    """Apply manifests as the administrator; return the beginning of kubectl's command line."""
+    kubectl = [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
+    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=manifests, capture_output=True)
+    return kubectl
+
+
+def kubeconfig_of_the_operator(api: KubeApi, path: Path, namespace: str = SYSTEM) -> Path:
     """Write access with the rights that the chart gives the operator, and no more."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    where = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/soma-operator/token"
+    where = f"/api/v1/namespaces/{namespace}/serviceaccounts/soma-operator/token"
     return api.plane.kubeconfig_with(api.request("POST", where, request)["status"]["token"], path)
 
 
