@@ -3,11 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from memory_server.domain.memory import MemoryRecord
+from memory_server.domain.memory import MemoryRecord, Metadata, MetadataValue
 from memory_server.domain.ranking import EPISODE_GAP_US
 
-SESSION = "session"
-"""Name of the metadata value that tells which conversation an episode is part of."""
+SESSION_KEYS = (
+    "session_id",
+    "session",
+    "conversation_id",
+    "conversation",
+    "thread_id",
+    "thread",
+    "episode_id",
+    "episode",
+)
+"""Metadata by which memories name their session; the first that is there counts."""
 
 
 @dataclass(slots=True)
@@ -19,10 +28,15 @@ class Conversation:
     episodes: list[MemoryRecord] = field(default_factory=list)
 
 
-def session_of(record: MemoryRecord) -> str:
-    """Return the session that a memory names; empty: none."""
-    session = record.metadata.get(SESSION)
-    return session if isinstance(session, str) else ""
+def session_value(metadata: Metadata) -> MetadataValue | None:
+    """Return the value by which a memory names its session; None: it names none."""
+    return next((metadata[key] for key in SESSION_KEYS if key in metadata), None)
+
+
+def session_of(metadata: Metadata) -> str:
+    """Return the name of the session that a memory's metadata names; empty: none."""
+    key = next((key for key in SESSION_KEYS if key in metadata), None)
+    return "" if key is None else f"{key}={metadata[key]!r}"
 
 
 def conversations(episodes: Iterable[MemoryRecord]) -> list[Conversation]:
@@ -31,7 +45,7 @@ def conversations(episodes: Iterable[MemoryRecord]) -> list[Conversation]:
     found: list[Conversation] = []
     open_run: Conversation | None = None
     for record in sorted(episodes, key=_order):
-        session = session_of(record)
+        session = session_of(record.metadata)
         if session:
             if session not in sessions:
                 sessions[session] = Conversation(f"session:{session}")

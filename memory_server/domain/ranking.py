@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_server.domain.importance import ImportanceScale
-from memory_server.domain.memory import Metadata
 
 Scores = npt.NDArray[np.float64]
 """Shape (candidates,)."""
@@ -25,18 +24,6 @@ Scores = npt.NDArray[np.float64]
 EPISODE_GAP_US = 30 * 60 * 1_000_000
 """Episodes that are further apart do not belong to one conversation, microseconds. Half an hour of silence is what web
 analytics, too, take for the end of a session. Where memories name their session, that decides, and not the time."""
-
-SESSION_KEYS = (
-    "session_id",
-    "session",
-    "conversation_id",
-    "conversation",
-    "thread_id",
-    "thread",
-    "episode_id",
-    "episode",
-)
-"""Metadata by which memories name their session; the first that is there counts."""
 
 REACH = 1
 """How many episodes before and after a good one gain from it; a second step changed no answer."""
@@ -344,15 +331,6 @@ def _parts(
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [ScoreParts(**dict(zip(columns, row, strict=True))) for row in rows]
-
-
-def session_of(metadata: Metadata) -> str:
-    """Return the name of the session that a memory's metadata names; empty: none."""
-    for key in SESSION_KEYS:
-        value = metadata.get(key)
-        if value is not None:
-            return f"{key}={value!r}"
-    return ""
 
 
 def mean_length(total: int, count: int) -> float:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import sys
 from dataclasses import dataclass
 
 from memory_server.domain import validation
@@ -83,8 +84,12 @@ async def report(engine: Engine, scope: Scope, outcome: Outcome) -> Judged:
 
 
 def moved_importance(importance: float, outcome: float) -> float:
-    """Return a raw importance after an outcome in [-1, 1]; it grows with good outcomes and shrinks with bad ones."""
-    return importance + STEP * outcome * max(abs(importance), 1.0)
+    """Return a raw importance after an outcome in [-1, 1]; it grows with good outcomes and shrinks with bad ones.
+
+    It stays finite, however often it grows: what is infinite cannot be compared with anything in a ranking.
+    """
+    moved = importance + STEP * outcome * max(abs(importance), 1.0)
+    return max(-sys.float_info.max, min(moved, sys.float_info.max))
 
 
 async def _correct(engine: Engine, scope: Scope, outcome: Outcome, judged: MemoryRecord) -> str:

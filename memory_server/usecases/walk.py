@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
-from memory_server.domain.conversations import SESSION, session_of
+from memory_server.domain.conversations import SESSION_KEYS, session_value
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.links import LightestPath, Walk
 from memory_server.domain.memory import (
@@ -206,8 +206,8 @@ class _Steps:
         steps = []
         if True in self._directions():
             for record in episodes:
-                session = session_of(record)
-                if session and session != record.id:
+                session = session_value(record.metadata)
+                if isinstance(session, str) and session not in ("", record.id):
                     whole = MemoryId(session)
                     steps.append((whole, _made(record.id, whole, PART_OF)))
         if False in self._directions():
@@ -217,14 +217,17 @@ class _Steps:
         return steps
 
     async def _parts_of(self, whole: MemoryId) -> list[MemoryId]:
-        test = MetadataTest(SESSION, any_of=(whole,))
-        given = Filter(kinds=frozenset({MemoryKind.EPISODIC}), metadata=(test,))
-        now_us = self._engine.clock.now_us()
-        most = limits.MAX_TOP_K
-        found = await self._engine.store.list_page(self._scope, given, now_us, None, most)
-        for record in found:
+        found: dict[MemoryId, MemoryRecord] = {}
+        for key in SESSION_KEYS:
+            test = MetadataTest(key, any_of=(whole,))
+            given = Filter(kinds=frozenset({MemoryKind.EPISODIC}), metadata=(test,))
+            now_us = self._engine.clock.now_us()
+            most = limits.MAX_TOP_K
+            page = await self._engine.store.list_page(self._scope, given, now_us, None, most)
+            found |= {one.id: one for one in page if session_value(one.metadata) == whole}
+        for record in found.values():
             self.know(record)
-        return [record.id for record in found if record.id != whole]
+        return [memory_id for memory_id in found if memory_id != whole]
 
     async def _read(self, ids: Sequence[MemoryId]) -> None:
         missing = [one for one in dict.fromkeys(ids) if one not in self.records]

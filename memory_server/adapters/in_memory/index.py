@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from memory_server.domain import ranking
+from memory_server.domain import conversations, ranking
 from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
 from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
@@ -63,7 +63,7 @@ class InMemoryIndex:
         keyword = self._keyword_scores(scope, question.text) if question.text is not None else {}
         everyone = self._records.get(scope, {}).values()
         sessions = {
-            seq: ranking.session_of(record.metadata)
+            seq: conversations.session_of(record.metadata)
             for seq, record in passing.items()
             if record.kind is MemoryKind.EPISODIC
         }
@@ -185,7 +185,7 @@ class InMemoryIndex:
     def _along(self, scope: Scope) -> Iterator[tuple[int, tuple[int, int, int]]]:
         """Yield (commit, (side, step, commit beside it)) along each session, before is side 0."""
         episodes = sorted(
-            (ranking.session_of(record.metadata), record.event_time_us, seq)
+            (conversations.session_of(record.metadata), record.event_time_us, seq)
             for seq, record in self._records.get(scope, {}).items()
             if record.kind is MemoryKind.EPISODIC
         )

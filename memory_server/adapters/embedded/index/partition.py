@@ -17,7 +17,7 @@ from memory_server.adapters.embedded.index.keywords import KeywordIndex, Keyword
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
 from memory_server.adapters.embedded.index.timeline import Timeline
 from memory_server.adapters.embedded.index.vectors import VectorRows
-from memory_server.domain import ranking
+from memory_server.domain import conversations, ranking
 from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
@@ -257,7 +257,7 @@ class Partition:
         self._change_count += 1
 
     def _session(self, metadata: Metadata) -> int:
-        name = ranking.session_of(metadata)
+        name = conversations.session_of(metadata)
         return self.sessions.setdefault(name, len(self.sessions) + 1) if name else 0
 
     def _rows(self, model: str, embedding: bytes) -> VectorRows:

@@ -80,7 +80,8 @@ class LinkServiceServicer:
 
         Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
         `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
-        whose id its metadata `session` names.
+        whose id its metadata `session` names (or `session_id`, `conversation`, `conversation_id`, `thread`, `thread_id`,
+        `episode`, `episode_id`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class LinkServiceStub:
 
     Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
     `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
-    whose id its metadata `session` names.
+    whose id its metadata `session` names (or `session_id`, `conversation`, `conversation_id`, `thread`, `thread_id`,
+    `episode`, `episode_id`).
     """
     FindPath: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.FindPathRequest, _link_service_pb2.FindPathResponse]
     """Finds the path of the least total weight between two memories."""
@@ -61,7 +62,8 @@ class LinkServiceAsyncStub(LinkServiceStub):
 
     Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
     `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
-    whose id its metadata `session` names.
+    whose id its metadata `session` names (or `session_id`, `conversation`, `conversation_id`, `thread`, `thread_id`,
+    `episode`, `episode_id`).
     """
     FindPath: _aio.UnaryUnaryMultiCallable[_link_service_pb2.FindPathRequest, _link_service_pb2.FindPathResponse]  # type: ignore[assignment]
     """Finds the path of the least total weight between two memories."""
@@ -95,7 +97,8 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Besides the links that callers write there are two that the server derives, and keeps true whatever arrives late:
         `follows`, from an episode to the one before it in its conversation, and `part_of`, from an episode to the memory
-        whose id its metadata `session` names.
+        whose id its metadata `session` names (or `session_id`, `conversation`, `conversation_id`, `thread`, `thread_id`,
+        `episode`, `episode_id`).
         """
 
     @_abc_1.abstractmethod
