@@ -95,7 +95,7 @@ async def restore(engine: Engine, scope: Scope, command: RestoreCommand) -> Rece
     """Write a kept version once more, as the next one.
 
     Raises:
-        InvalidInput: With every violation.
+        InvalidInput: With every violation; also for a version that would have expired by now.
         NotFound: There is no such memory, or the version is not kept.
         Conflict, AlreadyExists, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says.
     """
@@ -107,6 +107,11 @@ async def restore(engine: Engine, scope: Scope, command: RestoreCommand) -> Rece
     now_us = engine.clock.now_us()
     current = await engine.store.get(scope, command.ref, now_us)
     kept = await engine.store.get_version(scope, command.ref, command.version, now_us)
+    if kept.is_expired(now_us):
+        # Written again it would be gone at once, and the memory with all its versions with it.
+        found = Violations()
+        found.add("version", "must be one that would not have expired by now")
+        found.raise_if_any()
     return await write_version(engine, scope, current, kept, request, command.expected_version)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import grpc
 import pytest
@@ -118,6 +119,25 @@ async def test_versions_are_kept_read_and_restored(wire: Wire) -> None:
     assert (first.receipt.version, second.receipt.replayed) == (6, True)
     assert (await wire.recall("number1", mode=3)).results[0].memory.version == 6
     assert not (await wire.recall("number4", mode=3)).results
+
+
+async def test_a_version_that_would_be_gone_at_once_is_not_restored(wire: Wire) -> None:
+    """Written again, a version with an expiry in the past would take the memory and all its versions with it."""
+    await wire.store({"text": "short-lived"}, id="x")
+    later = timestamp_pb2.Timestamp()
+    later.FromMilliseconds(int(time.time() * 1000) + 300)
+    await update(wire, "x", ["expire_time"], expire_time=later)
+    await update(wire, "x", ["expire_time"])
+    restore = memory_service_pb2.RestoreVersionRequest(
+        namespace=wire.namespace, ref=ref("x"), version=2
+    )
+    await asyncio.sleep(0.4)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await wire.memory.RestoreVersion(restore)
+
+    assert bad_fields(caught.value) == ["version"]
+    assert (await wire.get("x")).version == 3
 
 
 async def test_a_moment_shows_what_was_known_then(wire: Wire) -> None:
