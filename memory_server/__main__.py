@@ -13,7 +13,7 @@ from memory_server.adapters.embedded.restore import restore
 from memory_server.bootstrap import serve
 from soma_common import __version__
 from soma_common.errors import InvalidInput, SomaError
-from soma_common.json_log import configure_logging
+from soma_common.json_log import configure_logging, log_fields
 from soma_common.lifecycle import stop_event_on_signals
 from soma_common.settings import SMFSettings, load_settings
 
@@ -39,7 +39,7 @@ def main() -> int:
         else:
             asyncio.run(_run(settings))
     except SomaError as error:
-        log.critical(error.message, extra=dict(error.facts))
+        log.critical(error.message, extra=log_fields(error.facts))
         return EXIT_BAD_SETTINGS if isinstance(error, InvalidInput) else EXIT_FAILED
     return 0
 

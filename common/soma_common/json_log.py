@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +59,11 @@ def configure_logging(settings: SomaBaseSettings, *, version: str) -> None:
         JsonFormatter(labels) if settings.log_format == "json" else TextFormatter()
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+
+
+def log_fields(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return facts as the `extra` of a log line: a name that logging keeps for itself gets an underscore."""
+    return {f"{name}_" if name in _OWN_ATTRIBUTES else name: fact for name, fact in facts.items()}
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -359,3 +359,12 @@ def test_a_damaged_copy_is_refused_and_nothing_is_left(tmp_path: Path, damage: s
 
     assert target.run("restore", str(copy)) == 1
     assert not list((tmp_path / "target").glob("*.sqlite3"))
+
+
+def test_a_copy_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    """In a line that names it, not by a traceback."""
+    target = ServerProcess(tmp_path / "target")
+
+    assert target.run("restore", str(tmp_path / "nothing")) == 1
+    assert "there is no such copy" in target.log()
+    assert "Traceback" not in target.log()

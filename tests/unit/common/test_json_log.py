@@ -3,7 +3,7 @@
 import json
 import logging
 
-from soma_common.json_log import JsonFormatter, TextFormatter
+from soma_common.json_log import JsonFormatter, TextFormatter, log_fields
 
 
 def a_line(**extra: object) -> logging.LogRecord:
@@ -26,3 +26,11 @@ def test_a_line_is_one_json_object_with_labels_and_fields() -> None:
 def test_people_get_the_fields_too() -> None:
     """The plain form shows fields as name=value."""
     assert TextFormatter().format(a_line(writes=3)).endswith("committed writes=3")
+
+
+def test_a_fact_may_have_a_name_of_loggings_own() -> None:
+    """It is logged under another name; logging would raise instead of writing the line."""
+    line = JsonFormatter({}).format(a_line(**log_fields({"kind": "file", "name": "copy"})))
+
+    entry = json.loads(line)
+    assert (entry["kind"], entry["name_"]) == ("file", "copy")
