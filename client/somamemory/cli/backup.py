@@ -16,7 +16,7 @@ from soma.memory.v1 import lifecycle_service_pb2 as pb
 from somamemory import calls
 from somamemory.cli import failures, inputs
 from somamemory.cli.lifecycle import ConflictOption, DryRunOption
-from somamemory.cli.output import Output
+from somamemory.cli.output import Output, replaced
 from somamemory.cli.session import Session
 from somamemory.codec import exported, import_progress
 from somamemory.errors import invalid
@@ -106,16 +106,11 @@ def dump(
         namespace=namespace, include_versions=with_versions, include_embeddings=with_embeddings
     )
     call = calls.Download(calls.lifecycle.EXPORT, request, lambda response: (response,))
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
     last: dict[str, Any] = {}
-    try:
-        with beside.open("w", encoding="utf-8") as target:
-            for part in session.client.download(call):
-                last = json_format.MessageToDict(part, preserving_proto_field_name=True)
-                target.write(json_text(last) + "\n")
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced(file) as target:
+        for part in session.client.download(call):
+            last = json_format.MessageToDict(part, preserving_proto_field_name=True)
+            target.write(json_text(last) + "\n")
     if session.output.json:
         session.output.write_json(last["summary"])
         return
@@ -160,12 +155,12 @@ def load(
 
 def _parts(file: Path) -> Iterator[Moved | Link]:
     is_whole = False
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             part = pb.ExportResponse()
             try:
-                json_format.Parse(line, part)
-            except json_format.ParseError as error:
+                json_format.Parse(line.decode("utf-8"), part)
+            except (json_format.ParseError, UnicodeDecodeError) as error:
                 raise invalid("FILE", f"line {number} is not what dump wrote") from error
             is_whole = part.HasField("summary")
             found = exported(part)

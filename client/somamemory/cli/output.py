@@ -1,8 +1,11 @@
 """Where a command's words go: results to standard output, everything else to standard error."""
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -53,6 +56,25 @@ class Output:
         for row in rows:
             table.add_row(*(Text(printable(str(cell))) for cell in row))
         self._out.print(table)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[TextIO]:
+    """Write beside a file and put the result in its place only when all of it is there.
+
+    A device, a pipe or a link stays what it is, and is written to as it stands.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            yield file
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def printable(text: str) -> str:

@@ -1,16 +1,16 @@
 """`soma import` and `soma export`."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from somamemory.cli import failures, inputs
+from somamemory.cli.output import replaced
 from somamemory.cli.session import Session
 from somamemory.errors import SomaMemoryError
 from somamemory.importers import Found, Unreadable, files
@@ -75,7 +75,7 @@ def export_memories(
     """Write a namespace's memories as JSON lines, which `soma import` reads back."""
     count = callers = 0
     with ExitStack() as stack:
-        target = stack.enter_context(_replaced(file)) if file else sys.stdout
+        target = stack.enter_context(replaced(file)) if file else sys.stdout
         for memory in session.client.list_memories(namespace=namespace, page_size=_PAGE_SIZE):
             target.write(json_text(object_of(memory)) + "\n")
             count += 1
@@ -136,15 +136,3 @@ def _summarise(session: Session, report: Report, namespace: str) -> None:
         f"imported into {namespace}: {report.created} created, {report.updated} updated, "
         f"{report.unchanged} unchanged, {len(report.refused)} refused"
     )
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[TextIO]:
-    """Write beside a file and put the result in its place only when all of it is there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            yield file
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -272,6 +273,8 @@ def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) ->
     assert soma("load", str(dump), "-n", "cli-copy")[0] == 8
     dump.write_text(dump.read_text().splitlines()[0] + "\n")
     assert soma("load", str(dump), "-n", "cli-cut")[0] == 2
+    dump.write_bytes(b"\xff no text at all")
+    assert soma("load", str(dump), "-n", "cli-cut")[0] == 2
     done(soma("share", "cli-shared", *own))
     made = json.loads(done(soma("consolidate", "--json", *own)))
     assert "undid 1" in done(soma("undo-consolidation", made["id"], *own))
@@ -291,3 +294,22 @@ def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) ->
     done(soma("backup", str(copy)))
     assert soma("backup", str(copy))[0] == 2
     assert done(soma("list", "--order", "importance", "-n", "cli-copy")).count("t0") == 1
+
+
+def test_a_dump_goes_through_what_is_no_plain_file(soma: Soma, tmp_path: Path) -> None:
+    """A pipe, a device or a link stays what it is; only a plain file is replaced."""
+    done(soma("store", "tea", "--id", "a", "-n", "cli-pipe"))
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        for command, way in (("dump", link), ("export", link), ("dump", pipe), ("export", pipe)):
+            assert soma(command, str(way), "-n", "cli-pipe")[0] == 0
+        assert link.is_symlink()
+        assert "tea" in target.read_text()
+        assert pipe.is_fifo()
+        assert os.read(reader, 65536).count(b"tea") >= 2
+    finally:
+        os.close(reader)
