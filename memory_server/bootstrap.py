@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
+import grpc
+
 from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import Database, StoreLocked, open_database
 from memory_server.adapters.embedded.index import EmbeddedIndex
@@ -50,6 +52,9 @@ from soma_common.settings import SMFSettings
 log = logging.getLogger(__name__)
 
 LOCK_RETRY_S = 0.1
+
+LAST_WORDS_S = 2.0
+"""How long a stop waits for answers that are made but not read yet."""
 
 
 async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
@@ -101,12 +106,22 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             await readiness.drain()
             await asyncio.sleep(settings.drain_delay_s)
             boundary.drain()
-            await server.stop(settings.drain_s)
+            await _stop(server, boundary, settings.drain_s)
             for task in working:
                 task.cancel()
     log.info("stopped")
     if readiness.broken is not None:
         raise readiness.broken
+
+
+async def _stop(server: grpc.aio.Server, boundary: Boundary, drain_s: float) -> None:
+    """Finish the calls that are at work; callers who do not read their last words are not waited for as long."""
+    stopping = asyncio.ensure_future(server.stop(drain_s))
+    quiet = asyncio.ensure_future(boundary.quiet())
+    await asyncio.wait({stopping, quiet}, return_when=asyncio.FIRST_COMPLETED)
+    quiet.cancel()
+    await server.stop(min(drain_s, LAST_WORDS_S))
+    await stopping
 
 
 def _authenticator(

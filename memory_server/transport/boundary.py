@@ -39,6 +39,9 @@ from soma_common.errors import (
 
 log = logging.getLogger(__name__)
 
+QUIET_EVERY_S = 0.05
+"""Between two looks whether a draining server is at work."""
+
 Request = TypeVar("Request", bound=Message)
 Answer = TypeVar("Answer")
 
@@ -96,6 +99,12 @@ class Boundary:
         self._is_draining = True
         for stream in self._streams:
             stream.drain()
+
+    async def quiet(self) -> None:
+        """Return when no method is at work any more; the last words to a caller who does not read may still wait."""
+        # An event would be set and cleared by every call, for the one stop of a server.
+        while self._admission.calls or self._admission.streams:  # noqa: ASYNC110
+            await asyncio.sleep(QUIET_EVERY_S)
 
     def end_revoked(self) -> None:
         """End the streams whose credential is no longer accepted."""
@@ -328,7 +337,11 @@ class _Stream:
         async with aclosing(responses):
             async for response in responses:
                 self.about_to_answer(response)
-                await self.context.write(response.SerializeToString())
+                try:
+                    await self.context.write(response.SerializeToString())
+                except grpc.aio.InternalError as error:
+                    # That is how gRPC says that the client has gone, when it finds out while it writes.
+                    raise asyncio.CancelledError from error
                 self._touch()
         return b""
 

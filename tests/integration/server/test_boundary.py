@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -396,3 +397,26 @@ async def test_a_request_that_is_read_late_is_the_same_to_callers() -> None:
     ]
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert idle == 0
+
+
+class GoneContext:
+    """A call whose client has gone, as gRPC shows it to whoever writes in that moment."""
+
+    async def write(self, _message: bytes) -> None:
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+
+
+async def test_a_client_who_goes_while_it_is_answered_is_no_fault_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log is for what the server's operator can mend, and INTERNAL for bugs."""
+    async with an_edge(METHODS) as edge:
+        name = f"{SERVICE}/CountTo"
+        asked = SimpleNamespace(method=f"/{name}", invocation_metadata=())
+        handler: Any = edge.boundary.service(SERVICE, METHODS).service(asked)
+        with pytest.raises(asyncio.CancelledError):
+            await handler.unary_stream(raw(3), GoneContext())
+
+        count = "soma_server_stream_duration_seconds_count"
+        assert edge.value(count, method=name, code="CANCELLED") == 1
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]

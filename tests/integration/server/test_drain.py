@@ -81,3 +81,24 @@ async def test_a_stop_ends_streams_in_order_and_at_once(tmp_path: Path) -> None:
     assert took_s < DRAIN_S / 4
     assert acknowledged == list(range(len(acknowledged)))
     assert len(kept) == len(acknowledged)
+
+
+async def test_a_watcher_who_does_not_read_holds_up_no_stop(tmp_path: Path) -> None:
+    """Its last words cannot be delivered: nobody waits the whole drain time for that."""
+    server = ServerProcess(tmp_path / "data", embedder="none", drain_s=DRAIN_S)
+    with server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire = Wire(channel, "notes")
+            await wire.store({"text": "first"})
+            watch = wire.memory.Watch(
+                memory_service_pb2.WatchRequest(namespace="notes", include_memory=True)
+            )
+            await watch.read()
+            for number in range(40):  # more than the flow control of one stream lets through
+                await wire.store({"text": "x" * 200_000}, id=f"m{number}")
+            began = time.monotonic()
+            exit_code = await asyncio.to_thread(server.stop)
+            took_s = time.monotonic() - began
+
+    assert exit_code == 0
+    assert took_s < DRAIN_S / 4
