@@ -33,6 +33,10 @@ class Shape(enum.Enum):
     LOGISTIC = "logistic"
 
 
+_WIDEST = 1e200
+"""Beyond, values count as this one: the difference of two of the greatest floats would be infinite."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportanceScale:
     """Brings raw importance into [0, 1]; where all are equal nothing is more important, and all are 0."""
@@ -46,6 +50,7 @@ class ImportanceScale:
         """Return raw values in [0, 1], in the same order; a greater one is never less."""
         if self.shape is Shape.EQUAL:
             return np.zeros(len(raw))
+        raw = np.clip(raw, -_WIDEST, _WIDEST)
         if self.shape is Shape.LOGISTIC:
             # Beyond 60 the curve is flat to the last bit.
             exponent = np.clip(self.high * (raw - self.low), -60.0, 60.0)
@@ -57,6 +62,7 @@ def scale_of(raw: Values) -> ImportanceScale:
     """Return the scale of a partition's values, in any order; all finite."""
     if len(raw) == 0:
         return ImportanceScale()
+    raw = np.clip(raw, -_WIDEST, _WIDEST)
     least, greatest = float(raw.min()), float(raw.max())
     if least == greatest:
         return ImportanceScale()
