@@ -38,13 +38,18 @@ class ScoreDecay:
     keep_fields: tuple[str, ...] = ()
 
 
+MAX_EVICTED = 1_000
+"""Most memories that go with one store beyond `max_memories`: a limit that was lowered far is reached over several
+stores, and none of them holds up the others for long."""
+
+
 @dataclass(frozen=True, slots=True)
 class NamespacePolicy:
     """The rules of one namespace; 0 means no lifetime, no limit, no quota, no weight for being recent.
 
     Attributes:
         default_ttl_s: Life of memories that are stored without an expire time.
-        max_memories: Beyond, the least important go, of equals the oldest.
+        max_memories: Beyond, the least important go with the next stores, of equals the oldest.
         max_versions: Versions kept of a memory besides the current one.
         recency_half_life_s: Age at which being recent counts half.
         decay_levels: Youngest first.

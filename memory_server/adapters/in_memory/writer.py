@@ -18,6 +18,7 @@ from memory_server.domain.memory import (
     Scope,
     Tenant,
 )
+from memory_server.domain.policy import MAX_EVICTED
 from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
 from memory_server.domain.refusals import (
     check_version,
@@ -217,7 +218,7 @@ class Writer:
 
     @staticmethod
     def _evict(space: Space, stored: MemoryRecord, now_us: int) -> list[MemoryRecord]:
-        excess = len(space.memories) - space.policy.max_memories
+        excess = min(len(space.memories) - space.policy.max_memories, MAX_EVICTED)
         if not space.policy.max_memories or excess <= 0:
             return []
         evicted = list(space.least_important(stored.id, excess))

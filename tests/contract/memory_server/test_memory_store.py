@@ -7,7 +7,8 @@ import pytest
 
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import MemoryId, MemoryKind, MemoryRef, Receipt, Scope, Tenant
-from memory_server.ports import ExpireWrite, ListPosition, Write
+from memory_server.domain.policy import MAX_EVICTED, NamespacePolicy
+from memory_server.ports import ExpireWrite, ListPosition, PolicyWrite, Write
 from soma_common.errors import AlreadyExists, Conflict, NotFound, RequestIdReused
 from tests.support.memories import (
     NOW_US,
@@ -431,3 +432,18 @@ async def test_a_cancelled_commit_is_done_or_not(case: StoreCase) -> None:
     page = await case.store.list_page(SCOPE, Filter(), NOW_US, None, 10)
     told = {change.commit_seq for change in case.changes}
     assert {record.commit_seq for record in page} == told
+
+
+async def test_a_limit_that_was_lowered_far_is_reached_over_several_stores(
+    case: StoreCase,
+) -> None:
+    """One store that removed a million others would hold up every other caller."""
+    await case.store.commit([a_store(f"m{number}") for number in range(MAX_EVICTED + 2)])
+    await case.store.commit([PolicyWrite(SCOPE, NamespacePolicy(max_memories=1), NOW_US, 1)])
+
+    counts = []
+    for name in ("x", "y"):
+        await case.store.commit([a_store(name)])
+        counts.append((await case.store.stats(SCOPE, NOW_US)).memory_count)
+
+    assert counts == [3, 1]

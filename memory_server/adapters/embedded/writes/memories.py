@@ -10,6 +10,7 @@ from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.domain.memory import MemoryId, MemoryRecord, MemoryRef, Receipt, Scope, Tenant
+from memory_server.domain.policy import MAX_EVICTED
 from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
 from memory_server.domain.refusals import (
     check_version,
@@ -249,7 +250,7 @@ class MemoryWrites:
     def _evict(self, space: Space, stored: MemoryRecord, now_us: int) -> list[Head]:
         """Remove the least important memories beyond the limit, of equals the oldest; never the one just stored."""
         most = space.policy.max_memories
-        excess = space.memory_count - most
+        excess = min(space.memory_count - most, MAX_EVICTED)
         if not most or excess <= 0:
             return []
         where = (
