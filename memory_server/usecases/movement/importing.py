@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from memory_server.domain import limits, validation
 from memory_server.domain.memory import (
     CALLER_MODEL,
+    Coordinate,
     MemoryDraft,
     MemoryId,
     MemoryKind,
@@ -18,6 +19,7 @@ from memory_server.domain.memory import (
     Receipt,
     Scope,
 )
+from memory_server.domain.refusals import coordinate_taken
 from memory_server.domain.text import searchable_text
 from memory_server.domain.validation import Violations
 from memory_server.ports import LinkWrite, StoreWrite
@@ -89,8 +91,9 @@ class Importer:
         self._options = options
         self._progress = Progress()
         self._position = 0
-        self._promised: set[str] = set()
-        """Ids that a dry run would have written."""
+        self._promised: dict[MemoryId, Coordinate | None] = {}
+        """Memories that a dry run would have written, with their coordinates."""
+        self._promised_links: set[tuple[MemoryId, MemoryId, str]] = set()
 
     async def take(self, memories: Sequence[MovedMemory], links: Sequence[MemoryLink]) -> Progress:
         """Take memories, then links.
@@ -122,7 +125,7 @@ class Importer:
         chains = [await self._writes(memory) for _, memory in good]
         outcomes: list[Receipt | SomaError | None]
         if self._options.dry_run:
-            outcomes = [await self._would_store(chain[-1]) for chain in chains]
+            outcomes = [await self._would_store(chain) for chain in chains]
         else:
             outcomes = await self._store(chains)
         for (position, memory), outcome in zip(good, outcomes, strict=True):
@@ -147,19 +150,38 @@ class Importer:
                     outcomes[place] = outcome
         return outcomes
 
-    async def _would_store(self, write: StoreWrite) -> SomaError | None:
-        taken = write.id in self._promised
-        try:
-            await self._engine.store.get(
-                self._scope, MemoryRef(id=MemoryId(write.id)), write.now_us
-            )
-            taken = True
-        except NotFound:
-            pass
-        if taken and self._options.conflict is not ConflictPolicy.OVERWRITE:
-            return _taken(write.id)
-        self._promised.add(write.id)
+    async def _would_store(self, chain: Sequence[StoreWrite]) -> SomaError | None:
+        """Tell what would be refused of a memory, and remember what would be there."""
+        last = chain[-1]
+        named = MemoryId(last.id)
+        is_taken = bool(named) and await self._owner(MemoryRef(id=named)) is not None
+        for write in chain:
+            if write.record.coordinate is None:
+                continue
+            owner = await self._owner(MemoryRef(coordinate=write.record.coordinate))
+            if named and owner is not None and owner != named:
+                return coordinate_taken(owner)
+            named, is_taken = named or owner or named, is_taken or owner is not None
+        if is_taken and self._options.conflict is not ConflictPolicy.OVERWRITE:
+            return _taken(last.id)
+        self._promised[named or last.fallback_id] = last.record.coordinate
         return None
+
+    async def _owner(self, ref: MemoryRef) -> MemoryId | None:
+        """Return the memory that would be at an address, as far as the dry run has come."""
+        if ref.id in self._promised:
+            return ref.id
+        if ref.coordinate is not None:
+            at = (one for one, where in self._promised.items() if where == ref.coordinate)
+            if (promised := next(at, None)) is not None:
+                return promised
+        try:
+            found = await self._engine.store.get(self._scope, ref, self._engine.clock.now_us())
+        except NotFound:
+            return None
+        # One that would have been overwritten by now has the coordinate of what is written over it.
+        has_moved = ref.coordinate is not None and found.id in self._promised
+        return None if has_moved else found.id
 
     async def _take_link(self, link: MemoryLink) -> None:
         position, self._position = self._position, self._position + 1
@@ -193,11 +215,18 @@ class Importer:
         return _expected_refusal(outcome) if isinstance(outcome, Exception) else outcome
 
     async def _would_link(self, link: MemoryLink) -> SomaError | None:
-        ends = [link.from_id, link.to_id]
-        known = await self._engine.store.get_by_id(self._scope, ends)
-        for end in ends:
-            if end not in known and end not in self._promised:
+        for end in (link.from_id, link.to_id):
+            if await self._owner(MemoryRef(id=end)) is None:
                 return NotFound("there is no such memory", kind="memory", name=end)
+        key = (link.from_id, link.to_id, link.type)
+        if self._options.conflict is not ConflictPolicy.OVERWRITE:
+            others = await self._engine.store.links_of(
+                self._scope, [link.from_id], outgoing=True, types=[link.type]
+            )
+            is_there = any(other.to_id == link.to_id for other in others)
+            if is_there or key in self._promised_links:
+                return _taken(link.from_id)
+        self._promised_links.add(key)
         return None
 
     async def _writes(self, memory: MovedMemory) -> list[StoreWrite]:

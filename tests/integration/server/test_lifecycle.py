@@ -21,6 +21,7 @@ from tests.support.wire import Wire, bad_fields, ref
 
 SEMANTIC = memory_pb2.MEMORY_KIND_SEMANTIC
 OVERWRITE, SKIP = memory_pb2.CONFLICT_POLICY_OVERWRITE, memory_pb2.CONFLICT_POLICY_SKIP
+REFUSE = memory_pb2.CONFLICT_POLICY_REFUSE
 
 
 async def exported(wire: Wire, **more: object) -> list[lifecycle_service_pb2.ExportResponse]:
@@ -98,7 +99,7 @@ async def test_conflicts_are_refused_skipped_or_overwritten(wire: Wire) -> None:
     assert (refused.stored_count, refused.rejected_count) == (0, 5)
     dry = (await imported(wire, parts, conflict=SKIP, dry_run=True))[-1]
     skipped = (await imported(wire, parts, conflict=SKIP))[-1]
-    assert (dry.stored_count, dry.skipped_count) == (0, 3)
+    assert (dry.stored_count, dry.skipped_count) == (0, 5)
     assert (skipped.stored_count, skipped.skipped_count, skipped.linked_count) == (0, 5, 0)
     assert (await wire.get("a")).version == 2
     written = (await imported(wire, parts, conflict=OVERWRITE))[-1]
@@ -128,6 +129,27 @@ async def test_rejects_name_what_and_why(wire: Wire) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.lifecycle.Import(iter([bare])).read()
     assert "options" in bad_fields(caught.value)
+
+
+@pytest.mark.parametrize("conflict", [REFUSE, SKIP, OVERWRITE])
+async def test_a_dry_run_counts_what_the_real_one_does(wire: Wire, conflict: int) -> None:
+    """Taken coordinates and links that are there are counted alike, within one import, too."""
+    other = Wire(wire.channel, f"{wire.namespace}-taken")
+    await furnish(wire)
+    await wire.store({"text": "fourth"}, id="d", coordinate={"values": [3.0]})
+    await other.store({"text": "here before"}, id="x", coordinate={"values": [1.0, 2.0]})
+    await other.store({"text": "here before"}, id="a")
+    parts = await exported(wire, include_versions=True)
+    parts[2:2] = parts[:2]  # some memories twice
+    counts = []
+    for dry_run in (True, False, True, False):
+        last = (await imported(other, parts, conflict=conflict, dry_run=dry_run))[-1]
+        counts.append(
+            (last.stored_count, last.skipped_count, last.linked_count, last.rejected_count)
+        )
+
+    assert counts[0] == counts[1]
+    assert counts[2] == counts[3]
 
 
 async def test_memories_are_shared_with_their_links(wire: Wire) -> None:
