@@ -40,6 +40,10 @@ _BY_REASON: dict[str, type[SomaMemoryError]] = {
 """Reasons that share a code with another error and need something else to be done."""
 
 
+_TOO_LARGE = "message larger than max"
+"""gRPC's own words for a message that no server takes; its code, RESOURCE_EXHAUSTED, would mean: try again later."""
+
+
 def error_of_status(status: status_pb2.Status) -> SomaMemoryError:
     """Return the exception that a status stands for."""
     details = _details(status)
@@ -66,6 +70,8 @@ def error_of_call(
             pass
     if message.startswith(_BROKEN_OFF):
         number = code_pb2.UNAVAILABLE
+    if _TOO_LARGE in message:
+        number = code_pb2.INVALID_ARGUMENT
     return error_of_status(status_pb2.Status(code=number, message=message))
 
 

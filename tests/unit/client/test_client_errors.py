@@ -138,3 +138,12 @@ def test_every_error_has_its_exit_code_and_sentence() -> None:
         errors.SomaMemoryError.__init__(error, "it failed")
         assert failures.exit_code(error) in failures.MEANINGS
         assert failures.report(error, "h:1").startswith("error: ")
+
+
+def test_a_message_that_is_too_large_is_the_callers_mistake() -> None:
+    """Trying it again later, as a busy server asks for by the same code, would be no use."""
+    said = "SERVER: Received message larger than max (20080894 vs. 8388608)"
+
+    error = error_of_call(grpc.StatusCode.RESOURCE_EXHAUSTED, said, ())
+
+    assert type(error) is errors.InvalidArgument
