@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from memory_server.adapters.embedded.database import Database, sqlite_error
+from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS, Database, sqlite_error
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
 from memory_server.domain.quota import TenantQuotas, no_quotas
@@ -170,7 +170,7 @@ class Committer:
         while self._is_busy or self._waiting:
             self._idle.clear()
             await self._idle.wait()
-        await self._loop.run_in_executor(self._thread, self._keep_house)
+        await self._loop.run_in_executor(self._thread, self._keep_house, BUSY_TIMEOUT_MS)
         self._connection.close()
         self._thread.shutdown()
 
@@ -367,7 +367,8 @@ class Committer:
         self._is_busy = True
         self._has_dirty_wal |= bool(self._scrubbing)
         scrubbing, self._scrubbing = self._scrubbing, []
-        kept = self._loop.run_in_executor(self._thread, self._keep_house)
+        patience_ms = BUSY_TIMEOUT_MS if scrubbing else 0
+        kept = self._loop.run_in_executor(self._thread, self._keep_house, patience_ms)
         kept.add_done_callback(lambda _done: self._finish_housekeeping(scrubbing))
 
     def _finish_housekeeping(self, scrubbing: Sequence[asyncio.Future[None]]) -> None:
@@ -381,14 +382,21 @@ class Committer:
                 future.set_result(None)
         self._finish(_Group([], [], self._commit_seq), self._loop.time())
 
-    def _keep_house(self) -> None:
-        """Forget old request ids, and empty the log so that deleted payloads do not linger in it."""
+    def _keep_house(self, patience_ms: int) -> None:
+        """Forget old request ids, and empty the log so that deleted payloads do not linger in it.
+
+        Callers' writes wait behind this: only an erasure waits for readers, for `patience_ms`.
+        """
         if not self._has_dirty_wal:
             return
         try:
             before_us = self._clock.now_us() - self._options.request_id_ttl_s * 1_000_000
             self._executor.forget_old(before_us, FORGET_PER_TURN)
-            row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            try:
+                row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         except sqlite3.Error as error:
             self.failure = sqlite_error(error)
             return

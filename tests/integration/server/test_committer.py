@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import pytest
 
+from memory_server.adapters.embedded.committer import IDLE_S
+from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS
 from memory_server.domain.memory import Receipt
 from soma_common.errors import Overloaded, Unavailable
 from tests.support.memories import NOW_US, SCOPE, a_store
@@ -78,3 +80,18 @@ async def test_closing_finishes_what_was_accepted(tmp_path: Path) -> None:
     assert all(isinstance(batch[0], Receipt) for batch in receipts)
     with pytest.raises(Unavailable):
         await store.commit([a_store("late")])
+
+
+async def test_a_reader_who_holds_the_log_holds_up_no_writes(tmp_path: Path) -> None:
+    """An export may stay open for long; the housekeeping between writes gives up at once and comes again."""
+    kept_house = asyncio.Event()
+    store = await open_embedded(
+        tmp_path / "data", observe=lambda count, _seconds: None if count else kept_house.set()
+    )
+    await store.commit([a_store("before")])
+    async with store.snapshot(SCOPE):
+        await store.commit([a_store("after")])
+        kept_house.clear()
+        async with asyncio.timeout(IDLE_S + 0.6 * BUSY_TIMEOUT_MS / 1000):
+            await kept_house.wait()
+    await store.close()
