@@ -32,13 +32,16 @@ class _Job:
     once: Callable[[Engine], Awaitable[int]]
     needs_clock: bool
     due_s: float = 0.0
+    is_drained: bool = True
+    """Whether a round goes on until nothing is left. Counts are no hurry: a scan of everything must not become a write
+    of everything."""
 
 
 def _jobs(decay_every_s: float) -> list[_Job]:
     return [
         _Job("expired", 30.0, lifecycle.expire_once, needs_clock=True),
         _Job("swept", 1.0, lifecycle.sweep_once, needs_clock=False),
-        _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False),
+        _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False, is_drained=False),
         _Job("decayed", decay_every_s, lifecycle.decay, needs_clock=True, due_s=decay_every_s),
     ]
 
@@ -77,6 +80,8 @@ async def _do(engine: Engine, job: _Job, observe: Observe) -> None:
         while count := await job.once(engine):
             total += count
             observe(job.name, count)
+            if not job.is_drained:
+                break
     except SomaError as error:
         # What has expired is hidden from every caller already, and the rest can wait; the next round tries again.
         log.warning("upkeep failed", extra={"job": job.name, "reason": error.reason})
