@@ -8,6 +8,7 @@ _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 
 _SHIFTS = tuple(range(120, -1, -10))
 _RANDOM_BITS = 80
+_LOW_BITS = (1 << _RANDOM_BITS - 1) - 1
 
 Randomness = Callable[[int], bytes]
 """Gives that many random bytes; injected, so that tests repeat."""
@@ -26,7 +27,8 @@ def new_ulids(count: int, now_us: int, randomness: Randomness) -> list[str]:
 
     The highest random bit is left 0, so that no count overflows into the time.
     """
-    first = (now_us // 1000) << _RANDOM_BITS | int.from_bytes(randomness(10), "big") >> 1
+    random = int.from_bytes(randomness(10), "big") & _LOW_BITS
+    first = (now_us // 1000) << _RANDOM_BITS | random
     return [
         "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
         for number in range(first, first + count)

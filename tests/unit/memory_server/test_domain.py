@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from memory_server.domain import pages
 from memory_server.domain.filters import Filter, MetadataTest
-from memory_server.domain.ids import new_ulid
+from memory_server.domain.ids import new_ulid, new_ulids
 from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
 from memory_server.domain.memory import MemoryId, MemoryKind, MemoryLink
@@ -165,3 +165,18 @@ def test_a_walk_says_when_there_are_more_than_its_limit() -> None:
     assert not enough.is_truncated
     assert short.is_truncated
     assert list(short.reached) == ["b"]
+
+
+def test_ulids_of_other_randomness_are_others() -> None:
+    """Every random bit but the highest counts, so that neighbours in randomness never meet."""
+    made = [new_ulid(0, lambda size, n=n: n.to_bytes(size, "big")) for n in range(100)]  # type: ignore[misc]
+
+    assert made == sorted(set(made))
+
+
+def test_ulids_of_a_batch_follow_each_other() -> None:
+    """Also from the greatest randomness on, they stay in their millisecond."""
+    made = new_ulids(1000, 5_000, lambda size: b"\xff" * size)
+
+    assert made == sorted(set(made))
+    assert {one[:10] for one in made} == {new_ulid(5_000, bytes)[:10]}
