@@ -34,14 +34,21 @@ class Violations:
             self.add(path, description)
         return ok
 
+    def refusal(self) -> InvalidInput | None:
+        """Return the error with every violation; None: nothing was found."""
+        return (
+            InvalidInput("the request is not valid", violations=self.found) if self.found else None
+        )
+
     def raise_if_any(self) -> None:
         """Refuse the request if anything was found.
 
         Raises:
             InvalidInput: With every violation.
         """
-        if self.found:
-            raise InvalidInput("the request is not valid", violations=self.found)
+        refusal = self.refusal()
+        if refusal is not None:
+            raise refusal
 
 
 def check_name(found: Violations, path: str, name: str, max_bytes: int) -> None:

@@ -138,8 +138,4 @@ def _check(found: Violations, command: DeleteCommand) -> None:
 def _refusal(command: DeleteCommand) -> SomaError | None:
     found = Violations()
     _check(found, command)
-    try:
-        found.raise_if_any()
-    except SomaError as refusal:
-        return refusal
-    return None
+    return found.refusal()

@@ -114,11 +114,7 @@ def _check(found: Violations, engine: Engine, command: StoreCommand) -> None:
 def _refusal(engine: Engine, command: StoreCommand) -> SomaError | None:
     found = Violations()
     _check(found, engine, command)
-    try:
-        found.raise_if_any()
-    except SomaError as refusal:
-        return refusal
-    return None
+    return found.refusal()
 
 
 async def _writes(

@@ -187,9 +187,7 @@ class Importer:
         position, self._position = self._position, self._position + 1
         found = Violations()
         check_edge(found, "links", link)
-        try:
-            found.raise_if_any()
-        except SomaError as refusal:
+        if (refusal := found.refusal()) is not None:
             self._reject(position, link.from_id, refusal)
             return
         outcome: Receipt | SomaError | None
@@ -326,11 +324,7 @@ def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:
             draft = dataclasses.replace(draft, embedding=b"")  # is made anew
         validation.check_draft(found, draft, engine.limits, path)
         validation.check_time(found, f"{path}.update_time", one.update_time_us)
-    try:
-        found.raise_if_any()
-    except SomaError as refusal:
-        return refusal
-    return None
+    return found.refusal()
 
 
 def _record(draft: MemoryDraft, embedding: Embedding, written_us: int) -> MemoryRecord:
