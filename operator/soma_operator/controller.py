@@ -16,12 +16,7 @@ from soma_common.errors import (
     Unavailable,
 )
 from soma_operator.core.events import Event, Reporter, event_manifest
-from soma_operator.core.kinds import (
-    CONTROLLER_REVISION,
-    Manifest,
-    kind_of,
-    name_of,
-)
+from soma_operator.core.kinds import Manifest, kind_of, name_of
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
@@ -113,24 +108,18 @@ class Controller:
         )
 
     async def _apply(self, action: Apply, key: ObjectKey) -> Manifest | Refusal:
-        if action.why == "Missing":
-            await self._check_absence(action.manifest, key)
+        # What is not known is not written over: it may be somebody else's, and not watched.
+        write = self._cluster.make if action.why == "Missing" else self._cluster.apply
         try:
-            live = await self._cluster.apply(action.manifest)
+            live = await write(action.manifest)
+        except AlreadyExists as error:
+            raise Conflict("a child that was missing is there", **error.facts) from None
         except InvalidInput as error:
             return Refusal(action.manifest, False, str(error.facts["detail"]))
         except PermissionRefused as error:
             return Refusal(action.manifest, True, str(error.facts["detail"]))
         self._tell_write("applied a child", key, live, why=action.why)
         return live
-
-    async def _check_absence(self, manifest: Manifest, key: ObjectKey) -> None:
-        """Make sure that what is about to be made is not there: it may be somebody else's, and not watched."""
-        kind = kind_of(manifest)
-        if kind == CONTROLLER_REVISION:
-            return  # Its name is made of its content.
-        if await self._cluster.read_now(kind, key.namespace, name_of(manifest)) is not None:
-            raise Conflict("a child that was missing is there", kind=kind.name)
 
     async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:
         if outcome.status is None:

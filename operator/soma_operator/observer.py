@@ -71,7 +71,7 @@ class Observer:
         reads = [
             self._cluster.read(kind, key.namespace, _child_name(kind, names))
             for kind in CHILD_KINDS
-            if kind != CONTROLLER_REVISION
+            if kind not in (CONTROLLER_REVISION, PERSISTENT_VOLUME_CLAIM)
         ]
         labels = selector_of(key.name)
         pods, revisions, optional, missing, *children = await asyncio.gather(
@@ -79,6 +79,7 @@ class Observer:
             self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
             self._optional(resource, key),
             self._missing_secrets(resource, key),
+            self._claim(resource, key),
             *reads,
         )
         assert isinstance(pods, list)
@@ -96,6 +97,15 @@ class Observer:
             unserved=optional.unserved,
             missing_secrets=missing,
         )
+
+    async def _claim(self, resource: Manifest, key: ObjectKey) -> Manifest | None:
+        """Look at the claim: a retained one is not watched, so that after a start only the status knows of it."""
+        name = Names(key.name).claim
+        known = await self._cluster.read(PERSISTENT_VOLUME_CLAIM, key.namespace, name)
+        told = resource.get("status", {}).get("storage", {}).get("claimName")
+        if known is None and told == name:
+            return await self._cluster.read_now(PERSISTENT_VOLUME_CLAIM, key.namespace, name)
+        return known
 
     async def _missing_secrets(self, resource: Manifest, key: ObjectKey) -> frozenset[str]:
         names = sorted(secret_names(resource))
@@ -128,5 +138,4 @@ class Observer:
 
 
 def _child_name(kind: Kind, names: Names) -> str:
-    special = {CONFIG_MAP: names.config_map, PERSISTENT_VOLUME_CLAIM: names.claim}
-    return special.get(kind, names.resource)
+    return names.config_map if kind == CONFIG_MAP else names.resource

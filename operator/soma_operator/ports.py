@@ -57,6 +57,15 @@ class Cluster(Protocol):
         """
         ...
 
+    async def make(self, manifest: Manifest) -> Manifest:
+        """Do what `apply` does, but only where nothing has the name; return the new object.
+
+        Raises:
+            AlreadyExists: The name is taken, whoever took it; later reads see who did.
+            InvalidInput, NotFound: As for `apply`.
+        """
+        ...
+
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Make the status of an object as the manifest says; return the object.
 

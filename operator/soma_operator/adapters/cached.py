@@ -3,7 +3,7 @@
 Rule 1: an object is replaced by a newer one only; the resource version tells which one is newer.
 Rule 2: what a write of ours returned is in the memory before the write returns: we read our own writes.
 Rule 3: only objects that carry our label are watched; any other one that we came to know is read anew each time.
-Rule 4: that the memory holds nothing is no proof: before something is made, `read_now` looks.
+Rule 4: that the memory holds nothing is no proof: a thing is made by a request that fails where there is one.
 Rule 5: a conflict means that the memory was old: the object is read anew before the conflict is told.
 Rule 6: now and then everything is listed, and what is no longer there is forgotten: an event may have been lost.
 """
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from soma_common.errors import Conflict, NotFound
+from soma_common.errors import AlreadyExists, Conflict, NotFound
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     DEPLOYMENT,
@@ -186,6 +186,11 @@ class CachedCluster:
         async with self._conflicts_seen(manifest):
             return self._remembered(await self._cluster.apply(manifest))
 
+    async def make(self, manifest: Manifest) -> Manifest:
+        """Make a new object as the manifest says."""
+        async with self._conflicts_seen(manifest):
+            return self._remembered(await self._cluster.make(manifest))
+
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Make the status of an object as the manifest says."""
         async with self._conflicts_seen(manifest):
@@ -225,7 +230,7 @@ class CachedCluster:
     async def _conflicts_seen(self, manifest: Manifest) -> AsyncIterator[None]:
         try:
             yield
-        except (Conflict, NotFound):
+        except (AlreadyExists, Conflict, NotFound):
             await self.read_now(*address_of(manifest))
             raise
 

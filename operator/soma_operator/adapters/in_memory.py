@@ -102,6 +102,13 @@ class InMemoryCluster:
         """Make an object as the manifest says."""
         return self._apply(manifest, FIELD_MANAGER)
 
+    async def make(self, manifest: Manifest) -> Manifest:
+        """Make a new object as the manifest says."""
+        if _address(manifest) in self._objects:
+            self.before("apply", kind_of(manifest))
+            raise AlreadyExists("the name is taken", detail="it exists already")
+        return self._apply(manifest, FIELD_MANAGER)
+
     async def apply_as(self, manifest: Manifest, manager: str) -> Manifest:
         """Do what another field manager would do."""
         return self._apply(manifest, manager)

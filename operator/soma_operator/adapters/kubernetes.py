@@ -26,6 +26,10 @@ from soma_operator.metrics import Metrics
 PAGE_SIZE = 500
 """Objects in one answer: bounds the memory of a list, here and in the API server."""
 
+NEVER_VERSION = "1"
+"""Resource version that no object has: the first write to an empty etcd makes the second one. An apply that names it
+makes a new object, and is a conflict where there is one."""
+
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 _JSON = "application/json"
@@ -104,6 +108,14 @@ class KubernetesCluster:
     async def apply(self, manifest: Manifest) -> Manifest:
         """Make an object as the manifest says."""
         return await self._apply(manifest, "", FIELD_MANAGER)
+
+    async def make(self, manifest: Manifest) -> Manifest:
+        """Make a new object as the manifest says."""
+        metadata = {**manifest["metadata"], "resourceVersion": NEVER_VERSION}
+        try:
+            return await self._apply({**manifest, "metadata": metadata}, "", FIELD_MANAGER)
+        except Conflict as error:
+            raise AlreadyExists("the name is taken", **error.facts) from None
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Make the status of an object as the manifest says."""

@@ -95,12 +95,12 @@ class Impatient(CachedCluster):
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster, Memory(), clock=lambda: 0.0)
+        self._asked = cluster
 
     async def read(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         await self.refresh([namespace])
-        return await super().read(kind, namespace, name) or await self.read_now(
-            kind, namespace, name
-        )
+        known = await super().read(kind, namespace, name)
+        return known or await self._asked.read(kind, namespace, name)
 
 
 @pytest.fixture(scope="session")
@@ -239,6 +239,30 @@ async def test_a_shared_field_stays_for_the_other_owner(bench: Bench, name: str)
     config = await bench.cluster.apply(bench.config_map(name, b="2"))
 
     assert config["data"] == {"a": "1", "b": "2"}
+
+
+async def test_made_is_what_was_not_there(bench: Bench, name: str) -> None:
+    """What `make` made is as if applied; where anybody's object is, nothing is written and it is known afterwards."""
+    for kind, manifest in (
+        (CONFIG_MAP, bench.config_map(name, a="1", b="2")),
+        (SOMA_MEMORY, bench.somamemory(name, replicas=1)),
+        (DEPLOYMENT, bench.deployment(name)),
+    ):
+        made = await bench.cluster.make(manifest)
+        with pytest.raises(AlreadyExists):
+            await bench.cluster.make(manifest)
+        known = await bench.cluster.read(kind, bench.namespace, name)
+        assert known is not None
+        assert known["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    less = await bench.cluster.apply(bench.config_map(name, b="2"))
+    assert less["data"] == {"b": "2"}
+
+    await bench.other.apply(bench.config_map(f"{name}-theirs", c="3"))
+    with pytest.raises(AlreadyExists):
+        await bench.cluster.make(bench.config_map(f"{name}-theirs", c="4"))
+    theirs = await bench.cluster.read(CONFIG_MAP, bench.namespace, f"{name}-theirs")
+    assert theirs is not None
+    assert theirs["data"] == {"c": "3"}
 
 
 async def test_our_value_wins_by_force(bench: Bench, name: str) -> None:

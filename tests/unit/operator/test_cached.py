@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from soma_common.errors import Conflict
+from soma_common.errors import AlreadyExists, Conflict
 from soma_operator.adapters.cached import CachedCluster, Memory, address_of
 from soma_operator.adapters.in_memory import InMemoryCluster
 from soma_operator.core.kinds import CONFIG_MAP, DEPLOYMENT, SERVICE, STORAGE_CLASS, Kind, Manifest
@@ -130,13 +130,25 @@ async def test_what_we_deleted_is_gone(world: World) -> None:
     assert await world.cluster.read(CONFIG_MAP, "default", "a") is None
 
 
-async def test_absence_is_asked_for_when_it_matters(world: World) -> None:
-    """A read believes the memory; a look does not, and what it finds is remembered."""
-    await world.server.apply(applied("a"))
+async def test_who_has_the_name_is_known_after_the_first_try(world: World) -> None:
+    """A read believes the memory; a thing that cannot be made because it is there is remembered."""
+    await world.server.apply(applied("a", text="theirs"))
 
     assert await world.cluster.read(CONFIG_MAP, "default", "a") is None
-    assert await world.cluster.read_now(CONFIG_MAP, "default", "a") is not None
+    with pytest.raises(AlreadyExists):
+        await world.cluster.make(applied("a", text="ours"))
+
+    found = await world.cluster.read(CONFIG_MAP, "default", "a")
+    assert found is not None
+    assert found["data"] == {"text": "theirs"}
+
+
+async def test_a_new_thing_takes_one_request(world: World) -> None:
+    """Nobody looks before something is made, and nobody asks for it afterwards."""
+    await world.cluster.make(applied("a", text="1"))
+
     assert await world.cluster.read(CONFIG_MAP, "default", "a") is not None
+    assert world.asked == {"apply ConfigMap": 1}
 
 
 async def test_everything_is_listed_once(world: World) -> None:
