@@ -1,6 +1,11 @@
-"""Looking for a string inside payloads, as it stands: no word of it is special, `%` and `_` neither."""
+"""Looking for a string inside payloads, as it stands: no word of it is special, `%` and `_` neither.
+
+Strings are compared as people read them: letters with accents are the same however they are composed (NFC), and where
+case does not count, what differs by it alone is the same in every language (full case folding).
+"""
 
 import json
+import unicodedata
 from dataclasses import dataclass
 
 
@@ -35,4 +40,9 @@ class FieldMatch:
         return False
 
     def _folded(self, text: str) -> str:
-        return text if self.is_case_sensitive else text.casefold()
+        if text.isascii():
+            return text if self.is_case_sensitive else text.casefold()
+        if not self.is_case_sensitive:
+            # Taken apart first: folding may not see a letter that is composed with another one's mark.
+            text = unicodedata.normalize("NFD", text).casefold()
+        return unicodedata.normalize("NFC", text)

@@ -7,7 +7,7 @@ Conventions:
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NewType, Protocol
 
@@ -147,6 +147,31 @@ class MemoryRecord:
     def is_expired(self, now_us: int) -> bool:
         """Tell whether the memory is gone for every caller."""
         return self.expire_time_us is not None and self.expire_time_us <= now_us
+
+
+def committed_in_a_row(
+    records: Sequence[MemoryRecord],
+    memory_id: MemoryId,
+    first_seq: int,
+    now_us: int,
+    before: Before | None,
+) -> list[MemoryRecord]:
+    """Return versions that are committed together, oldest first, each under a commit of its own.
+
+    Args:
+        records: The versions.
+        memory_id: Whose they are.
+        first_seq: The commit of the first one; those of the others follow.
+        now_us: When the memory began, unless there was one before.
+        before: The version that the first one overwrites, if any.
+    """
+    made: list[MemoryRecord] = []
+    for place, record in enumerate(records):
+        last = made[-1] if made else before
+        made.append(
+            record.committed(memory_id, first_seq + place, now_us, record.expire_time_us, last)
+        )
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,22 @@ def page_token(position: bytes, *, question: str, key: bytes) -> str:
     return base64.urlsafe_b64encode(signed).decode("ascii")
 
 
-def read_page_token(token: str, *, question: str, key: bytes) -> bytes:
+def read_page_token(
+    token: str,
+    *,
+    question: str,
+    key: bytes,
+    field: str = "page_token",
+    source: str = "next_page_token of the same request's last page",
+) -> bytes:
     """Return the position at which the page before ended.
+
+    Args:
+        token: What the caller gave.
+        question: As of `page_token`.
+        key: The store's secret.
+        field: Where the caller gave it.
+        source: Where the caller should have it from.
 
     Raises:
         InvalidInput: The token is not one of ours, or belongs to another question.
@@ -34,8 +48,8 @@ def read_page_token(token: str, *, question: str, key: bytes) -> bytes:
         raw = b""
     position, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
     if not hmac.compare_digest(signature, _sign(position, question, key)):
-        bad = Violation("page_token", "must be next_page_token of the same request's last page")
-        raise InvalidInput("the page token is not valid", violations=[bad])
+        bad = Violation(field, f"must be {source}")
+        raise InvalidInput("the request is not valid", violations=[bad])
     return position
 
 

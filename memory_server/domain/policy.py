@@ -39,8 +39,8 @@ class ScoreDecay:
 
 
 MAX_EVICTED = 1_000
-"""Most memories that go with one store beyond `max_memories`: a limit that was lowered far is reached over several
-stores, and none of them holds up the others for long."""
+"""Most memories that go with one store beyond `max_memories`, so that none holds up the others for long: where a limit
+was lowered far, upkeep removes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class NamespacePolicy:
 
     Attributes:
         default_ttl_s: Life of memories that are stored without an expire time.
-        max_memories: Beyond, the least important go with the next stores, of equals the oldest.
+        max_memories: Beyond, the least important go, of equals the oldest: with a store that needs the room, or soon.
         max_versions: Versions kept of a memory besides the current one.
         recency_half_life_s: Age at which being recent counts half.
         decay_levels: Youngest first.
         score_decay: None: nothing is reduced by its score.
-        quota_memories: Writes beyond are refused.
-        quota_payload_bytes: Writes beyond are refused.
+        quota_memories: Writes beyond are refused, after what has expired and what is beyond `max_memories` has gone.
+        quota_payload_bytes: Likewise.
     """
 
     default_ttl_s: int = 0

@@ -42,6 +42,10 @@ class StoreWrite:
     """Whether a record without an expire time gets one by the namespace's policy."""
     keeps_history: bool = True
     """Whether the version that is overwritten is kept; if not, older ones go too."""
+    older: tuple[MemoryRecord, ...] = ()
+    """Versions that come before `record`, oldest first, each dated by its update time: written with it or not at
+    all. `now_us` is then when the first of them began. Only `record` counts for quotas, and has its
+    coordinate for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,17 @@ class UnlinkWrite:
 @dataclass(frozen=True, slots=True)
 class ExpireWrite:
     """Removes up to `limit` memories, of all tenants, whose time is over; the receipt's version counts them."""
+
+    now_us: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvictWrite:
+    """Removes up to `limit` memories of a namespace that holds more than its policy's `max_memories`.
+
+    The least important go, of equals the oldest. The receipt's version counts them; 0: no namespace holds more.
+    """
 
     now_us: int
     limit: int
@@ -192,7 +207,14 @@ ScopedWrite = (
 """Writes that a caller asks of one namespace."""
 
 Write = (
-    ScopedWrite | ExpireWrite | AccessWrite | SweepWrite | EraseWrite | ReembedWrite | PromoteWrite
+    ScopedWrite
+    | ExpireWrite
+    | EvictWrite
+    | AccessWrite
+    | SweepWrite
+    | EraseWrite
+    | ReembedWrite
+    | PromoteWrite
 )
 
 

@@ -190,7 +190,7 @@ class ServerMetrics:
         )
         self._upkeep = Counter(
             "soma_server_upkeep_memories_total",
-            "Memories that were expired, decayed, swept with their namespace, or had their accesses counted.",
+            "Memories that were expired, evicted, decayed, swept with their namespace, or had their accesses counted.",
             ["action"],
             registry=self.registry,
         )

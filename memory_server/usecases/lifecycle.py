@@ -9,7 +9,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryId, MemoryRecord, Scope
 from memory_server.domain.policy import NamespacePolicy
 from memory_server.domain.text import searchable_text
-from memory_server.ports import AccessWrite, ExpireWrite, StoreWrite, SweepWrite
+from memory_server.ports import AccessWrite, EvictWrite, ExpireWrite, StoreWrite, SweepWrite
 from memory_server.usecases.embedding import Wanted, embeddings_of
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import every_page
@@ -26,6 +26,15 @@ async def expire_once(engine: Engine) -> int:
         SomaError: The store does not take the write now.
     """
     return (await engine.commit_one(ExpireWrite(engine.clock.now_us(), BATCH))).version
+
+
+async def evict_once(engine: Engine) -> int:
+    """Remove one batch of what a namespace holds beyond a limit that was lowered; return how many.
+
+    Raises:
+        SomaError: The store does not take the write now.
+    """
+    return (await engine.commit_one(EvictWrite(engine.clock.now_us(), BATCH))).version
 
 
 async def sweep_once(engine: Engine) -> int:

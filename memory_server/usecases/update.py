@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from memory_server.domain import validation
 from memory_server.domain.memory import (
+    CALLER_MODEL,
     MemoryDraft,
     MemoryId,
     MemoryKind,
@@ -129,6 +130,11 @@ async def write_version(
         Conflict: Another write came between, or the caller expects another version.
         AlreadyExists, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says.
     """
+    if record.embedding_model not in ("", CALLER_MODEL, engine.embedder.model):
+        # A version of before a change of model: found with the others once it is embedded like them.
+        embedding = (await embeddings_of(engine, [Wanted(record.text)]))[0]
+        changes = {"embedding": embedding.vector, "embedding_model": embedding.model}
+        record = dataclasses.replace(record, **changes)  # type: ignore[arg-type]
     now_us = engine.clock.now_us()
     write = StoreWrite(
         scope=scope,

@@ -46,7 +46,13 @@ async def watch(
     after = (engine.store.last_commit_seq, EVERYTHING_OF_A_COMMIT)
     born_us = (await engine.store.namespace(scope)).create_time_us
     if token:
-        raw = read_page_token(token, question=question, key=engine.store.page_key)
+        raw = read_page_token(
+            token,
+            question=question,
+            key=engine.store.page_key,
+            field="resume_token",
+            source="resume_token of a change of the same namespace",
+        )
         told_us, *position = _POSITION.unpack(raw)
         if told_us != born_us:
             raise history_lost()

@@ -1,4 +1,4 @@
-"""Keeps the store and the index in shape: removes what has expired, lets memories decay, counts accesses, frees space.
+"""Keeps the store and the index in shape: removes what has to go, lets memories decay, counts accesses, frees space.
 
 One task for all: a round takes its steps one after the other, in small commits, so that callers' writes go on between.
 """
@@ -20,7 +20,7 @@ EVERY_S = 0.25
 """Between two looks at the tail. A burst of stores is searched exactly for this long at least."""
 
 Observe = Callable[[str, int], None]
-"""Told what was done to how many memories: `expired`, `decayed`, `swept`, `counted`."""
+"""Told what was done to how many memories: `expired`, `evicted`, `decayed`, `swept`, `counted`."""
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class _Job:
 def _jobs(decay_every_s: float) -> list[_Job]:
     return [
         _Job("expired", 30.0, lifecycle.expire_once, needs_clock=True),
+        _Job("evicted", 1.0, lifecycle.evict_once, needs_clock=False),
         _Job("swept", 1.0, lifecycle.sweep_once, needs_clock=False),
         _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False, is_drained=False),
         _Job("decayed", decay_every_s, lifecycle.decay, needs_clock=True, due_s=decay_every_s),

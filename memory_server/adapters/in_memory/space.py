@@ -1,7 +1,7 @@
 """One namespace in dictionaries: its memories, versions, links, and what was removed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from memory_server.domain.memory import (
@@ -66,8 +66,12 @@ class Space:
     def supersede(self, record: MemoryRecord, now_us: int, kept: int) -> None:
         """Take the current version away, and keep it and the newest others up to a number."""
         del self.memories[record.id]
+        self.keep(record, now_us, kept)
+
+    def keep(self, record: MemoryRecord, superseded_us: int, kept: int) -> None:
+        """Keep a version that was overwritten at a time, and the newest others up to a number."""
         versions = self.versions.setdefault(record.id, [])
-        versions.append(MemoryVersion(record, max(now_us, record.update_time_us)))
+        versions.append(MemoryVersion(record, max(superseded_us, record.update_time_us)))
         del versions[: max(len(versions) - kept, 0)]
 
     def remove(self, record: MemoryRecord, commit_seq: int, now_us: int) -> int:
@@ -123,9 +127,9 @@ class Space:
             and (version.supersede_time_us is None or version.supersede_time_us > moment_us)
         ]
 
-    def least_important(self, spared: MemoryId, count: int) -> Sequence[MemoryRecord]:
+    def least_important(self, spared: Collection[MemoryId], count: int) -> list[MemoryRecord]:
         """Return the least important memories, of equals the oldest first."""
-        others = [record for record in self.memories.values() if record.id != spared]
+        others = [record for record in self.memories.values() if record.id not in spared]
         return sorted(others, key=lambda record: (record.importance, record.commit_seq))[:count]
 
     def embed(self, embedding: NewEmbedding) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
@@ -17,6 +18,7 @@ from memory_server.domain.memory import (
     Receipt,
     Scope,
     Tenant,
+    committed_in_a_row,
 )
 from memory_server.domain.policy import MAX_EVICTED
 from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
@@ -36,6 +38,7 @@ from memory_server.ports import (
     DeleteWrite,
     DropNamespaceWrite,
     EraseWrite,
+    EvictWrite,
     ExpireWrite,
     LinkWrite,
     NewEmbedding,
@@ -53,7 +56,7 @@ from soma_common.errors import SomaError
 Outcome = Receipt | Exception
 NO_MEMORY = MemoryId("")
 
-UpkeepWrite = ExpireWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
+UpkeepWrite = ExpireWrite | EvictWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
 """Writes that no caller asks for."""
 
 
@@ -115,6 +118,8 @@ class Writer:
         match write:
             case ExpireWrite():
                 return self._expire(write)
+            case EvictWrite():
+                return self._evict(write)
             case AccessWrite():
                 for (scope, memory_id), access in write.accesses.items():
                     if scope in self.spaces:
@@ -174,30 +179,31 @@ class Writer:
                 raise coordinate_taken(record.id)
         current = live[0] if live else None
         check_version(write.expected_version, current.version if current else 0)
-        expired = self._check_room(space, write, found)
+        making_room = self._to_go(space, write, found)
 
         self.spaces[write.scope] = space
-        seq = self._next_seq(space)
-        removed = [*expired, *(record for record in found if record is not current)]
-        gone = list({record.commit_seq: record for record in removed}.values())
-        for record in gone:
+        records = _records_of(write, current, space, self.commit_seq + 1)
+        seq = self.commit_seq = space.commit_seq = records[-1].commit_seq
+        removed = [*making_room, *(record for record in found if record is not current)]
+        for record in removed:
             space.remove(record, seq, write.now_us)
+        kept = space.policy.max_versions if write.keeps_history else 0
         if current:
-            kept = space.policy.max_versions if write.keeps_history else 0
             space.supersede(current, write.now_us, kept)
-        record = _record_of(write, current, space, seq)
-        space.memories[record.id] = record
-        evicted = self._evict(space, record, write.now_us)
-        seqs = [one.commit_seq for one in (*gone, *([current] if current else []), *evicted)]
-        self.listener([Change(write.scope, seq, record, tuple(seqs))])
+            removed.append(current)
+        for version, newer in itertools.pairwise(records):
+            space.keep(version, newer.update_time_us, kept)
+        record = space.memories[records[-1].id] = records[-1]
+        seqs = tuple(one.commit_seq for one in removed)
+        self.listener([Change(write.scope, seq, record, seqs)])
         return Receipt(
             "", record.id, seq, record.version, bool(record.embedding) or not record.text
         )
 
-    def _check_room(
+    def _to_go(
         self, space: Space, write: StoreWrite, found: list[MemoryRecord]
     ) -> list[MemoryRecord]:
-        """Check the quotas; return the expired memories that are to make room."""
+        """Return what expired, if a quota stands in the way, and what is beyond the limit; what they free counts."""
         added = Usage(1, len(write.record.payload_json)) - _usage(found)
         tenants = [one for scope, one in self.spaces.items() if scope.tenant == write.scope.tenant]
         of_tenant = sum((_usage(one.memories.values()) for one in tenants), Usage(0, 0))
@@ -208,23 +214,26 @@ class Writer:
             Allowance(subject, own, _usage(space.memories.values()) + added),
             Allowance("tenant", self._quotas(write.scope.tenant), of_tenant + added),
         ]
-        if all(allowance.is_kept for allowance in allowances):
-            return []
-        expired = [one for one in space.memories.values() if one.is_expired(write.now_us)]
-        freed = _usage([record for record in expired if record not in found])
+        gone: list[MemoryRecord] = []
+        if not all(allowance.is_kept for allowance in allowances):
+            expired = [one for one in space.memories.values() if one.is_expired(write.now_us)]
+            gone = [record for record in expired if record not in found]
+        gone += _beyond(space, [*found, *gone], stored=1)
         for allowance in allowances:
-            allowance.require(freed)
-        return expired
+            allowance.require(_usage(gone))
+        return gone
 
-    @staticmethod
-    def _evict(space: Space, stored: MemoryRecord, now_us: int) -> list[MemoryRecord]:
-        excess = min(len(space.memories) - space.policy.max_memories, MAX_EVICTED)
-        if not space.policy.max_memories or excess <= 0:
-            return []
-        evicted = list(space.least_important(stored.id, excess))
-        for record in evicted:
-            space.remove(record, stored.commit_seq, now_us)
-        return evicted
+    def _evict(self, write: EvictWrite) -> Receipt:
+        for scope, space in self.spaces.items():
+            gone = _beyond(space, [], stored=0)[: write.limit]
+            if gone:
+                seq = self._next_seq(space)
+                for record in gone:
+                    space.remove(record, seq, write.now_us)
+                removed_seqs = tuple(record.commit_seq for record in gone)
+                self.listener([Change(scope, seq, removed_seqs=removed_seqs)])
+                return self._counted(len(gone))
+        return self._counted(0)
 
     def _delete(self, write: DeleteWrite) -> Receipt:
         space = self._require(write.scope)
@@ -368,11 +377,24 @@ def about_subject(
     return sorted(found, key=lambda entry: (entry[0].namespace, entry[1]))
 
 
-def _record_of(
-    write: StoreWrite, current: MemoryRecord | None, space: Space, commit_seq: int
-) -> MemoryRecord:
-    expire_time_us = write.record.expire_time_us
+def _records_of(
+    write: StoreWrite, current: MemoryRecord | None, space: Space, first_seq: int
+) -> list[MemoryRecord]:
+    """Return the versions that a store writes, the one that will be current last."""
+    record = write.record
     if write.has_default_ttl:
-        expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
+        expire_us = space.policy.expire_time_us(record.expire_time_us, write.now_us)
+        record = dataclasses.replace(record, expire_time_us=expire_us)
     memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
-    return write.record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)
+    everything = [*write.older, record]
+    return committed_in_a_row(everything, memory_id, first_seq, write.now_us, current)
+
+
+def _beyond(space: Space, others: list[MemoryRecord], *, stored: int) -> list[MemoryRecord]:
+    """Return the least important memories beyond the limit, of equals the oldest; `others` go or stay anyway."""
+    most = space.policy.max_memories
+    excess = min(len(space.memories) - len(others) + stored - most, MAX_EVICTED)
+    if not most or excess <= 0:
+        return []
+    ids = {record.id for record in others}
+    return space.least_important(ids, excess)

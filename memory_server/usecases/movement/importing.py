@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain import limits, validation
@@ -27,6 +27,9 @@ from memory_server.usecases.embedding import Embedding, Wanted, embeddings_of, u
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.link import check_edge
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, SomaError
+
+ROWS_PER_COMMIT = 500
+"""Versions that are written by one commit, unless one memory has more."""
 
 
 class ConflictPolicy(enum.Enum):
@@ -122,49 +125,37 @@ class Importer:
             else:
                 good.append((self._position, memory))
             self._position += 1
-        chains = [await self._writes(memory) for _, memory in good]
-        outcomes: list[Receipt | SomaError | None]
+        writes = [await self._write(memory) for _, memory in good]
+        outcomes: Sequence[Receipt | SomaError | None]
         if self._options.dry_run:
-            outcomes = [await self._would_store(chain) for chain in chains]
+            outcomes = [await self._would_store(write) for write in writes]
         else:
-            outcomes = await self._store(chains)
+            outcomes = await self._store(writes)
         for (position, memory), outcome in zip(good, outcomes, strict=True):
             self._count(position, memory.draft.id, outcome, is_link=False)
 
-    async def _store(
-        self, chains: Sequence[Sequence[StoreWrite]]
-    ) -> list[Receipt | SomaError | None]:
-        """Write the versions of memories, the first of all together, then the second, and so on."""
-        outcomes: list[Receipt | SomaError | None] = [None] * len(chains)
-        for number in range(max(map(len, chains), default=0)):
-            places = [
-                place
-                for place, chain in enumerate(chains)
-                if number < len(chain) and not isinstance(outcomes[place], SomaError)
+    async def _store(self, writes: Sequence[StoreWrite]) -> list[Receipt | SomaError]:
+        """Write memories, each with its versions or not at all; those with many versions in a commit of their own."""
+        outcomes: list[Receipt | SomaError] = []
+        for some in _in_groups(writes):
+            outcomes += [
+                _expected_refusal(outcome) if isinstance(outcome, Exception) else outcome
+                for outcome in await self._engine.store.commit(some)
             ]
-            written = await self._engine.store.commit([chains[place][number] for place in places])
-            for place, outcome in zip(places, written, strict=True):
-                if isinstance(outcome, Exception):
-                    outcomes[place] = _expected_refusal(outcome)
-                else:
-                    outcomes[place] = outcome
         return outcomes
 
-    async def _would_store(self, chain: Sequence[StoreWrite]) -> SomaError | None:
+    async def _would_store(self, write: StoreWrite) -> SomaError | None:
         """Tell what would be refused of a memory, and remember what would be there."""
-        last = chain[-1]
-        named = MemoryId(last.id)
+        named = MemoryId(write.id)
         is_taken = bool(named) and await self._owner(MemoryRef(id=named)) is not None
-        for write in chain:
-            if write.record.coordinate is None:
-                continue
+        if write.record.coordinate is not None:
             owner = await self._owner(MemoryRef(coordinate=write.record.coordinate))
             if named and owner is not None and owner != named:
                 return coordinate_taken(owner)
             named, is_taken = named or owner or named, is_taken or owner is not None
         if is_taken and self._options.conflict is not ConflictPolicy.OVERWRITE:
-            return _taken(last.id)
-        self._promised[named or last.fallback_id] = last.record.coordinate
+            return _taken(write.id)
+        self._promised[named or write.fallback_id] = write.record.coordinate
         return None
 
     async def _owner(self, ref: MemoryRef) -> MemoryId | None:
@@ -227,30 +218,27 @@ class Importer:
         self._promised_links.add(key)
         return None
 
-    async def _writes(self, memory: MovedMemory) -> list[StoreWrite]:
-        """Return the write of each version, oldest first, the current one last; each dated as it was."""
+    async def _write(self, memory: MovedMemory) -> StoreWrite:
+        """Return the write of a memory with its versions, each dated as it was."""
         is_new = self._options.conflict is not ConflictPolicy.OVERWRITE
         chain = [*memory.versions, memory]
         embeddings = await self._embeddings(chain)
         now_us = self._engine.clock.now_us()
-        first_us = memory.create_time_us
-        writes = []
-        for place, (version, embedding) in enumerate(zip(chain, embeddings, strict=True)):
-            written_us = min(version.update_time_us or now_us, now_us)
-            begun_us = min(first_us or written_us, written_us) if place == 0 else written_us
-            record = _record(version.draft, embedding, written_us)
-            writes.append(
-                StoreWrite(
-                    scope=self._scope,
-                    id=memory.draft.id,
-                    fallback_id=MemoryId(self._engine.new_id() if not memory.draft.id else ""),
-                    record=record,
-                    now_us=begun_us,
-                    expected_version=0 if is_new and place == 0 else None,
-                    has_default_ttl=False,
-                )
-            )
-        return writes
+        *older, record = (
+            _record(version.draft, embedding, min(version.update_time_us or now_us, now_us))
+            for version, embedding in zip(chain, embeddings, strict=True)
+        )
+        first_us = (older[0] if older else record).update_time_us
+        return StoreWrite(
+            scope=self._scope,
+            id=memory.draft.id,
+            fallback_id=MemoryId(self._engine.new_id() if not memory.draft.id else ""),
+            record=record,
+            now_us=min(memory.create_time_us or first_us, first_us),
+            expected_version=0 if is_new else None,
+            has_default_ttl=False,
+            older=tuple(older),
+        )
 
     async def _embeddings(self, chain: Sequence[MovedMemory]) -> list[Embedding]:
         """Keep embeddings of models that this server knows, and make the others anew."""
@@ -314,8 +302,28 @@ def moved(record: MemoryRecord, versions: Sequence[MemoryVersion] = ()) -> Moved
     )
 
 
+def _in_groups(writes: Sequence[StoreWrite]) -> Iterator[list[StoreWrite]]:
+    """Yield writes in their order, so many at a time that no commit holds up the others' for long."""
+    group: list[StoreWrite] = []
+    rows = 0
+    for write in writes:
+        more = 1 + len(write.older)
+        if group and rows + more > ROWS_PER_COMMIT:
+            yield group
+            group, rows = [], 0
+        group.append(write)
+        rows += more
+    if group:
+        yield group
+
+
 def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:
     found = Violations()
+    most = limits.MAX_VERSIONS
+    if not found.require(
+        len(memory.versions) <= most, "memory.versions", f"must have at most {most} items"
+    ):
+        return found.refusal()
     for place, one in enumerate((*memory.versions, memory)):
         is_version = place < len(memory.versions)
         path = f"memory.versions[{place}]" if is_version else "memory"

@@ -8,8 +8,16 @@ import pytest
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import MemoryId, MemoryKind, MemoryRef, Receipt, Scope, Tenant
 from memory_server.domain.policy import MAX_EVICTED, NamespacePolicy
-from memory_server.ports import ExpireWrite, ListPosition, PolicyWrite, Write
-from soma_common.errors import AlreadyExists, Conflict, NotFound, RequestIdReused
+from memory_server.ports import (
+    CreateNamespaceWrite,
+    DropNamespaceWrite,
+    EvictWrite,
+    ExpireWrite,
+    ListPosition,
+    PolicyWrite,
+    Write,
+)
+from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, RequestIdReused
 from tests.support.memories import (
     NOW_US,
     SCOPE,
@@ -434,16 +442,50 @@ async def test_a_cancelled_commit_is_done_or_not(case: StoreCase) -> None:
     assert {record.commit_seq for record in page} == told
 
 
-async def test_a_limit_that_was_lowered_far_is_reached_over_several_stores(
-    case: StoreCase,
-) -> None:
-    """One store that removed a million others would hold up every other caller."""
-    await case.store.commit([a_store(f"m{number}") for number in range(MAX_EVICTED + 2)])
-    await case.store.commit([PolicyWrite(SCOPE, NamespacePolicy(max_memories=1), NOW_US, 1)])
+async def test_a_limit_that_was_lowered_far_is_reached_without_stores(case: StoreCase) -> None:
+    """One store that removed a million others would hold up every other caller; what it leaves, upkeep removes."""
+    await case.store.commit(
+        [a_store(f"m{number}", importance=number) for number in range(MAX_EVICTED + 9)]
+    )
+    dropped, policy = SCOPES[-2], NamespacePolicy(max_memories=2)
+    others = [a_store(name, scope=scope) for name in "abc" for scope in (dropped, SCOPES[-1])]
+    await case.store.commit(others)
+    await case.store.commit([PolicyWrite(scope, policy, NOW_US) for scope in (dropped, SCOPE)])
+    await case.store.commit([DropNamespaceWrite(dropped, NOW_US), a_store("last", importance=-1.0)])
 
-    counts = []
-    for name in ("x", "y"):
-        await case.store.commit([a_store(name)])
+    counts, removed, seqs = [], [], []
+    for _ in range(4):
         counts.append((await case.store.stats(SCOPE, NOW_US)).memory_count)
+        receipt = await commit(case, EvictWrite(NOW_US, limit=4))
+        removed.append((receipt.version, len(case.changes[-1].removed_seqs)))
+        seqs.append(receipt.commit_seq)
 
-    assert counts == [3, 1]
+    assert counts == [10, 6, 2, 2]
+    assert removed[:2] == [(4, 4), (4, 4)]
+    assert [count for count, _ in removed[2:]] == [0, 0]
+    assert seqs[1:] == [case.store.last_commit_seq] * 3  # a look that removes nothing is no commit
+    left = await case.store.list_page(SCOPE, Filter(), NOW_US, None, 10)
+    assert {record.id for record in left} == {f"m{MAX_EVICTED + 8}", f"m{MAX_EVICTED + 7}"}
+    assert (await case.store.stats(SCOPES[-1], NOW_US)).memory_count == 3
+
+
+async def test_what_a_limit_evicts_makes_room_in_the_quota(case: StoreCase) -> None:
+    """A store that a quota would refuse is taken when what goes with it is room enough; what expired goes first."""
+    policy = NamespacePolicy(max_memories=3, quota_memories=3, quota_payload_bytes=100)
+    await case.store.commit([CreateNamespaceWrite(SCOPE, policy, NOW_US)])
+    stored = [a_store(name, payload_json=b"{%33s}" % b"") for name in ("a", "b")]
+    await case.store.commit(
+        [*stored, a_store("old", payload_json=b"{}", expire_time_us=NOW_US + 1)]
+    )
+
+    later = {"now_us": NOW_US + 2, "payload_json": b"{%20s}" % b""}
+    await commit(case, a_store("c", importance=2.0, **later))
+    after_c = {one.id for one in await case.store.list_page(SCOPE, Filter(), NOW_US, None, 9)}
+    await commit(case, a_store("d", importance=3.0, **later))
+    after_d = {one.id for one in await case.store.list_page(SCOPE, Filter(), NOW_US, None, 9)}
+    [refused] = await case.store.commit([a_store("e", payload_json=b"{%98s}" % b"")])
+
+    assert after_c == {"a", "b", "c"}
+    assert after_d == {"b", "c", "d"}
+    assert isinstance(refused, QuotaExceeded)
+    assert (await case.store.stats(SCOPE, NOW_US)).memory_count == 3

@@ -12,9 +12,16 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter
 from memory_server.domain.limits import Limits
-from memory_server.domain.memory import CALLER_MODEL, MemoryDraft, MemoryId, Receipt, Scope
+from memory_server.domain.memory import (
+    CALLER_MODEL,
+    MemoryDraft,
+    MemoryId,
+    MemoryRef,
+    Receipt,
+    Scope,
+)
 from memory_server.ports import Allowed, NewEmbedding, PromoteWrite, Question, ReembedWrite, Vectors
-from memory_server.usecases import recall, store
+from memory_server.usecases import recall, store, update
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.usecases.reembed import Reembedding
 from soma_common.errors import TextRefused, Unavailable
@@ -222,6 +229,29 @@ async def test_a_text_that_is_refused_holds_up_no_other(engine: Engine) -> None:
 
     assert model.asked == []
     assert (await found(engine, "black coffee"))[0][0] == "black-coffee"
+
+
+async def test_a_version_of_an_older_model_is_restored_for_the_present_one(engine: Engine) -> None:
+    """It is found among the others at once; while the embedder is away the receipt says that it is pending."""
+    model = engine.wanted_embedder
+    assert isinstance(model, Model)
+    for text in ("green tea", "black coffee"):
+        old = {"embedding": a_vector(1), "embedding_model": "old"} if "tea" in text else {}
+        await engine.store.commit([a_store("drink", text=text, **old)])
+    await settle(engine, Reembedding())
+    back = update.RestoreCommand(MemoryRef(id=MemoryId("drink")), version=1)
+
+    receipt = await update.restore(engine, SCOPE, back)
+    at_once = await found(engine, "green tea")
+    model.is_away = True
+    pending = await update.restore(engine, SCOPE, back)
+    model.is_away = False
+    await settle(engine, Reembedding())
+
+    assert receipt.is_embedded
+    assert at_once == [("drink", 1.0)]
+    assert not pending.is_embedded
+    assert await found(engine, "green tea") == [("drink", 1.0)]
 
 
 async def test_another_model_takes_over_when_it_has_everything(engine: Engine) -> None:

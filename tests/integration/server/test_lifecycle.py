@@ -15,6 +15,7 @@ from soma.memory.v1 import (
     link_service_pb2,
     memory_pb2,
     memory_service_pb2,
+    namespace_service_pb2,
 )
 from tests.support.server_process import ServerProcess
 from tests.support.wire import Wire, bad_fields, ref
@@ -129,6 +130,25 @@ async def test_rejects_name_what_and_why(wire: Wire) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.lifecycle.Import(iter([bare])).read()
     assert "options" in bad_fields(caught.value)
+
+
+async def test_a_memory_that_is_rejected_leaves_no_version(wire: Wire) -> None:
+    """Where the current version breaks a quota, no older one is written, let alone current."""
+    policy = namespace_service_pb2.NamespacePolicy(quota_payload_bytes=100)
+    await wire.namespaces.CreateNamespace(
+        namespace_service_pb2.CreateNamespaceRequest(namespace=wire.namespace, policy=policy)
+    )
+    moved = lifecycle_service_pb2.MovedMemory(
+        memory={"id": "a", "payload_json": b"{%100s}" % b""},
+        versions=[memory_pb2.MemoryVersion(memory={"payload_json": b"{}"})],
+    )
+    request = lifecycle_service_pb2.ImportRequest(
+        options=lifecycle_service_pb2.ImportOptions(namespace=wire.namespace), memories=[moved]
+    )
+    [answer] = [one async for one in wire.lifecycle.Import(iter([request]))]
+
+    assert (answer.stored_count, answer.rejected_count) == (0, 1)
+    assert await wire.ids() == []
 
 
 @pytest.mark.parametrize("conflict", [REFUSE, SKIP, OVERWRITE])

@@ -16,7 +16,7 @@ from soma.memory.v1 import (
 )
 from tests.support.server_process import ServerProcess
 from tests.support.waiting import PATIENCE_S
-from tests.support.wire import Wire
+from tests.support.wire import Wire, bad_fields
 
 STORED, DELETED, LINKED = (
     memory_service_pb2.CHANGE_TYPE_STORED,
@@ -128,6 +128,19 @@ async def watching(wire: Wire, token: str = "", **more: bool) -> AsyncIterator[W
         yield watcher
     finally:
         watcher.call.cancel()
+
+
+async def test_a_bad_resume_token_is_named_as_such(wire: Wire) -> None:
+    """One that was made up, and one of another namespace."""
+    other = Wire(wire.channel, f"{wire.namespace}-other")
+    for one in (wire, other):
+        await one.store({"text": "tea"})
+    async with watching(other) as watcher:
+        foreign = await watcher.begin()
+    for token in ("made up", foreign):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Watcher(wire, token).call.read()
+        assert bad_fields(caught.value) == ["resume_token"]
 
 
 async def test_a_watcher_hears_of_every_change(wire: Wire) -> None:

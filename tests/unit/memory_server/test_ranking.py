@@ -1,5 +1,7 @@
 """Ranking, importance and looking into payloads: pure."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -231,11 +233,29 @@ PAYLOAD = (
         (FieldMatch("UNDER", is_substring=True, is_case_sensitive=True), False),
         (FieldMatch("CAFÉ"), True),
         (FieldMatch("Café", is_case_sensitive=True), True),
+        (FieldMatch("Cafe\u0301"), True),
+        (FieldMatch("cafe\u0301", is_substring=True), True),
+        (FieldMatch("Cafe\u0301", is_case_sensitive=True), True),
+        (FieldMatch("cafe\u0301", is_case_sensitive=True), False),
+        (FieldMatch("Cafe", is_substring=True), False),
         (FieldMatch("name"), False),
         (FieldMatch("5"), False),
     ],
 )
 def test_fields_match_as_they_stand(match: FieldMatch, expected: bool) -> None:
-    """`%` and `_` are plain, names and numbers do not count, escapes are what they stand for."""
+    """`%` and `_` are plain, names and numbers do not count, escapes and accents are what they stand for."""
     assert match.holds(PAYLOAD) is expected
+    assert match.holds(PAYLOAD.replace(b"\\u00e9", "\u00e9".encode())) is expected
+    assert match.holds(PAYLOAD.replace(b"\\u00e9", "e\u0301".encode())) is expected
     assert match.holds(b'{"t": ' + PAYLOAD + b', "e": "\\\\"}') is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Straße", "STRASSE"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("\u1fb3", "Α\u0345")]
+)
+def test_case_is_folded_in_every_language(one: str, other: str) -> None:
+    """What differs by case alone matches, and does not where case counts."""
+    payload = json.dumps({"t": [f"x {one} y", one]}, ensure_ascii=False).encode()
+    for is_substring in (False, True):
+        assert FieldMatch(other, is_substring).holds(payload)
+        assert not FieldMatch(other, is_substring, is_case_sensitive=True).holds(payload)

@@ -9,7 +9,10 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.limits import Limits
 from memory_server.domain.memory import MemoryId, MemoryRef
+from memory_server.domain.policy import NamespacePolicy
 from memory_server.domain.steady_clock import PATIENCE_US, TOLERANCE_US, SteadyClock
+from memory_server.ports import PolicyWrite
+from memory_server.usecases import lifecycle
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer
 from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock, a_store
@@ -67,6 +70,30 @@ async def test_a_jump_of_the_clock_removes_nothing(tmp_path: Path) -> None:
     assert "expired" not in done
     ref = MemoryRef(id=MemoryId("tea"))
     assert (await engine.store.get(SCOPE, ref, NOW_US)).id == "tea"
+
+
+async def test_a_limit_that_was_lowered_is_reached_without_stores(tmp_path: Path) -> None:
+    """However far it was lowered, within one round."""
+    engine = await an_engine(tmp_path, StoppedClock(NOW_US))
+    await engine.store.commit([a_store(f"m{number}") for number in range(3 * lifecycle.BATCH)])
+    await engine.store.commit([PolicyWrite(SCOPE, NamespacePolicy(max_memories=5), NOW_US)])
+    evicted: list[int] = []
+    is_reached = asyncio.Event()
+
+    def observe(action: str, count: int) -> None:
+        if action == "evicted":
+            evicted.append(count)
+        if sum(evicted) == 3 * lifecycle.BATCH - 5:
+            is_reached.set()
+
+    rounds = asyncio.create_task(maintainer.run(engine, decay_every_s=1, observe=observe))
+    async with asyncio.timeout(10):
+        await is_reached.wait()
+    rounds.cancel()
+    await asyncio.gather(rounds, return_exceptions=True)
+
+    assert (await engine.store.stats(SCOPE, NOW_US)).memory_count == 5
+    assert max(evicted) <= lifecycle.BATCH
 
 
 async def test_what_was_counted_is_written_down_at_the_end(tmp_path: Path) -> None:

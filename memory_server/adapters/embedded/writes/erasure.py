@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.queries import marks
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
+from memory_server.adapters.embedded.writes.heads import Head, heads
 from memory_server.adapters.embedded.writes.history import History
-from memory_server.adapters.embedded.writes.memories import Head, MemoryWrites
+from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.domain.filters import same_value
 from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
@@ -73,9 +74,8 @@ class Erasure:
             digest.update(repr((name, memory_id)).encode("utf-8", "surrogatepass"))
             scope = Scope(write.tenant, name)
             space = self._namespaces.require(scope)
-            head = self._memories.heads(
-                "namespace_key = ? AND id = ?", (space.key, memory_id), write.now_us
-            )[0]
+            where = "namespace_key = ? AND id = ?"
+            head = heads(self._connection, where, (space.key, memory_id), write.now_us)[0]
             versions += self._version_count(space, head)
             links += self._memories.remove(space, head, commit_seq, write.now_us)
             self._namespaces.touch(space, commit_seq)

@@ -20,6 +20,7 @@ from memory_server.ports import (
     DeleteWrite,
     DropNamespaceWrite,
     EraseWrite,
+    EvictWrite,
     ExpireWrite,
     LinkWrite,
     PolicyWrite,
@@ -35,7 +36,7 @@ from memory_server.ports import (
 RequestedWrite = StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
 """Writes that may carry a request id."""
 
-UpkeepWrite = ExpireWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
+UpkeepWrite = ExpireWrite | EvictWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
 """Writes that no caller asks for."""
 
 MAX_REMOVALS = 200_000
@@ -128,6 +129,8 @@ class WriteExecutor:
         match write:
             case ExpireWrite():
                 return self._memories.expire(write, commit_seq)
+            case EvictWrite():
+                return self._memories.evict(write, commit_seq)
             case AccessWrite():
                 return self._memories.count_accesses(write, commit_seq)
             case SweepWrite():

@@ -2,7 +2,8 @@
 
 import sqlite3
 
-from memory_server.domain.memory import MemoryId
+from memory_server.adapters.embedded import rows
+from memory_server.domain.memory import MemoryId, MemoryRecord
 
 _COLUMNS = (
     "commit_seq, namespace_key, id, version, kind, payload_json, text, importance, metadata_json, event_time_us,"
@@ -24,6 +25,15 @@ class History:
             f"INSERT INTO memory_version ({_COLUMNS}, supersede_time_us)"
             f" SELECT {_COLUMNS}, max(?, update_time_us) FROM memory WHERE commit_seq = ?",
             (now_us, commit_seq),
+        )
+
+    def add(self, namespace_key: int, record: MemoryRecord, superseded_us: int) -> None:
+        """Keep a version that comes with the one that overwrote it at a time."""
+        seq, *values = rows.memory_row(record)
+        marks = ", ".join("?" * (len(values) + 3))
+        self._connection.execute(
+            f"INSERT INTO memory_version ({_COLUMNS}, supersede_time_us) VALUES ({marks})",
+            (seq, namespace_key, *values, max(superseded_us, record.update_time_us)),
         )
 
     def trim(self, namespace_key: int, memory_id: MemoryId, below: int) -> None:

@@ -1,17 +1,26 @@
-"""Writing memories: store, delete, expire, count accesses, sweep dropped namespaces."""
+"""Writing memories: store, delete, expire, evict, count accesses, sweep dropped namespaces."""
 
+import dataclasses
+import itertools
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import Done, counted, unseen
+from memory_server.adapters.embedded.writes.heads import HEAD_COLUMNS, Head, head_of
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
-from memory_server.domain.memory import MemoryId, MemoryRecord, MemoryRef, Receipt, Scope, Tenant
-from memory_server.domain.policy import MAX_EVICTED
-from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
+from memory_server.adapters.embedded.writes.room import Room
+from memory_server.domain.memory import (
+    MemoryId,
+    MemoryRecord,
+    MemoryRef,
+    Receipt,
+    Scope,
+    Tenant,
+    committed_in_a_row,
+)
+from memory_server.domain.quota import TenantQuotas
 from memory_server.domain.refusals import (
     check_version,
     coordinate_taken,
@@ -21,32 +30,10 @@ from memory_server.ports import (
     AccessWrite,
     Change,
     DeleteWrite,
+    EvictWrite,
     ExpireWrite,
     StoreWrite,
     SweepWrite,
-)
-
-EXPIRE_FOR_ROOM = 500
-"""Most expired memories that a store removes when it would go beyond a quota."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The part of a live row that decisions need."""
-
-    commit_seq: int
-    id: MemoryId
-    version: int
-    create_time_us: int
-    payload_bytes: int
-    access_count: int
-    last_access_us: int | None
-    is_expired: bool
-
-
-_HEAD = (
-    "commit_seq, id, version, create_time_us, length(payload_json), access_count, last_access_us,"
-    " ifnull(expire_time_us <= ?, 0)"
 )
 
 
@@ -61,9 +48,9 @@ class MemoryWrites:
         quotas: TenantQuotas,
     ) -> None:
         self._connection = connection
-        self._quotas = quotas
         self._namespaces = namespaces
         self._history = history
+        self._room = Room(connection, namespaces, quotas)
 
     def store(self, write: StoreWrite, commit_seq: int) -> Done:
         """Carry out a StoreWrite.
@@ -73,33 +60,33 @@ class MemoryWrites:
         """
         space = self._namespaces.find(write.scope)
         found = self._heads_at(space, write)
-        expired = [head for head in found if head.is_expired]
         live = [head for head in found if not head.is_expired]
         current = _the_one(live, write.id)
         check_version(write.expected_version, current.version if current else 0)
-        gone = self._make_room(space, write, found, commit_seq)
+        making_room = self._room.to_go(space, write, found)
 
         if space is None:
             space = self._namespaces.make(write.scope, write.now_us, commit_seq)
-        for head in expired:
-            if head not in gone:
-                self.remove(space, head, commit_seq, write.now_us)
-        record = _record_of(write, current, space, commit_seq)
+        removed = [*making_room, *(head for head in found if head.is_expired)]
+        for head in removed:
+            self.remove(space, head, commit_seq, write.now_us)
+        *older, record = _records_of(write, current, space, commit_seq)
         if current:
             self._supersede(space, current, write)
+            removed.append(current)
+        if older or current:
+            self._keep(space, write, older, record)
         self._insert(space, record)
-        removed = [*gone, *expired, *([current] if current else [])]
-        removed += self._evict(space, record, write.now_us)
-        self._namespaces.touch(space, commit_seq)
+        self._namespaces.touch(space, record.commit_seq)
         receipt = Receipt(
             request_id=write.request.id if write.request else "",
             memory_id=record.id,
-            commit_seq=commit_seq,
+            commit_seq=record.commit_seq,
             version=record.version,
             is_embedded=bool(record.embedding) or not record.text,
         )
-        seqs = tuple(dict.fromkeys(head.commit_seq for head in removed))
-        return Done(receipt, (Change(write.scope, commit_seq, record, seqs),))
+        seqs = tuple(head.commit_seq for head in removed)
+        return Done(receipt, (Change(write.scope, record.commit_seq, record, seqs),))
 
     def delete(self, write: DeleteWrite, commit_seq: int) -> Done:
         """Carry out a DeleteWrite.
@@ -126,7 +113,7 @@ class MemoryWrites:
     def expire(self, write: ExpireWrite, commit_seq: int) -> Done:
         """Carry out an ExpireWrite."""
         expired = self._connection.execute(
-            f"SELECT {_HEAD}, (SELECT tenant FROM namespace WHERE key = namespace_key) AS tenant,"
+            f"SELECT {HEAD_COLUMNS}, (SELECT tenant FROM namespace WHERE key = namespace_key) AS tenant,"
             " (SELECT name FROM namespace WHERE key = namespace_key) FROM memory"
             " WHERE expire_time_us <= ? AND tenant <> '' LIMIT ?",
             (write.now_us, write.now_us, write.limit),
@@ -134,11 +121,25 @@ class MemoryWrites:
         changes = []
         for *columns, tenant, name in expired:
             scope = Scope(Tenant(tenant), name)
-            space, head = self._namespaces.require(scope), _head(columns)
+            space, head = self._namespaces.require(scope), head_of(columns)
             self.remove(space, head, commit_seq, write.now_us)
             self._namespaces.touch(space, commit_seq)
             changes.append(Change(scope, commit_seq, removed_seqs=(head.commit_seq,)))
         return counted(commit_seq, len(expired), tuple(changes))
+
+    def evict(self, write: EvictWrite, commit_seq: int) -> Done:
+        """Carry out an EvictWrite."""
+        over = self._room.over_limit(write.now_us, write.limit)
+        if over is None:
+            return counted(commit_seq, 0)
+        scope, evicted = over
+        space = self._namespaces.require(scope)
+        for head in evicted:
+            self.remove(space, head, commit_seq, write.now_us)
+        self._namespaces.touch(space, commit_seq)
+        removed_seqs = tuple(head.commit_seq for head in evicted)
+        change = Change(scope, commit_seq, removed_seqs=removed_seqs)
+        return counted(commit_seq, len(evicted), (change,))
 
     def count_accesses(self, write: AccessWrite, commit_seq: int) -> Done:
         """Carry out an AccessWrite."""
@@ -203,71 +204,22 @@ class MemoryWrites:
         self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
         return links
 
-    def heads(self, where: str, parameters: Sequence[object], now_us: int) -> list[Head]:
-        """Return the heads of the rows that a condition on `memory` names."""
-        found = self._connection.execute(
-            f"SELECT {_HEAD} FROM memory WHERE {where}", (now_us, *parameters)
-        )
-        return [_head(row) for row in found.fetchall()]
-
-    def _make_room(
-        self, space: Space | None, write: StoreWrite, found: Sequence[Head], commit_seq: int
-    ) -> list[Head]:
-        """Check the quotas, and remove what has expired if that is what stands in the way; return what went."""
-        allowances = self._allowances(space, write, found)
-        if all(allowance.is_kept for allowance in allowances):
-            return []
-        expired: list[Head] = []
-        if space is not None:
-            where = "namespace_key = ? AND expire_time_us <= ? LIMIT ?"
-            expired = self.heads(where, (space.key, write.now_us, EXPIRE_FOR_ROOM), write.now_us)
-        freed = _usage_of([head for head in expired if head not in found])
-        for allowance in allowances:
-            allowance.require(freed)
-        for head in expired:
-            assert space is not None
-            self.remove(space, head, commit_seq, write.now_us)
-        return expired
-
-    def _allowances(
-        self, space: Space | None, write: StoreWrite, found: Sequence[Head]
-    ) -> list[Allowance]:
-        own = space.policy.quota if space else UNLIMITED
-        tenants = self._quotas(write.scope.tenant)
-        if own == tenants == UNLIMITED:
-            return []
-        added = Usage(1, len(write.record.payload_json)) - _usage_of(found)
-        allowances = []
-        if space is not None:
-            usage = Usage(space.memory_count, space.payload_bytes)
-            subject = f"namespace:{write.scope.namespace}"
-            allowances.append(Allowance(subject, own, usage + added))
-        if tenants != UNLIMITED:
-            usage = self._namespaces.usage(write.scope.tenant)
-            allowances.append(Allowance("tenant", tenants, usage + added))
-        return allowances
-
-    def _evict(self, space: Space, stored: MemoryRecord, now_us: int) -> list[Head]:
-        """Remove the least important memories beyond the limit, of equals the oldest; never the one just stored."""
-        most = space.policy.max_memories
-        excess = min(space.memory_count - most, MAX_EVICTED)
-        if not most or excess <= 0:
-            return []
-        where = (
-            "namespace_key = ? AND memory.commit_seq <> ? ORDER BY importance, commit_seq LIMIT ?"
-        )
-        evicted = self.heads(where, (space.key, stored.commit_seq, excess), now_us)
-        for head in evicted:
-            self.remove(space, head, stored.commit_seq, now_us)
-        return evicted
-
     def _supersede(self, space: Space, current: Head, write: StoreWrite) -> None:
-        kept = space.policy.max_versions if write.keeps_history else 0
-        if kept:
+        if write.keeps_history and space.policy.max_versions:
             self._history.keep(current.commit_seq, write.now_us)
-        if current.version > kept:
-            self._history.trim(space.key, current.id, current.version - kept + 1)
         self._remove_row(space, current)
+
+    def _keep(
+        self, space: Space, write: StoreWrite, older: list[MemoryRecord], record: MemoryRecord
+    ) -> None:
+        """Keep versions that come with a newer one, and no more of all of them than the policy says."""
+        kept = space.policy.max_versions if write.keeps_history else 0
+        first = record.version - kept
+        for version, newer in itertools.pairwise([*older, record]):
+            if version.version >= first:
+                self._history.add(space.key, version, newer.update_time_us)
+        if first > 1:
+            self._history.trim(space.key, record.id, first)
 
     def _heads_at(self, space: Space | None, write: StoreWrite) -> list[Head]:
         """Return the rows, expired ones too, that stand at the id or the coordinate of a store."""
@@ -284,10 +236,10 @@ class MemoryWrites:
 
     def _head(self, space: Space, column: str, address: str | bytes, now_us: int) -> Head | None:
         row = self._connection.execute(
-            f"SELECT {_HEAD} FROM memory WHERE namespace_key = ? AND {column} = ?",
+            f"SELECT {HEAD_COLUMNS} FROM memory WHERE namespace_key = ? AND {column} = ?",
             (now_us, space.key, address),
         ).fetchone()
-        return _head(row) if row else None
+        return head_of(row) if row else None
 
     def _remove_row(self, space: Space, head: Head) -> None:
         self._connection.execute("DELETE FROM memory WHERE commit_seq = ?", (head.commit_seq,))
@@ -317,25 +269,18 @@ class MemoryWrites:
             )
 
 
-def _record_of(
+def _records_of(
     write: StoreWrite, current: Head | None, space: Space, commit_seq: int
-) -> MemoryRecord:
-    expire_time_us = write.record.expire_time_us
+) -> list[MemoryRecord]:
+    """Return the versions that a store writes, the one that will be current last."""
+    memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
+    record, expire_time_us = write.record, write.record.expire_time_us
     if write.has_default_ttl:
         expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
-    memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
-    return write.record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)
-
-
-def _head(row: Sequence[Any]) -> Head:
-    seq, memory_id, version, create_us, size, accesses, last_us, is_expired = row
-    return Head(
-        seq, MemoryId(memory_id), version, create_us, size, accesses, last_us, bool(is_expired)
-    )
-
-
-def _usage_of(heads: Sequence[Head]) -> Usage:
-    return Usage(len(heads), sum(head.payload_bytes for head in heads))
+    if not write.older:
+        return [record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)]
+    everything = [*write.older, dataclasses.replace(record, expire_time_us=expire_time_us)]
+    return committed_in_a_row(everything, memory_id, commit_seq, write.now_us, current)
 
 
 def _the_one(live: list[Head], wanted_id: str) -> Head | None:
