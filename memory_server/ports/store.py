@@ -256,8 +256,17 @@ class MemoryStore(Protocol):
         """Count the memories that an `EraseWrite` of the same arguments would erase."""
         ...
 
-    async def scrub(self) -> None:
-        """Force what was deleted out of logs and free pages."""
+    @property
+    def scrubbed_seq(self) -> int:
+        """The last commit of which nothing that it removed is left in logs and free pages."""
+        ...
+
+    async def scrub(self, patience_s: float) -> bool:
+        """Force what was deleted out of logs and free pages; return whether it is.
+
+        What is read meanwhile may be in the way for `patience_s` at most; the store tries again by itself when nobody
+        writes, and `scrubbed_seq` tells when it is done.
+        """
         ...
 
     async def namespaces(self, tenant: Tenant, after: str, limit: int) -> list[str]:

@@ -39,6 +39,13 @@ class ChangeOfModel:
     previous: Embedder | None = None
 
 
+@dataclass(slots=True)
+class OwedScrub:
+    """The commit of the last erasure that could not empty the log, because somebody read it; 0: there was none."""
+
+    commit_seq: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """The ports of one server, put together by `bootstrap`."""
@@ -54,6 +61,7 @@ class Engine:
     accesses: Accesses = field(default_factory=Accesses)
     changed: Signal = field(default_factory=Signal)
     model_change: ChangeOfModel = field(default_factory=ChangeOfModel)
+    owed_scrub: OwedScrub = field(default_factory=OwedScrub)
 
     @property
     def embedder(self) -> Embedder:

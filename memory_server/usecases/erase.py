@@ -8,6 +8,7 @@ from memory_server.domain.memory import MetadataValue, Scope, Tenant
 from memory_server.domain.validation import Violations
 from memory_server.ports import EraseWrite
 from memory_server.usecases.engine import Engine
+from soma_common.errors import Unavailable
 
 SWEPT = (
     "memories",
@@ -20,6 +21,11 @@ SWEPT = (
     "write-ahead log",
 )
 """What an erasure goes through."""
+
+LOG = SWEPT[-1]
+
+PATIENCE_S = 1.0
+"""How long an erasure, and the writes behind it, wait for those who read while it is done, such as an export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,16 @@ class Erasure:
     link_count: int
     ids_sha256: bytes
     swept: tuple[str, ...]
+    pending: tuple[str, ...]
+    """What could not be gone through yet, and will be as soon as nobody reads what was there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a subject: memories, and places that an erasure still has to go through."""
+
+    memory_count: int
+    pending: tuple[str, ...]
 
 
 async def erase(engine: Engine, tenant: Tenant, subject: Subject) -> Erasure:
@@ -55,14 +71,14 @@ async def erase(engine: Engine, tenant: Tenant, subject: Subject) -> Erasure:
     Raises:
         InvalidInput: With every violation.
         NotFound: There is no such namespace.
-        Overloaded, StorageFull, Unavailable: As the store says; do it again.
+        Overloaded, StorageFull, Unavailable: As the store says; nothing was erased.
     """
     value = await _checked(engine, tenant, subject)
     now_us = engine.clock.now_us()
     write = EraseWrite(tenant, subject.namespace, subject.key, value, now_us)
     receipt = await engine.commit_one(write)
-    await engine.store.scrub()
     assert receipt.erased is not None
+    pending = () if await _is_scrubbed(engine) else (LOG,)
     return Erasure(
         id=engine.new_id(),
         subject_sha256=subject_digest(tenant, subject),
@@ -72,19 +88,46 @@ async def erase(engine: Engine, tenant: Tenant, subject: Subject) -> Erasure:
         version_count=receipt.erased.version_count,
         link_count=receipt.erased.link_count,
         ids_sha256=receipt.erased.ids_sha256,
-        swept=SWEPT,
+        swept=tuple(place for place in SWEPT if place not in pending),
+        pending=pending,
     )
 
 
-async def remaining(engine: Engine, tenant: Tenant, subject: Subject) -> int:
+async def remaining(engine: Engine, tenant: Tenant, subject: Subject, commit_seq: int) -> Remains:
     """Count the memories about a subject that are there now, expired ones and kept versions included.
+
+    Args:
+        engine: The server's.
+        tenant: Whose memories.
+        subject: Whom they are about.
+        commit_seq: That of the erasure.
 
     Raises:
         InvalidInput: With every violation.
         NotFound: There is no such namespace.
     """
     value = await _checked(engine, tenant, subject)
-    return await engine.store.count_subject(tenant, subject.namespace, subject.key, value)
+    count = await engine.store.count_subject(tenant, subject.namespace, subject.key, value)
+    return Remains(count, (LOG,) if commit_seq > engine.store.scrubbed_seq else ())
+
+
+async def finish_scrub(engine: Engine) -> int:
+    """Go on where a reader was in the way of an erasure; return 0: there is no more to be done now."""
+    if engine.owed_scrub.commit_seq > engine.store.scrubbed_seq:
+        await engine.store.scrub(0.0)
+    return 0
+
+
+async def _is_scrubbed(engine: Engine) -> bool:
+    """Tell whether nothing of what was erased is left in the log; the erasure is done either way."""
+    erased_seq = engine.store.last_commit_seq
+    try:
+        is_scrubbed = await engine.store.scrub(PATIENCE_S)
+    except Unavailable:
+        is_scrubbed = False
+    if not is_scrubbed:
+        engine.owed_scrub.commit_seq = erased_seq
+    return is_scrubbed
 
 
 def subject_digest(tenant: Tenant, subject: Subject) -> bytes:

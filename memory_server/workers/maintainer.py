@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from memory_server.domain.steady_clock import SteadyClock
-from memory_server.usecases import lifecycle
+from memory_server.usecases import erase, lifecycle
 from memory_server.usecases.engine import Engine
 from soma_common.errors import SomaError
 
@@ -42,6 +42,7 @@ def _jobs(decay_every_s: float) -> list[_Job]:
         _Job("expired", 30.0, lifecycle.expire_once, needs_clock=True),
         _Job("evicted", 1.0, lifecycle.evict_once, needs_clock=False),
         _Job("swept", 1.0, lifecycle.sweep_once, needs_clock=False),
+        _Job("scrubbed", 1.0, erase.finish_scrub, needs_clock=False),
         _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False, is_drained=False),
         _Job("decayed", decay_every_s, lifecycle.decay, needs_clock=True, due_s=decay_every_s),
     ]

@@ -231,6 +231,8 @@ def verify_erasure(
     )
 
     def read(response: pb.VerifyErasureResponse) -> model.Verification:
-        return model.Verification(response.authentic, response.remaining_count)
+        return model.Verification(
+            response.authentic, response.remaining_count, tuple(response.pending)
+        )
 
     return call(VERIFY_ERASURE, request, read)

@@ -185,6 +185,7 @@ def erase(
             ("versions", proof.version_count),
             ("links", proof.link_count),
             ("swept", ", ".join(proof.swept)),
+            ("still to be swept", ", ".join(proof.pending) or "nothing"),
             ("public key", base64.b64encode(proof.public_key).decode()),
         ]
     )
@@ -210,7 +211,9 @@ def verify_erasure(
     else:
         session.output.say("the receipt is authentic" if found.authentic else "it is not authentic")
         session.output.say(f"{found.remaining_count} memories about the subject are there now")
-    if not found.authentic or found.remaining_count:
+        if found.pending:
+            session.output.say(f"still to be swept: {', '.join(found.pending)}")
+    if not found.authentic or found.remaining_count or found.pending:
         raise typer.Exit(failures.FAILURE)
 
 

@@ -102,6 +102,7 @@ def erasure_receipt(wire: pb.ErasureReceipt) -> model.ErasureReceipt:
         version_count=wire.version_count,
         link_count=wire.link_count,
         swept=tuple(wire.swept),
+        pending=tuple(wire.pending),
         public_key=wire.public_key,
     )
 

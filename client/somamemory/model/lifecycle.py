@@ -108,12 +108,16 @@ class ErasureReceipt:
     version_count: int
     link_count: int
     swept: tuple[str, ...]
+    pending: tuple[str, ...]
+    """What the server still sweeps by itself, because something read what was there before; `verify_erasure` tells
+    when it is done."""
     public_key: bytes
 
 
 @dataclass(frozen=True)
 class Verification:
-    """Whether a receipt is authentic, and how much of the subject is there now."""
+    """Whether a receipt is authentic, how much of the subject is there now, and what is still to be swept."""
 
     authentic: bool
     remaining_count: int
+    pending: tuple[str, ...] = ()

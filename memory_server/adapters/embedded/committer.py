@@ -121,11 +121,13 @@ class Committer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._housekeeping: asyncio.TimerHandle | None = None
-        self._has_dirty_wal = False
-        self._scrubbing: list[asyncio.Future[None]] = []
+        self._has_dirty_wal = not database.is_log_empty()
+        self._scrubbing: list[tuple[asyncio.Future[bool], float]] = []
         self._commit_seq = self._read_commit_seq()
         self.last_commit_seq = self._commit_seq
         """The last commit that was delivered."""
+        self.scrubbed_seq = 0 if self._has_dirty_wal else self._commit_seq
+        """The last commit of which nothing is left in the write-ahead log."""
         self.failure: SomaError | None = None
         """Why the last commit failed as a whole; None when it did not."""
 
@@ -149,16 +151,18 @@ class Committer:
         self._schedule()
         return await future
 
-    async def scrub(self) -> None:
+    async def scrub(self, patience_s: float) -> bool:
         """Empty the write-ahead log now, so that what was deleted is in no file of the store.
 
-        Raises:
-            Unavailable: A reader holds the log for too long.
+        Callers' writes wait behind this, and this waits for readers, for `patience_s` at most; see
+        `ports.MemoryStore.scrub`.
         """
-        scrubbed: asyncio.Future[None] = self._loop.create_future()
-        self._scrubbing.append(scrubbed)
+        if self._is_closed or isinstance(self.failure, StoreBroken):
+            return False
+        scrubbed: asyncio.Future[bool] = self._loop.create_future()
+        self._scrubbing.append((scrubbed, patience_s))
         self._schedule()
-        await scrubbed
+        return await scrubbed
 
     async def close(self) -> None:
         """Finish what was accepted, empty the write-ahead log, release the file."""
@@ -171,6 +175,7 @@ class Committer:
             self._idle.clear()
             await self._idle.wait()
         await self._loop.run_in_executor(self._thread, self._keep_house, BUSY_TIMEOUT_MS)
+        self._tell(self._scrubbing)
         self._connection.close()
         self._thread.shutdown()
 
@@ -339,7 +344,7 @@ class Committer:
         self.failure = broken = _broken(type(error).__name__)
         futures: list[asyncio.Future[Any]] = [
             *(batch.future for batch in (*batches, *self._waiting)),
-            *self._scrubbing,
+            *(future for future, _ in self._scrubbing),
         ]
         for future in futures:
             if not future.done():
@@ -367,20 +372,18 @@ class Committer:
         self._is_busy = True
         self._has_dirty_wal |= bool(self._scrubbing)
         scrubbing, self._scrubbing = self._scrubbing, []
-        patience_ms = BUSY_TIMEOUT_MS if scrubbing else 0
+        patience_ms = round(1000 * max((patience for _, patience in scrubbing), default=0))
         kept = self._loop.run_in_executor(self._thread, self._keep_house, patience_ms)
         kept.add_done_callback(lambda _done: self._finish_housekeeping(scrubbing))
 
-    def _finish_housekeeping(self, scrubbing: Sequence[asyncio.Future[None]]) -> None:
-        for future in scrubbing:
-            if future.done():
-                continue
-            if self._has_dirty_wal:
-                message = "deleted data is still in the log, because a reader holds it"
-                future.set_exception(Unavailable(message))
-            else:
-                future.set_result(None)
+    def _finish_housekeeping(self, scrubbing: Sequence[tuple[asyncio.Future[bool], float]]) -> None:
+        self._tell(scrubbing)
         self._finish(_Group([], [], self._commit_seq), self._loop.time())
+
+    def _tell(self, scrubbing: Sequence[tuple[asyncio.Future[bool], float]]) -> None:
+        for future, _ in scrubbing:
+            if not future.done():
+                future.set_result(not self._has_dirty_wal)
 
     def _keep_house(self, patience_ms: int) -> None:
         """Forget old request ids, and empty the log so that deleted payloads do not linger in it.
@@ -402,6 +405,8 @@ class Committer:
             return
         # A reader in the middle of the log keeps it from being emptied: then another time.
         self._has_dirty_wal = bool(row[0])
+        if not self._has_dirty_wal:
+            self.scrubbed_seq = self._commit_seq
 
     def _read_commit_seq(self) -> int:
         row = self._connection.execute(

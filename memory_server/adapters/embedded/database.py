@@ -1,5 +1,6 @@
 """The SQLite file: opened once, by one server, in the right mode and schema."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -46,6 +47,11 @@ class Database:
         """Return how much room the volume has."""
         return shutil.disk_usage(self.path.parent).free
 
+    def is_log_empty(self) -> bool:
+        """Tell whether the write-ahead log holds nothing, not even what was deleted."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return not log.exists() or not log.stat().st_size
+
     def release(self) -> None:
         """Let another server have the folder."""
         self.lock.close()
@@ -72,6 +78,7 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
         connection = _connect(path, synchronous)
         try:
             facts = _prepare(connection, dimensions)
+            _empty_log(connection)
         finally:
             connection.close()
     except (sqlite3.Error, SomaError) as error:
@@ -150,6 +157,14 @@ def _prepare(connection: sqlite3.Connection, dimensions: int) -> dict[str, str]:
         message = "the store has embeddings of another dimension; set embedding_dimensions to it"
         raise InvalidInput(message, store=facts["embedding_dimensions"], settings=dimensions)
     return facts
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Take a log over that a server left behind when it died, before anybody reads; what it deleted goes with it."""
+    with contextlib.suppress(
+        sqlite3.OperationalError
+    ):  # a full disk: then as soon as there is room
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _create(connection: sqlite3.Connection, dimensions: int) -> None:

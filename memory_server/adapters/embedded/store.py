@@ -252,9 +252,14 @@ class EmbeddedStore:
         subject = EraseWrite(tenant, namespace, key, value, now_us=0)
         return await self._in_thread(lambda: len(subject_ids(self._slow_reader, subject)))
 
-    async def scrub(self) -> None:
+    @property
+    def scrubbed_seq(self) -> int:
         """See the port."""
-        await self._committer.scrub()
+        return self._committer.scrubbed_seq
+
+    async def scrub(self, patience_s: float) -> bool:
+        """See the port."""
+        return await self._committer.scrub(patience_s)
 
     async def require_namespace(self, scope: Scope) -> None:
         """See the port."""

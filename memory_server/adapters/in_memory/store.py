@@ -152,8 +152,14 @@ class InMemoryStore:
         """See the port."""
         return len(about_subject(self._spaces, tenant, namespace, key, value))
 
-    async def scrub(self) -> None:
+    @property
+    def scrubbed_seq(self) -> int:
         """See the port."""
+        return self._writer.commit_seq
+
+    async def scrub(self, _patience_s: float) -> bool:
+        """See the port."""
+        return True
 
     async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""

@@ -155,6 +155,7 @@ def receipt_message(erasure: Erasure, signer: Signer) -> pb.ErasureReceipt:
         link_count=erasure.link_count,
         ids_sha256=erasure.ids_sha256,
         swept=erasure.swept,
+        pending=erasure.pending,
         public_key=signer.public_key,
     )
     message.signature = signer.sign(_signed_part(message))

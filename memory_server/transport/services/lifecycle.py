@@ -148,9 +148,12 @@ class LifecycleServicer:
     ) -> pb.VerifyErasureResponse:
         """Answer VerifyErasure."""
         subject = subject_of(request.subject)
-        remaining = await erase.remaining(self._engine, caller.tenant, subject)
+        erased_seq = request.receipt.commit_seq
+        left = await erase.remaining(self._engine, caller.tenant, subject, erased_seq)
         authentic = is_authentic(request.receipt, caller.tenant, subject, self._signer)
-        return pb.VerifyErasureResponse(authentic=authentic, remaining_count=remaining)
+        return pb.VerifyErasureResponse(
+            authentic=authentic, remaining_count=left.memory_count, pending=left.pending
+        )
 
 
 def _export_part(

@@ -10,7 +10,7 @@ from memory_server.adapters.embedded.committer import IDLE_S
 from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS
 from memory_server.domain.memory import Receipt
 from soma_common.errors import Overloaded, Unavailable
-from tests.support.memories import NOW_US, SCOPE, a_store
+from tests.support.memories import NOW_US, SCOPE, a_delete, a_store
 from tests.support.stores import StoreCase, open_embedded
 
 
@@ -95,3 +95,23 @@ async def test_a_reader_who_holds_the_log_holds_up_no_writes(tmp_path: Path) -> 
         async with asyncio.timeout(IDLE_S + 0.6 * BUSY_TIMEOUT_MS / 1000):
             await kept_house.wait()
     await store.close()
+
+
+async def test_an_erasure_does_not_wait_long_for_a_reader(tmp_path: Path) -> None:
+    """What a reader holds stays in the log, and the store says so until it is emptied."""
+    store = await open_embedded(tmp_path / "data")
+    await store.commit([a_store("before")])
+    async with store.snapshot(SCOPE):
+        await store.commit([a_delete("before")])
+        writing = asyncio.create_task(store.commit([a_store("during")]))
+        assert not await store.scrub(0.05)
+        await writing
+        assert store.scrubbed_seq < store.last_commit_seq
+    assert await store.scrub(5.0)
+    assert store.scrubbed_seq == store.last_commit_seq
+    scrubbing = asyncio.create_task(store.scrub(5.0))
+    await asyncio.sleep(0)
+    await store.close()
+
+    assert await scrubbing
+    assert not await store.scrub(5.0)

@@ -1,5 +1,6 @@
 """Moving, summing up, judging and erasing over the wire."""
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from soma.memory.v1 import (
     namespace_service_pb2,
 )
 from tests.support.server_process import ServerProcess
+from tests.support.waiting import PATIENCE_S
 from tests.support.wire import Wire, bad_fields, ref
 
 SEMANTIC = memory_pb2.MEMORY_KIND_SEMANTIC
@@ -356,6 +358,33 @@ async def test_a_subject_is_erased_and_the_receipt_proves_it(tmp_path: Path) -> 
 
             await other.store({"t": "again"}, id="y", metadata=about)
             assert (await wire.lifecycle.VerifyErasure(verify)).remaining_count == 1
+
+
+async def test_an_erasure_beside_an_open_export_is_told_as_it_is(wire: Wire) -> None:
+    """It is done and acknowledged; the receipt says what the export holds up, and the check when that is over."""
+    about = {"who": memory_pb2.MetadataValue(text="ann")}
+    subject = lifecycle_service_pb2.EraseSubjectRequest(
+        metadata_key="who", value=about["who"], namespace=wire.namespace
+    )
+    for number in range(60):
+        await wire.store({"text": "x" * 60_000}, id=f"m{number}", metadata=about)
+    await wire.store({"text": "stays"}, id="stays")
+    export = wire.lifecycle.Export(lifecycle_service_pb2.ExportRequest(namespace=wire.namespace))
+    await export.read()
+
+    receipt = (await wire.lifecycle.EraseSubject(subject)).receipt
+    is_signed(receipt)
+    verify = lifecycle_service_pb2.VerifyErasureRequest(receipt=receipt, subject=subject)
+    held_up = await wire.lifecycle.VerifyErasure(verify)
+    export.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        while (after := await wire.lifecycle.VerifyErasure(verify)).pending:
+            await wire.store({"text": "others go on writing"}, id="stays")
+
+    assert receipt.memory_count == 60
+    assert list(receipt.pending) == list(held_up.pending) == ["write-ahead log"]
+    assert "write-ahead log" not in receipt.swept
+    assert (after.authentic, after.remaining_count) == (True, 0)
 
 
 async def test_a_backup_is_taken_while_it_is_written_and_restored(tmp_path: Path) -> None:

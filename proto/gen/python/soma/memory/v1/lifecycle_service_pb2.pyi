@@ -242,7 +242,7 @@ class EraseSubjectRequest(_message.Message):
     def __init__(self, metadata_key: _Optional[str] = ..., value: _Optional[_Union[_memory_pb2.MetadataValue, _Mapping]] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class ErasureReceipt(_message.Message):
-    __slots__ = ("id", "subject_sha256", "erase_time", "commit_seq", "memory_count", "version_count", "link_count", "ids_sha256", "swept", "public_key", "signature")
+    __slots__ = ("id", "subject_sha256", "erase_time", "commit_seq", "memory_count", "version_count", "link_count", "ids_sha256", "swept", "pending", "public_key", "signature")
     ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_SHA256_FIELD_NUMBER: _ClassVar[int]
     ERASE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -252,6 +252,7 @@ class ErasureReceipt(_message.Message):
     LINK_COUNT_FIELD_NUMBER: _ClassVar[int]
     IDS_SHA256_FIELD_NUMBER: _ClassVar[int]
     SWEPT_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -263,9 +264,10 @@ class ErasureReceipt(_message.Message):
     link_count: int
     ids_sha256: bytes
     swept: _containers.RepeatedScalarFieldContainer[str]
+    pending: _containers.RepeatedScalarFieldContainer[str]
     public_key: bytes
     signature: bytes
-    def __init__(self, id: _Optional[str] = ..., subject_sha256: _Optional[bytes] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., commit_seq: _Optional[int] = ..., memory_count: _Optional[int] = ..., version_count: _Optional[int] = ..., link_count: _Optional[int] = ..., ids_sha256: _Optional[bytes] = ..., swept: _Optional[_Iterable[str]] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., subject_sha256: _Optional[bytes] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., commit_seq: _Optional[int] = ..., memory_count: _Optional[int] = ..., version_count: _Optional[int] = ..., link_count: _Optional[int] = ..., ids_sha256: _Optional[bytes] = ..., swept: _Optional[_Iterable[str]] = ..., pending: _Optional[_Iterable[str]] = ..., public_key: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class EraseSubjectResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -282,9 +284,11 @@ class VerifyErasureRequest(_message.Message):
     def __init__(self, receipt: _Optional[_Union[ErasureReceipt, _Mapping]] = ..., subject: _Optional[_Union[EraseSubjectRequest, _Mapping]] = ...) -> None: ...
 
 class VerifyErasureResponse(_message.Message):
-    __slots__ = ("authentic", "remaining_count")
+    __slots__ = ("authentic", "remaining_count", "pending")
     AUTHENTIC_FIELD_NUMBER: _ClassVar[int]
     REMAINING_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     authentic: bool
     remaining_count: int
-    def __init__(self, authentic: _Optional[bool] = ..., remaining_count: _Optional[int] = ...) -> None: ...
+    pending: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, authentic: _Optional[bool] = ..., remaining_count: _Optional[int] = ..., pending: _Optional[_Iterable[str]] = ...) -> None: ...
