@@ -15,7 +15,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import grpc
 
 from memory_server.adapters.embedded.committer import CommitterOptions
-from memory_server.adapters.embedded.database import Database, StoreLocked, open_database
+from memory_server.adapters.embedded.database import (
+    INDEX_FOLDER,
+    Database,
+    StoreLocked,
+    open_database,
+)
 from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.embedded.index.snapshot import SnapshotFile
 from memory_server.adapters.embedded.store import EmbeddedStore
@@ -195,7 +200,9 @@ async def _store_and_index(
     database = await _database(settings)
     options = CommitterOptions(settings.write_queue_size, settings.request_id_ttl_s, quotas)
     store = EmbeddedStore(database, clock, options, metrics.observe_commit)
-    kept = SnapshotFile(settings.data_dir / "index" / "copy", database.page_key, embedder.model)
+    kept = SnapshotFile(
+        settings.data_dir / INDEX_FOLDER / "copy", database.page_key, embedder.model
+    )
     words = embedder.words if isinstance(embedder, WordLlamaEmbedder) else None
     return store, EmbeddedIndex(words, kept)
 

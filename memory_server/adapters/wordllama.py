@@ -89,13 +89,14 @@ class WordLlamaWords:
         vectors = np.zeros((len(words), self.dimensions), np.float32)
         encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)
         for row, word in zip(vectors, encoded, strict=True):
-            if word.ids:
-                row[:] = self._table[word.ids].mean(axis=0)
+            # The sum: the mean points the same way. A text without any token stays all zeros.
+            np.add.reduce(self._table.take(word.ids, axis=0), axis=0, out=row)
         return _unit(vectors)
 
 
 def _unit(vectors: Vectors) -> Vectors:
-    """Return vectors in unit length; those of all zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
+    """Bring vectors to unit length, in their place; those of all zeros stay."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths[lengths == 0] = 1.0
+    vectors /= lengths[:, None]
+    return vectors

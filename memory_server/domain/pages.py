@@ -57,4 +57,5 @@ def _sign(position: bytes, question: str, key: bytes) -> bytes:
     message = (
         len(position).to_bytes(4, "big") + position + question.encode("utf-8", "surrogatepass")
     )
-    return hmac.new(key, message, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+    # BLAKE2 has a key of its own, and takes a tenth of the time of an HMAC.
+    return hashlib.blake2b(message, key=key, digest_size=_SIGNATURE_BYTES).digest()

@@ -191,7 +191,7 @@ class Boosts:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The best places, best first, with their scores in [0, 1] and the parts by the same order."""
+    """The best places, best first, with their scores in [0, 1] and, where asked for, the parts by the same order."""
 
     places: list[int]
     scores: list[float]
@@ -266,6 +266,7 @@ def rank(
     *,
     limit: int,
     min_score: float | None = None,
+    with_parts: bool = True,
 ) -> Ranked:
     """Return the best candidates, best first; of equals the latest write first.
 
@@ -276,6 +277,7 @@ def rank(
         boosts: What lifts scores.
         limit: How many.
         min_score: Leave out what scores below. None: leave out only what nothing speaks for.
+        with_parts: Tell what each score is made of.
     """
     base = relevance(candidates, legs) + gained
     lifts = _lifts(candidates, boosts)
@@ -291,7 +293,7 @@ def rank(
     return Ranked(
         places.tolist(),
         scores[places].tolist(),
-        _parts(candidates, legs, gained, base, lifts, places),
+        _parts(candidates, legs, gained, base, lifts, places) if with_parts else [],
     )
 
 

@@ -8,6 +8,7 @@ from memory_server.ports.clock import Clock
 from memory_server.ports.embedder import Embedder, Vector, Vectors, WordVectors
 from memory_server.ports.index import Allowed, Found, Question, SearchIndex, Seqs
 from memory_server.ports.store import (
+    COPY_PREFIX,
     ExportedMemory,
     Lacking,
     ListOrder,
@@ -39,6 +40,7 @@ from memory_server.ports.writes import (
 )
 
 __all__ = [
+    "COPY_PREFIX",
     "AccessWrite",
     "Allowed",
     "Change",

@@ -27,6 +27,9 @@ from memory_server.domain.memory import (
 from memory_server.domain.policy import NamespaceInfo, NamespacePolicy
 from memory_server.ports.writes import CommitListener, NewEmbedding, RequestKey, Write
 
+COPY_PREFIX = "backup-"
+"""How the folders beside a store begin that hold a copy while it is sent; opening the store removes what was left."""
+
 
 class ListOrder(enum.Enum):
     """What comes first in a list; of equals the latest write."""
@@ -232,6 +235,14 @@ class MemoryStore(Protocol):
 
     async def namespace(self, scope: Scope) -> NamespaceInfo:
         """Describe a namespace.
+
+        Raises:
+            NotFound: There is no such namespace.
+        """
+        ...
+
+    async def policy(self, scope: Scope) -> NamespacePolicy:
+        """Return the policy of a namespace; quick, because every recall asks.
 
         Raises:
             NotFound: There is no such namespace.

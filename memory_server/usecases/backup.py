@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
+from memory_server.ports import COPY_PREFIX
 from memory_server.usecases.engine import Engine
 
 CHUNK_BYTES = 1024 * 1024
@@ -30,7 +31,7 @@ async def backup(engine: Engine) -> AsyncGenerator[bytes | BackupSummary, None]:
         InvalidInput: The store has no file to copy.
         StorageFull, Unavailable: As the store says.
     """
-    with tempfile.TemporaryDirectory(prefix="backup-", dir=engine.store.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=engine.store.folder) as folder:
         copy = Path(folder) / "copy.sqlite3"
         commit_seq = await engine.store.copy(copy)
         digest, size = hashlib.sha256(), 0

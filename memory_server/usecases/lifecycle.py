@@ -1,6 +1,5 @@
 """What happens to memories without a caller: they expire, decay, are counted and swept away. Done in small steps."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 
 from memory_server.domain import validation
@@ -104,8 +103,7 @@ async def _decay_write(
     """
     text = searchable_text("", validation.parse_json(payload_json))
     embedding = (await embeddings_of(engine, [Wanted(text)]))[0]
-    reduced = dataclasses.replace(
-        record,
+    reduced = record._replace(
         payload_json=payload_json,
         text=text,
         embedding=embedding.vector,

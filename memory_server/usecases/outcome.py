@@ -1,6 +1,5 @@
 """Take in how well a memory served: its importance follows, and what is right instead is linked to it."""
 
-import dataclasses
 import hashlib
 import math
 import sys
@@ -72,7 +71,7 @@ async def report(engine: Engine, scope: Scope, outcome: Outcome) -> Judged:
     for attempt in range(ATTEMPTS):
         record = await engine.store.get(scope, outcome.ref, engine.clock.now_us())
         importance = moved_importance(record.importance, outcome.value)
-        changed = dataclasses.replace(record, importance=importance)
+        changed = record._replace(importance=importance)
         try:
             receipt = await update.write_version(engine, scope, record, changed, request)
         except Conflict:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from memory_server.domain import validation
 from memory_server.domain.memory import (
@@ -133,14 +134,13 @@ async def write_version(
     if record.embedding_model not in ("", CALLER_MODEL, engine.embedder.model):
         # A version of before a change of model: found with the others once it is embedded like them.
         embedding = (await embeddings_of(engine, [Wanted(record.text)]))[0]
-        changes = {"embedding": embedding.vector, "embedding_model": embedding.model}
-        record = dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+        record = record._replace(embedding=embedding.vector, embedding_model=embedding.model)
     now_us = engine.clock.now_us()
     write = StoreWrite(
         scope=scope,
         id=current.id,
         fallback_id=MemoryId(""),
-        record=dataclasses.replace(record, update_time_us=now_us),
+        record=record._replace(update_time_us=now_us),
         now_us=now_us,
         request=request,
         # What was read is what is changed, whatever the caller expects.
@@ -152,7 +152,7 @@ async def write_version(
 
 async def _changed(engine: Engine, current: MemoryRecord, command: UpdateCommand) -> MemoryRecord:
     draft, named = command.draft, set(command.paths)
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if "kind" in named:
         changes["kind"] = MemoryKind(draft.kind)
     for name in ("coordinate", "payload_json", "importance"):
@@ -169,7 +169,7 @@ async def _changed(engine: Engine, current: MemoryRecord, command: UpdateCommand
         given = draft.embedding if "embedding" in named else b""
         embedding = (await embeddings_of(engine, [Wanted(text, given)]))[0]
         changes |= {"embedding": embedding.vector, "embedding_model": embedding.model}
-    return dataclasses.replace(current, text=text, **changes)  # type: ignore[arg-type]
+    return current._replace(text=text, **changes)
 
 
 def _text(current: MemoryRecord, draft: MemoryDraft, named: set[str]) -> str:

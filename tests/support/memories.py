@@ -57,7 +57,7 @@ def a_record(**changes: Any) -> MemoryRecord:
         embedding=b"",
         embedding_model="",
     )
-    return dataclasses.replace(record, **changes)
+    return record._replace(**changes)
 
 
 def a_store(id: str = "tea", /, **changes: Any) -> StoreWrite:

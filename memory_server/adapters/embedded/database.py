@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, TypeVar
 
+from memory_server.ports import COPY_PREFIX
 from soma_common.errors import CorruptData, InvalidInput, SomaError, StorageFull, Unavailable
 
 SCHEMA_VERSION = 2
@@ -21,6 +22,9 @@ by the scripts `migrate_<from>_to_<to>.sql`, each in one transaction."""
 Result = TypeVar("Result")
 
 FILE_NAME = "memory.sqlite3"
+INDEX_FOLDER = "index"
+PART_NAME = "memory.part"
+"""What a restore writes before the store is there whole."""
 
 BUSY_TIMEOUT_MS = 5000
 _PAGE_CACHE_KIB = 65536
@@ -68,19 +72,23 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
 
     Raises:
         StoreLocked: Another server holds the folder.
-        Unavailable: It cannot be read or written.
+        Unavailable: It cannot be read or written, or a restore into it was not finished.
         InvalidInput: The store was made with another dimension, or by a newer program.
         CorruptData: The file is not a store.
     """
     lock = _lock(folder)
     path = folder / FILE_NAME
     try:
+        _tidy(folder, path)
         connection = _connect(path, synchronous)
         try:
             facts = _prepare(connection, dimensions)
             _empty_log(connection)
         finally:
             connection.close()
+    except OSError as error:
+        lock.close()
+        raise _unwritable(folder, error) from error
     except (sqlite3.Error, SomaError) as error:
         lock.close()
         raise sqlite_error(error) if isinstance(error, sqlite3.Error) else error from None
@@ -119,9 +127,7 @@ def _lock(folder: Path) -> IO[bytes]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "LOCK").open("wb")
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        message = "the data folder cannot be written"
-        raise Unavailable(message, folder=str(folder), cause=reason) from error
+        raise _unwritable(folder, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -129,6 +135,26 @@ def _lock(folder: Path) -> IO[bytes]:
         message = "another server has this data folder open; stop it, or choose another folder"
         raise StoreLocked(message, folder=str(folder)) from error
     return lock
+
+
+def _unwritable(folder: Path, error: OSError) -> Unavailable:
+    reason = os.strerror(error.errno or 0)
+    return Unavailable("the data folder cannot be written", folder=str(folder), cause=reason)
+
+
+def _tidy(folder: Path, path: Path) -> None:
+    """Take away what a process left behind when it died: copies that were sent, and the rest of a restore.
+
+    Raises:
+        Unavailable: A restore was not finished; an empty store must not take its place.
+    """
+    part = folder / PART_NAME
+    if part.exists() and not path.exists():
+        message = "a restore into the data folder was not finished: do it again, or remove its rest"
+        raise Unavailable(message, rest=str(part))
+    part.unlink(missing_ok=True)
+    for copy in folder.glob(f"{COPY_PREFIX}*"):
+        shutil.rmtree(copy)
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

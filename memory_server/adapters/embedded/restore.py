@@ -6,7 +6,13 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from memory_server.adapters.embedded.database import FILE_NAME, SCHEMA_VERSION, sqlite_error
+from memory_server.adapters.embedded.database import (
+    FILE_NAME,
+    INDEX_FOLDER,
+    PART_NAME,
+    SCHEMA_VERSION,
+    sqlite_error,
+)
 from soma_common.errors import AlreadyExists, CorruptData, InvalidInput, NotFound, Unavailable
 
 _READ_BYTES = 1024 * 1024
@@ -14,6 +20,8 @@ _READ_BYTES = 1024 * 1024
 
 def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
     """Make a store in `folder` of a copy, which stays as it is.
+
+    Where it died before, it is to be called again: it goes on, or finds that all was done.
 
     Args:
         copy: What a backup gave.
@@ -35,13 +43,17 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
     if sha256 is not None and _digest(copy) != sha256:
         raise CorruptData("the copy is not what was written: its digest is another one")
     commit_seq = _checked(copy)
-    target = folder / FILE_NAME
+    target, part = folder / FILE_NAME, folder / PART_NAME
+    if target.exists() and part.exists() and target.samefile(part) and _same(copy, target):
+        part.unlink()  # the last time got so far
+        return commit_seq
     if target.exists():
         message = "there is a store in the data folder; choose an empty one"
         raise AlreadyExists(message, folder=str(folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _put(copy, target)
+        _clear(folder)
+        _put(copy, part, target)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         message = "the data folder cannot be written"
@@ -69,9 +81,15 @@ def _checked(copy: Path) -> int:
     return int(row[0])
 
 
-def _put(copy: Path, target: Path) -> None:
+def _clear(folder: Path) -> None:
+    """Remove what belonged to a store that is gone: its log would be taken for the new one's, and its index, too."""
+    for suffix in ("-wal", "-shm"):
+        (folder / f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
+    shutil.rmtree(folder / INDEX_FOLDER, ignore_errors=True)
+
+
+def _put(copy: Path, part: Path, target: Path) -> None:
     """Copy a file so that the target is there whole, also after a crash, or not at all."""
-    part = target.with_suffix(".part")
     with copy.open("rb") as source, part.open("wb") as file:
         shutil.copyfileobj(source, file, _READ_BYTES)
         file.flush()
@@ -84,6 +102,10 @@ def _put(copy: Path, target: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _same(copy: Path, target: Path) -> bool:
+    return _digest(copy) == _digest(target)
 
 
 def _digest(copy: Path) -> bytes:

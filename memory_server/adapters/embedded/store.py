@@ -16,6 +16,7 @@ import numpy.typing as npt
 from memory_server.adapters.embedded import past, queries, rows, snapshot
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
+from memory_server.adapters.embedded.facts import UntilCommit
 from memory_server.adapters.embedded.writes.erasure import subject_ids
 from memory_server.adapters.embedded.writes.executor import replayed
 from memory_server.domain.filters import Filter
@@ -90,6 +91,8 @@ class EmbeddedStore:
             deliver=self._tell,
             observe=observe,
         )
+        self._policies = UntilCommit[NamespacePolicy](lambda: self.last_commit_seq)
+        self._linked = UntilCommit[bool](lambda: self.last_commit_seq)
 
     @property
     def page_key(self) -> bytes:
@@ -230,6 +233,10 @@ class EmbeddedStore:
         )[0]
         return NamespaceInfo(row[0], rows.policy_of(row[1]), *row[2:])
 
+    async def policy(self, scope: Scope) -> NamespacePolicy:
+        """See the port."""
+        return self._policies.get(self._require_namespace(scope), self._read_policy)
+
     async def policies(self) -> list[tuple[Scope, NamespacePolicy]]:
         """See the port."""
         found = self._read("SELECT tenant, name, policy_json FROM namespace WHERE tenant <> ''", [])
@@ -314,7 +321,7 @@ class EmbeddedStore:
     async def has_links(self, scope: Scope) -> bool:
         """See the port."""
         key = self._namespace_key(scope)
-        return bool(self._read("SELECT 1 FROM link WHERE namespace_key = ? LIMIT 1", [key]))
+        return key is not None and self._linked.get(key, self._read_has_links)
 
     async def live_seqs(self) -> dict[Scope, npt.NDArray[np.int64]]:
         """See the port."""
@@ -404,6 +411,15 @@ class EmbeddedStore:
             if change.drops_namespace:
                 self._namespace_keys.pop(change.scope, None)
         self._listener(changes)
+
+    def _read_policy(self, namespace_key: int) -> NamespacePolicy:
+        statement = "SELECT policy_json FROM namespace WHERE key = ?"
+        return rows.policy_of(self._read(statement, [namespace_key])[0][0])
+
+    def _read_has_links(self, namespace_key: int) -> bool:
+        return bool(
+            self._read("SELECT 1 FROM link WHERE namespace_key = ? LIMIT 1", [namespace_key])
+        )
 
     def _scopes(self) -> dict[int, Scope]:
         statement = "SELECT key, tenant, name FROM namespace WHERE tenant <> ''"

@@ -1,6 +1,5 @@
 """SearchIndex by looking at everything: no structure, no cleverness, always exact."""
 
-import dataclasses
 import itertools
 import math
 import re
@@ -149,8 +148,8 @@ class InMemoryIndex:
             self._beside[new.seq] = new
         else:
             self._beside.pop(new.seq, None)
-            records[new.seq] = dataclasses.replace(
-                records[new.seq], embedding=new.vector, embedding_model=new.model
+            records[new.seq] = records[new.seq]._replace(
+                embedding=new.vector, embedding_model=new.model
             )
 
     def _cosine(self, record: MemoryRecord, vector: tuple[str, Vector] | None) -> float:

@@ -1,6 +1,5 @@
 """One namespace in dictionaries: its memories, versions, links, and what was removed."""
 
-import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -141,8 +140,8 @@ class Space:
             self.beside[embedding.seq] = embedding
         else:
             self.beside.pop(embedding.seq, None)
-            self.memories[record.id] = dataclasses.replace(
-                record, embedding=embedding.vector, embedding_model=embedding.model
+            self.memories[record.id] = record._replace(
+                embedding=embedding.vector, embedding_model=embedding.model
             )
         return True
 
@@ -168,6 +167,4 @@ class Space:
         if record is not None:
             last = max(record.last_access_us or last_us, last_us)
             total = record.access_count + count
-            self.memories[memory_id] = dataclasses.replace(
-                record, access_count=total, last_access_us=last
-            )
+            self.memories[memory_id] = record._replace(access_count=total, last_access_us=last)

@@ -137,6 +137,10 @@ class InMemoryStore:
             space.commit_seq,
         )
 
+    async def policy(self, scope: Scope) -> NamespacePolicy:
+        """See the port."""
+        return self._require(scope).policy
+
     async def policies(self) -> list[tuple[Scope, NamespacePolicy]]:
         """See the port."""
         return [(scope, space.policy) for scope, space in self._spaces.items()]

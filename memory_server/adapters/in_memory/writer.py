@@ -384,7 +384,7 @@ def _records_of(
     record = write.record
     if write.has_default_ttl:
         expire_us = space.policy.expire_time_us(record.expire_time_us, write.now_us)
-        record = dataclasses.replace(record, expire_time_us=expire_us)
+        record = record._replace(expire_time_us=expire_us)
     memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
     everything = [*write.older, record]
     return committed_in_a_row(everything, memory_id, first_seq, write.now_us, current)

@@ -16,8 +16,8 @@ from memory_server.transport.codec.values import (
     metadata_of,
     optional_int,
     put_metadata,
+    put_time,
     time_us,
-    timestamp,
 )
 from memory_server.usecases.delete import DeleteCommand
 from memory_server.usecases.store import StoreCommand
@@ -69,20 +69,21 @@ def memory_message(namespace: str, record: MemoryRecord) -> memory_pb2.Memory:
         payload_json=record.payload_json,
         text=record.text,
         importance=record.importance,
-        event_time=timestamp(record.event_time_us),
         version=record.version,
         commit_seq=record.commit_seq,
-        create_time=timestamp(record.create_time_us),
-        update_time=timestamp(record.update_time_us),
         embedding_model=record.embedding_model,
         access_count=record.access_count,
     )
+    # Set in place: a message made elsewhere and copied takes twice as long, and every recall makes tens of them.
+    put_time(message.event_time, record.event_time_us)
+    put_time(message.create_time, record.create_time_us)
+    put_time(message.update_time, record.update_time_us)
     if record.last_access_us is not None:
-        message.last_access_time.CopyFrom(timestamp(record.last_access_us))
+        put_time(message.last_access_time, record.last_access_us)
     if record.coordinate is not None:
         message.coordinate.values.extend(record.coordinate)
     if record.expire_time_us is not None:
-        message.expire_time.CopyFrom(timestamp(record.expire_time_us))
+        put_time(message.expire_time, record.expire_time_us)
     put_metadata(message.metadata, record.metadata)
     return message
 
@@ -134,5 +135,5 @@ def version_message(namespace: str, version: MemoryVersion) -> memory_pb2.Memory
     """Return a version as callers see it."""
     message = memory_pb2.MemoryVersion(memory=memory_message(namespace, version.record))
     if version.supersede_time_us is not None:
-        message.supersede_time.CopyFrom(timestamp(version.supersede_time_us))
+        put_time(message.supersede_time, version.supersede_time_us)
     return message

@@ -30,6 +30,7 @@ def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
         as_of_us=time_us(message, "as_of"),
         context=message.context,
         page_token=message.page_token,
+        explain=message.explain,
     )
 
 

@@ -52,6 +52,12 @@ def timestamp(moment_us: int) -> timestamp_pb2.Timestamp:
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest_us * 1000)
 
 
+def put_time(target: timestamp_pb2.Timestamp, moment_us: int) -> None:
+    """Write a time into a field of a message."""
+    target.seconds, rest_us = divmod(moment_us, 1_000_000)
+    target.nanos = rest_us * 1000
+
+
 def optional_int(message: Message, name: str) -> int | None:
     """Return the number in a field; None when it was not set."""
     return getattr(message, name) if message.HasField(name) else None

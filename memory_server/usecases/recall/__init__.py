@@ -5,7 +5,7 @@ is ever recalled.
 """
 
 import asyncio
-import dataclasses
+from dataclasses import replace
 
 from memory_server.domain.fields import FieldMatch
 from memory_server.domain.limits import MAX_TOP_K
@@ -51,7 +51,7 @@ async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnsw
         Unavailable: The server has not reached `min_commit_seq`.
     """
     top_k = check_query(engine, scope, query)
-    namespace = await engine.store.namespace(scope)
+    policy = await engine.store.policy(scope)
     if query.min_commit_seq > engine.store.last_commit_seq:
         raise Unavailable("this server has not reached that commit")
     position = _position(engine, scope, query)
@@ -60,7 +60,7 @@ async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnsw
     first = int(position) if position else 0
     # One more than is wanted tells whether there is another page.
     limit = min(first + top_k, MAX_TOP_K) + 1
-    boosts = _boosts(engine, query, namespace.policy.recency_half_life_s)
+    boosts = _boosts(engine, query, policy.recency_half_life_s)
     prepared = await prepare(engine, query)
     past = None
     if query.as_of_us is not None:
@@ -160,12 +160,23 @@ def _token(engine: Engine, scope: Scope, query: RecallQuery, position: bytes) ->
 
 def _question(scope: Scope, query: RecallQuery) -> str:
     """Return all that must stay the same from page to page; the size of a page may change."""
-    bare = dataclasses.replace(query, page_token="", top_k=0, given=EVERYTHING)
+    given = query.given
+    looked_at = (
+        None if given == EVERYTHING else (sorted(given.kinds), replace(given, kinds=frozenset()))
+    )
     return repr(
         (
-            scope,
-            bare,
-            sorted(query.given.kinds),
-            dataclasses.replace(query.given, kinds=frozenset()),
+            scope.tenant,
+            scope.namespace,
+            query.text,
+            query.vector,
+            query.coordinate,
+            query.field_match,
+            query.mode,
+            looked_at,
+            query.min_score,
+            query.min_commit_seq,
+            query.as_of_us,
+            query.context,
         )
     )

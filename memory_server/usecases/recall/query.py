@@ -32,6 +32,7 @@ class RecallQuery:
         as_of_us: Answer from what the store knew at this moment; None: now.
         context: What the caller is about; it lifts results that fit it, and adds none. Empty: nothing.
         page_token: Of the page before; empty: the first page.
+        explain: Tell what each score is made of.
     """
 
     text: str | None = None
@@ -46,6 +47,7 @@ class RecallQuery:
     as_of_us: int | None = None
     context: str = ""
     page_token: str = ""
+    explain: bool = True
 
 
 @dataclass(frozen=True, slots=True)

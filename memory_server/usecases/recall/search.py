@@ -1,6 +1,7 @@
 """One search: the index proposes candidates, ranking decides, the store or the past has the records."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from soma_common.errors import Unavailable
 LEG_FACTOR = 4
 LEG_LEAST = 50
 """Each leg proposes so many times what is wanted, at least so many: a memory that is middling in both can win."""
+
+_UNEXPLAINED = ScoreParts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +146,17 @@ async def _best(
         gained = ranking.spread(relevant, found.candidates, options, linked)
     boosts = _with_context(engine, scope, prepared, allowed, found, boosts)
     ranked = ranking.rank(
-        found.candidates, weights, gained, boosts, limit=limit, min_score=query.min_score
+        found.candidates,
+        weights,
+        gained,
+        boosts,
+        limit=limit,
+        min_score=query.min_score,
+        with_parts=query.explain,
     )
     seqs = found.seqs[ranked.places].tolist()
-    proposals = [Proposal(*each) for each in zip(seqs, ranked.scores, ranked.parts, strict=True)]
+    parts = ranked.parts if query.explain else itertools.repeat(_UNEXPLAINED, len(seqs))
+    proposals = [Proposal(*each) for each in zip(seqs, ranked.scores, parts, strict=True)]
     return proposals, found.is_exact
 
 

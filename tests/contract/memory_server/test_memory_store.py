@@ -56,8 +56,8 @@ async def test_what_was_stored_is_read_back_exactly(case: StoreCase) -> None:
     receipt = await commit(case, write)
 
     record = await case.store.get(SCOPE, TEA, NOW_US)
-    assert record == dataclasses.replace(
-        write.record, id=MemoryId("tea"), version=1, commit_seq=receipt.commit_seq
+    assert record == write.record._replace(
+        id=MemoryId("tea"), version=1, commit_seq=receipt.commit_seq
     )
     assert await case.store.get(SCOPE, MemoryRef(coordinate=(0.1, -3.0)), NOW_US) == record
     assert {key: type(value) for key, value in record.metadata.items()} == {

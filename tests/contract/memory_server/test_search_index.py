@@ -1,6 +1,5 @@
 """What `ports.SearchIndex` promises, for every adapter."""
 
-import dataclasses
 import itertools
 from typing import Any
 
@@ -30,7 +29,7 @@ class IndexCase:
         self, scope: Scope = SCOPE, *, instead_of: tuple[int, ...] = (), **fields: object
     ) -> int:
         seq = next(self._seqs)
-        record = dataclasses.replace(a_record(**fields), commit_seq=seq)
+        record = a_record(**fields)._replace(commit_seq=seq)
         self.index.apply([Change(scope, seq, record, instead_of)])
         return seq
 
@@ -353,7 +352,7 @@ async def test_given_commits_are_compared(case: IndexCase) -> None:
 async def test_an_index_of_given_records_searches_as_this_one_does(case: IndexCase) -> None:
     """The same scores, and only over those records."""
     records = [
-        dataclasses.replace(a_record(text=text), commit_seq=case.add(text=text))
+        a_record(text=text)._replace(commit_seq=case.add(text=text))
         for text in ("green tea", "black coffee", "tea and coffee")
     ]
     present = case.ask(Question("tea"))

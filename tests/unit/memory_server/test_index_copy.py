@@ -36,16 +36,15 @@ class Words:
 def records(count: int, first: int = 1) -> list[MemoryRecord]:
     source = random.Random(first)
     return [
-        dataclasses.replace(
-            a_record(
-                text=" ".join(source.choices(WORDS, k=source.randint(1, 12))),
-                kind=source.choice(list(MemoryKind)),
-                metadata={"team": source.choice("abc"), "n": float(seq), "session": seq % 5 == 0},
-                event_time_us=NOW_US - source.randint(0, 10) * 600_000_000,
-                importance=source.random(),
-                coordinate=(float(seq), 1.0) if seq % 2 else None,
-                **(a_direction(seq) if seq % 3 else {}),
-            ),
+        a_record(
+            text=" ".join(source.choices(WORDS, k=source.randint(1, 12))),
+            kind=source.choice(list(MemoryKind)),
+            metadata={"team": source.choice("abc"), "n": float(seq), "session": seq % 5 == 0},
+            event_time_us=NOW_US - source.randint(0, 10) * 600_000_000,
+            importance=source.random(),
+            coordinate=(float(seq), 1.0) if seq % 2 else None,
+            **(a_direction(seq) if seq % 3 else {}),
+        )._replace(
             commit_seq=seq,
         )
         for seq in range(first, first + count)

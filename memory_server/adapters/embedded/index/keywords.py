@@ -14,7 +14,6 @@ Rules:
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +23,18 @@ from memory_server.adapters.embedded.index.analysis import (
     surfaces_of,
     words_of,
 )
-from memory_server.adapters.embedded.index.columns import Column, Mask, Slots, ascending
+from memory_server.adapters.embedded.index.columns import Column
 from memory_server.adapters.embedded.index.kindred import Kindred, spellings_of
 from memory_server.adapters.embedded.index.postings import Postings
-from memory_server.domain.ranking import (
-    BM25_K1,
-    attainable_bm25,
-    best_places,
-    length_norm,
-    mean_length,
+from memory_server.adapters.embedded.index.scoring import (
+    Common,
+    KeywordScores,
+    Scores,
+    Term,
+    scored,
 )
+from memory_server.domain.ranking import BM25_K1, attainable_bm25, length_norm, mean_length
 from memory_server.ports import WordVectors
-
-Scores = npt.NDArray[np.float32]
 
 COMMON_SHARE = 0.1
 COMMON_COUNTS = (10, 300)
@@ -47,68 +45,6 @@ VERY_COMMON_SHARE = 0.05
 MOST_COUNTED = 64
 """In a partition of so many memories, words that so many of them have choose no candidates where rarer words do. The
 counts of so many such words are kept as arrays over all memories."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One word of a query: the words that stand for it, each with its gain, the greatest first."""
-
-    words: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """A word that very many memories have; it is looked up only in those that other words found."""
-
-    gain: float
-    counts: npt.NDArray[np.uint8]
-    """How often it stands in each memory, by slot."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeywordScores:
-    """Scores of a query, as shares of the attainable score in [0, 1]."""
-
-    sums: Scores
-    """By slot: the gains of its words but the common ones."""
-    once: Scores
-    """By slot: what one occurrence counts."""
-    touched: list[Slots]
-    """The slots of each word that was added to the sums."""
-    common: list[Common]
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every memory with any of the words can be among the best."""
-        return not self.common
-
-    def best(self, allowed: Mask | None, limit: int) -> Slots:
-        """Return the allowed slots with the best scores above 0, at least `limit` of them if there are."""
-        if sum(map(len, self.touched)) < len(self.sums) // 2:
-            # A memory is in it once for each of its words, so that so many more hold `limit` different ones.
-            found, most = np.concatenate(self.touched), limit * len(self.touched)
-        else:
-            found, most = np.flatnonzero(self.sums), limit
-        if allowed is not None:
-            found = found[allowed[found]]
-        if len(found) > most:
-            scores = self.sums[found] * self.once[found]
-            found = found[np.argpartition(scores, len(found) - most)[len(found) - most :]]
-        return ascending(found)
-
-    def leading(self, slots: Slots, count: int) -> Slots:
-        """Return the best of these slots, by the words that chose them."""
-        return slots[best_places(self.sums[slots] * self.once[slots], count)]
-
-    def of(self, slots: Slots) -> npt.NDArray[np.float64]:
-        """Return the scores of these slots."""
-        sums = self.sums[slots]
-        once = self.once[slots]
-        for word in self.common:
-            counts = word.counts[slots].astype(np.float32)
-            sums += word.gain * (counts > 0) * (1 + _more(np.maximum(counts, 1), once))
-        scores: npt.NDArray[np.float64] = np.minimum(sums * once, 1.0).astype(np.float64)
-        return scores
 
 
 class KeywordIndex:
@@ -173,16 +109,14 @@ class KeywordIndex:
         missing = [self._idf(0)] * (len(words) - len(terms))
         attainable = attainable_bm25([term.words[0][1] for term in terms] + missing)
         factor = (BM25_K1 + 1) / attainable
-        found = KeywordScores(np.zeros(len(self.lengths), np.float32), self._once(), [], [])
         rare = [term for term in terms if not self._is_common(term)]
-        for term in rare or terms:
-            self._score(term, factor, found)
-        if rare:
-            for term in terms:
-                if self._is_common(term):
-                    [(word, idf)] = term.words
-                    found.common.append(Common(factor * idf, self._counts_of(word)))
-        return found
+        common = [
+            Common(factor * idf, self._counts_of(word))
+            for term in terms
+            if rare and self._is_common(term)
+            for word, idf in term.words
+        ]
+        return scored(self.postings, rare or terms, factor, self._once(), common)
 
     def _counts_of(self, word: str) -> npt.NDArray[np.uint8]:
         """Return how often a common word stands in each memory; kept, because the next query has it, too."""
@@ -191,7 +125,8 @@ class KeywordIndex:
         if known is not None and known[0] == (count, frequency):
             return known[1]
         counts = np.zeros(count, np.uint8)
-        counts[self.postings.slots(word)] = 1
+        for slots in self.postings.lists(word):
+            counts[slots] = 1
         repeats = self.postings.repeats(word)
         if repeats is not None:
             counts[repeats[0]] = np.minimum(repeats[1], np.iinfo(np.uint8).max)
@@ -209,53 +144,43 @@ class KeywordIndex:
 
     def _terms(self, words: Mapping[str, str]) -> list[Term]:
         """Return the terms of a query, without the words that neither occur nor have kindred."""
+        frequencies = {word: self.postings.frequency(word) for word in words}
+        others = self._others(words, frequencies)
         terms = []
-        for word, surface in words.items():
-            frequency = self.postings.frequency(word)
+        for word, frequency in frequencies.items():
             own = self._idf(frequency) if frequency else math.inf
             found = [(word, own)] if frequency else []
-            for other, worth in self._others(word, surface, frequency):
-                if not self.postings.frequency(other):
+            for other, worth in others.get(word, ()):
+                if not (often := self.postings.frequency(other)):
                     continue
                 # A word that stands in for another is not worth more than that, however rare it is.
-                idf = self._idf(self.postings.frequency(other))
-                found.append((other, worth * min(own, idf)))
+                found.append((other, worth * min(own, self._idf(often))))
             if found:
-                terms.append(Term(tuple(sorted(found, key=lambda entry: -entry[1]))))
+                found.sort(key=lambda entry: -entry[1])
+                terms.append(Term(tuple(found)))
         return terms
 
-    def _others(self, word: str, surface: str, frequency: int) -> Sequence[tuple[str, float]]:
-        if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
-            return found
-        least, most = COMMON_COUNTS
-        if self.kindred is None or frequency > min(max(COMMON_SHARE * self._count, least), most):
-            return ()
-        return self.kindred.of(word, surface)
+    def _others(
+        self, words: Mapping[str, str], frequencies: Mapping[str, int]
+    ) -> dict[str, Sequence[tuple[str, float]]]:
+        """Return what stands for each word: other spellings of one that no memory has, or kindred of a rare one."""
+        others: dict[str, Sequence[tuple[str, float]]] = {}
+        for word, frequency in frequencies.items():
+            if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
+                others[word] = found
+        if self.kindred is not None:
+            least, most = COMMON_COUNTS
+            rare = min(max(COMMON_SHARE * self._count, least), most)
+            asked = {
+                word: surface
+                for word, surface in words.items()
+                if word not in others and frequencies[word] <= rare
+            }
+            others |= self.kindred.of(asked)
+        return others
 
     def _idf(self, frequency: int) -> float:
         return math.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5))
-
-    def _score(self, term: Term, factor: float, found: KeywordScores) -> None:
-        """Add a term to the sums: of several words of it in one memory the best one counts."""
-        sums, once = found.sums, found.once
-        taken: npt.NDArray[np.bool_] | None = None
-        for place, (word, idf) in enumerate(term.words):
-            gain = factor * idf
-            slots = self.postings.slots(word)
-            if taken is not None:
-                slots = slots[~taken[slots]]
-            sums[slots] += np.float32(gain)
-            found.touched.append(slots)
-            repeats = self.postings.repeats(word)
-            if repeats is not None:
-                again, counts = repeats
-                if taken is not None:
-                    is_free = ~taken[again]
-                    again, counts = again[is_free], counts[is_free]
-                sums[again] += gain * _more(counts, once[again])
-            if place + 1 < len(term.words):
-                taken = np.zeros(len(sums), np.bool_) if taken is None else taken
-                taken[slots] = True
 
     def _once(self) -> Scores:
         """Return what one occurrence counts in each memory, by its length; kept until the mean length changes."""
@@ -271,13 +196,3 @@ class KeywordIndex:
             once = grown
         self._saturations = (mean, count, once)
         return once[:count]
-
-
-def _more(counts: Scores, once: Scores) -> Scores:
-    """Return what so many occurrences count more than one, as a multiple of it.
-
-    With the norm n, c occurrences count c / (c + n), and one 1 / (1 + n); the first divided by the second is
-    c / (1 + (c - 1) / (1 + n)).
-    """
-    more: Scores = counts / (1 + (counts - 1) * once) - 1
-    return more

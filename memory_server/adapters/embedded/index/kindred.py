@@ -5,7 +5,7 @@ vector of a whole text blurs that; the vectors of single words tell it. So a wor
 of the partition that are nearest to it, each for what its nearness is worth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,11 @@ WORTH = 1.0
 MOST_WORDS = 20_000
 """Words of a partition that are compared: the first that came. Later ones are names and numbers, mostly."""
 
+FIRST_DIMENSIONS = 96
+LEAST_FIRST_COSINE = 0.3
+"""A first look compares so many dimensions only, which takes a tenth of the time for all words of a query: word vectors
+are nested, the first dimensions tell most. Of the five nearest of 300 words among 20,000 it missed none of 1,333."""
+
 _LEAST_LENGTH = 3
 _CACHED_WORDS = 4096
 
@@ -29,6 +34,10 @@ SPELLING_WORTH = 0.8
 """What a word is worth that differs by one letter from one that no memory has."""
 
 _CHUNK = 1024
+"""Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other."""
+
+Ranked = tuple[tuple[str, float], ...]
+"""Words that stand for another one with what each is worth, the best first."""
 
 
 class Kindred:
@@ -40,7 +49,8 @@ class Kindred:
         """The words that are compared, in the order they came, with their endings."""
         self._words: list[str] = []
         self._rows: Vectors = np.empty((0, vectors.dimensions), np.float32)
-        self._cached: dict[str, tuple[int, tuple[tuple[str, float], ...]]] = {}
+        self._firsts: Vectors = np.empty((0, min(FIRST_DIMENSIONS, vectors.dimensions)), np.float32)
+        self._cached: dict[str, tuple[int, Ranked]] = {}
 
     def learn(self, words: Mapping[str, str]) -> None:
         """Take in words with their endings; their vectors are made when the first query comes."""
@@ -50,35 +60,49 @@ class Kindred:
             if len(word) >= _LEAST_LENGTH and word.isalpha():
                 self.surfaces[word] = surface
 
-    def of(self, word: str, surface: str) -> tuple[tuple[str, float], ...]:
-        """Return the words that stand for a word with what each is worth, the best first, without itself."""
+    def of(self, words: Mapping[str, str]) -> dict[str, Ranked]:
+        """Return the words that stand for each of some words, without itself.
+
+        Args:
+            words: Words with their endings.
+        """
         self._embed_new()
         count = len(self._words)
-        known, found = self._cached.get(word, (0, ()))
-        if known < count:
-            found = self._nearest(word, surface, known, found)
-            if len(self._cached) >= _CACHED_WORDS:
+        found = {word: self._cached.get(word, (0, ())) for word in words}
+        stale = [word for word, (known, _) in found.items() if known < count]
+        if stale:
+            start = min(found[word][0] for word in stale)
+            new = self._nearest([words[word] for word in stale], start)
+            if len(self._cached) + len(stale) > _CACHED_WORDS:
                 self._cached.clear()
-            self._cached[word] = (count, found)
-        return found
+            for word, near in zip(stale, new, strict=True):
+                others = {**near, **dict(found[word][1])}
+                others.pop(word, None)
+                best = sorted(others.items(), key=lambda entry: -entry[1])[:MOST_KINDRED]
+                found[word] = self._cached[word] = (count, tuple(best))
+        return {word: ranked for word, (_, ranked) in found.items()}
 
-    def _nearest(
-        self, word: str, surface: str, known: int, found: tuple[tuple[str, float], ...]
-    ) -> tuple[tuple[str, float], ...]:
-        """Compare with the words from `known` on; `found` are the nearest of those before."""
-        query = self._vectors.of([surface])[0]
-        rows = self._rows[known : len(self._words)]
-        cosines = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            np.dot(rows[part], query, out=cosines[part])
-        new = [
-            (self._words[known + place], WORTH * float(cosines[place]) ** 2)
-            for place in np.flatnonzero(cosines >= LEAST_COSINE).tolist()
-            if self._words[known + place] != word
-        ]
-        ranked = sorted((*found, *new), key=lambda entry: -entry[1])
-        return tuple(ranked[:MOST_KINDRED])
+    def _nearest(self, surfaces: Sequence[str], start: int) -> list[dict[str, float]]:
+        """Return, for each query word, the words from `start` on that are near it, with what each is worth."""
+        queries = self._vectors.of(surfaces)
+        rows, firsts = self._rows, self._firsts
+        asked = _units(queries[:, : firsts.shape[1]])
+        near: list[dict[str, float]] = [{} for _ in surfaces]
+        for begin in range(start, len(self._words), _CHUNK):
+            part = slice(begin, min(begin + _CHUNK, len(self._words)))
+            # One flat search: of two dimensions, numpy takes twenty times as long.
+            hits = np.flatnonzero(np.dot(asked, firsts[part].T) >= LEAST_FIRST_COSINE)
+            which, places = np.divmod(hits, part.stop - begin)
+            cosines = np.einsum("ij,ij->i", rows[begin + places], queries[which])
+            is_near = cosines >= LEAST_COSINE
+            for query, place, cosine in zip(
+                which[is_near].tolist(),
+                places[is_near].tolist(),
+                cosines[is_near].tolist(),
+                strict=True,
+            ):
+                near[query][self._words[begin + place]] = WORTH * cosine**2
+        return near
 
     def _embed_new(self) -> None:
         if len(self.surfaces) == len(self._words):
@@ -87,14 +111,27 @@ class Kindred:
         made = self._vectors.of([self.surfaces[word] for word in new])
         count = len(self._words) + len(made)
         if count > len(self._rows):
-            grown = np.empty((max(count, 2 * len(self._rows)), made.shape[1]), np.float32)
-            grown[: len(self._words)] = self._rows[: len(self._words)]
-            self._rows = grown
+            self._rows = _grown(self._rows, count)
+            self._firsts = _grown(self._firsts, count)
         self._rows[len(self._words) : count] = made
+        self._firsts[len(self._words) : count] = _units(made[:, : self._firsts.shape[1]])
         self._words += new
 
 
-def spellings_of(word: str, known: Mapping[str, int]) -> tuple[tuple[str, float], ...]:
+def _grown(rows: Vectors, count: int) -> Vectors:
+    """Return the same rows with room for so many, and more."""
+    grown = np.empty((max(count, 2 * len(rows)), rows.shape[1]), np.float32)
+    grown[: len(rows)] = rows
+    return grown
+
+
+def _units(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return units
+
+
+def spellings_of(word: str, known: Mapping[str, int]) -> Ranked:
     """Return the known words that differ by one letter, left out, added, changed or swapped with the next."""
     if len(word) < _LEAST_SPELT or not word.isalpha():
         return ()

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Column, Mask, Slots, ascending
 from memory_server.adapters.embedded.index.coordinates import Coordinates
-from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
+from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
+from memory_server.adapters.embedded.index.scoring import KeywordScores
 from memory_server.adapters.embedded.index.timeline import Timeline
 from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain import conversations, ranking

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded.index.columns import Arrays, Slots
+from memory_server.adapters.embedded.index.columns import Arrays
 
 _Array32 = npt.NDArray[np.uint32]
 
@@ -95,15 +95,14 @@ class Postings:
         number = self.numbers.get(word)
         return 0 if number is None else self._frequencies[number]
 
-    def slots(self, word: str) -> Slots:
-        """Return the slots that have the word."""
+    def lists(self, word: str) -> list[_Array32]:
+        """Return the slots that have the word, in one or two ascending lists; to be let go before the next addition."""
         number = self.numbers[word]
         sealed, fresh = self._sealed.of(number), self._fresh.get(number)
         if fresh is None:
-            return sealed.astype(np.int64)
-        # A copy: nothing could be added while a view is held.
-        own = np.frombuffer(fresh, np.uint32).astype(np.int64)
-        return np.concatenate([sealed, own]) if len(sealed) else own
+            return [sealed]
+        own = np.frombuffer(fresh, np.uint32)
+        return [sealed, own] if len(sealed) else [own]
 
     def repeats(self, word: str) -> tuple[_Array32, npt.NDArray[np.float32]] | None:
         """Return the slots in which the word stands more than once, and how often; None: in none."""

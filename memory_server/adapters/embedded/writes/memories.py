@@ -1,6 +1,5 @@
 """Writing memories: store, delete, expire, evict, count accesses, sweep dropped namespaces."""
 
-import dataclasses
 import itertools
 import sqlite3
 from collections.abc import Iterator
@@ -279,7 +278,7 @@ def _records_of(
         expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
     if not write.older:
         return [record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)]
-    everything = [*write.older, dataclasses.replace(record, expire_time_us=expire_time_us)]
+    everything = [*write.older, record._replace(expire_time_us=expire_time_us)]
     return committed_in_a_row(everything, memory_id, commit_seq, write.now_us, current)
 
 
