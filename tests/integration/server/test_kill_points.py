@@ -10,7 +10,7 @@ import pytest
 from tests.support.server_process import ServerProcess
 from tests.support.wire import Wire
 
-PLACES = ("begin", "statement", "commit", "committed")
+PLACES = ("begin", "insert", "commit", "committed")
 WRITERS = 4
 
 
