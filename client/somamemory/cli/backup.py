@@ -1,5 +1,6 @@
 """`soma backup` and `soma restore`; `soma dump` and `soma load`."""
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -16,7 +17,7 @@ from soma.memory.v1 import lifecycle_service_pb2 as pb
 from somamemory import calls
 from somamemory.cli import failures, inputs
 from somamemory.cli.lifecycle import ConflictOption, DryRunOption
-from somamemory.cli.output import Output, replaced
+from somamemory.cli.output import Output, replaced, writing_to
 from somamemory.cli.session import Session
 from somamemory.codec import exported, import_progress
 from somamemory.errors import invalid
@@ -25,6 +26,9 @@ from somamemory.model import ConflictPolicy, ImportProgress, Link, Moved
 
 _SERVER = "memory_server"
 _SHOWN_REJECTS = 20
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without hard links say, such as those of USB sticks."""
 
 
 def backup(
@@ -39,7 +43,7 @@ def backup(
     digest, size = hashlib.sha256(), 0
     summary = None
     try:
-        with beside.open("wb") as target, _progress(session) as progress:
+        with writing_to(file), beside.open("wb") as target, _progress(session) as progress:
             task = progress.add_task("backup", total=None)
             for part in session.client.backup():
                 if not isinstance(part, bytes):
@@ -54,7 +58,7 @@ def backup(
         if summary is None or (summary.size_bytes, summary.sha256) != (size, digest.digest()):
             session.output.note("error: the copy is not whole; nothing was kept")
             raise typer.Exit(failures.FAILURE)
-        os.link(beside, file)
+        _name(beside, file)
     finally:
         beside.unlink(missing_ok=True)
     facts = {
@@ -67,6 +71,21 @@ def backup(
         session.output.write_json(facts)
     else:
         session.output.pairs((name.replace("_", " "), value) for name, value in facts.items())
+
+
+def _name(beside: Path, file: Path) -> None:
+    """Give a whole copy its name, unless something has it by now; durable when it returns."""
+    try:
+        os.link(beside, file)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or file.exists():
+            raise
+        beside.rename(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def restore(

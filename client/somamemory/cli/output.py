@@ -70,11 +70,21 @@ def replaced(path: Path) -> Iterator[TextIO]:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with writing_to(path), beside.open("w", encoding="utf-8") as file:
             yield file
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Let an error of writing, such as a full disk, name the file that the user named."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def printable(text: str) -> str:
