@@ -26,16 +26,26 @@ class Walk:
     def __post_init__(self) -> None:
         self.frontier = [self.start]
 
+    @property
+    def wanted(self) -> int:
+        """How many new memories behind each of the frontier tell what the next step is, and whether there is more."""
+        return self.limit - len(self.reached) + 1
+
+    def is_new(self, memory_id: MemoryId) -> bool:
+        """Tell whether a memory was not reached yet."""
+        return memory_id != self.start and memory_id not in self.reached
+
     def step(self, links: Sequence[tuple[MemoryId, MemoryLink]]) -> None:
         """Go one step further.
 
         Args:
-            links: Every link at the frontier, with the id at its other end.
+            links: Links at the frontier, with the id at the other end: of each memory there at least those to the first
+                `wanted` new ones, in the order of the rules.
         """
         self.distance += 1
         self.frontier = []
         for other, link in sorted(links, key=_step_order):
-            if other == self.start or other in self.reached:
+            if not self.is_new(other):
                 continue
             if len(self.reached) == self.limit:
                 self.is_truncated = True

@@ -292,10 +292,37 @@ class MemoryStore(Protocol):
         """
         ...
 
+    async def link(
+        self, scope: Scope, from_id: MemoryId, to_id: MemoryId, link_type: str
+    ) -> MemoryLink | None:
+        """Return the link of a type from one memory to another; None: there is none."""
+        ...
+
     async def links_of(
-        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, types: Sequence[str]
+        self,
+        scope: Scope,
+        memory_id: MemoryId,
+        *,
+        outgoing: bool,
+        types: Sequence[str],
+        now_us: int,
+        after: MemoryLink | None = None,
+        limit: int,
     ) -> list[MemoryLink]:
-        """Return the links that start (or end) at these memories; `types` empty means all."""
+        """Return up to `limit` links that start (or end) at a memory, and whose other end has not expired.
+
+        The heaviest come first, of equals by the id of the other end, then by type; with `after` those behind that one.
+        `types` empty means all. What it costs depends on `limit`, not on how many links there are.
+        """
+        ...
+
+    async def heaviest_links(
+        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, limit: int
+    ) -> list[MemoryLink]:
+        """Return links that start (or end) at these memories, in any order: the `limit` heaviest of all are among them.
+
+        One end may have expired. What it costs is bounded, however many links there are.
+        """
         ...
 
     async def has_links(self, scope: Scope) -> bool:

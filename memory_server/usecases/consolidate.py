@@ -1,5 +1,6 @@
 """Sum episodes up in semantic memories that are linked to their sources; the sources stay, and it can be undone."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.summary import summary
 from memory_server.domain.validation import Violations
-from memory_server.usecases import delete, link, store, update
+from memory_server.ports import LinkWrite
+from memory_server.usecases import delete, store, update
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import NEWEST, every_page
 
@@ -32,8 +34,11 @@ DEFAULT_MIN_EPISODES = 2
 DEFAULT_SUMMARY_BYTES = 2000
 MIN_SUMMARY_BYTES = 100
 
+LINKS_PER_COMMIT = 200
+
 MAX_EPISODES = 100_000
-"""Most episodes that one consolidation looks at; name a filter for more."""
+MAX_TEXT = 64 * 1024 * 1024
+"""Most episodes, and characters of their texts, that one consolidation looks at; name a filter for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +161,23 @@ async def _own_plans(
     if given.kinds and MemoryKind.EPISODIC not in given.kinds:
         return []
     episodes: list[MemoryRecord] = []
+    text_bytes = 0
     async for page in every_page(engine, scope, replace(given, kinds=episodic)):
-        episodes += page
-        if len(episodes) > MAX_EPISODES:
-            found = Violations()
-            found.add("filter", f"must leave at most {MAX_EPISODES} episodes")
-            found.raise_if_any()
+        # Only what is summed up is kept: payloads and embeddings are most of a memory.
+        episodes += [record._replace(payload_json=b"", embedding=b"") for record in page]
+        text_bytes += sum(len(record.text) for record in page)
+        found = Violations()
+        found.require(
+            len(episodes) <= MAX_EPISODES and text_bytes <= MAX_TEXT,
+            "filter",
+            f"must leave at most {MAX_EPISODES} episodes, and {MAX_TEXT} characters of them",
+        )
+        found.raise_if_any()
+    # In a thread, because a long conversation takes seconds to sum up, and other calls have their turn meanwhile.
+    return await asyncio.to_thread(_plans_of, episodes, min_episodes, max_bytes)
+
+
+def _plans_of(episodes: Sequence[MemoryRecord], min_episodes: int, max_bytes: int) -> list[_Plan]:
     return [
         plan
         for conversation in conversations(episodes)
@@ -199,10 +215,11 @@ async def _carry_out(
     memory_id = MemoryId(plan.draft.id)
     text = store.text_of(plan.draft)
     current = (await engine.store.get_by_id(scope, [memory_id])).get(memory_id)
-    linked = await engine.store.links_of(
-        scope, [memory_id], outgoing=True, types=[CONSOLIDATED_FROM]
-    )
-    missing = set(source_ids) - {edge.to_id for edge in linked}
+    missing = [
+        one
+        for one in dict.fromkeys(source_ids)
+        if await engine.store.link(scope, memory_id, one, CONSOLIDATED_FROM) is None
+    ]
     is_new = current is None or current.payload_json != plan.draft.payload_json
     done = Consolidated(memory_id, text, source_ids, is_new)
     last_seq = 0
@@ -214,11 +231,26 @@ async def _carry_out(
         version = current.version if current else 0
         command = store.StoreCommand(draft, expected_version=version)
         last_seq = (await store.store(engine, scope, command)).commit_seq
-    for source_id in sorted(missing):
-        ends = MemoryRef(id=memory_id), MemoryRef(id=MemoryId(source_id))
-        edge = link.LinkCommand(*ends, CONSOLIDATED_FROM, 1.0, {})
-        last_seq = (await link.link(engine, scope, edge)).commit_seq
-    return done, last_seq
+    return done, max(last_seq, await _link_all(engine, scope, memory_id, missing))
+
+
+async def _link_all(
+    engine: Engine, scope: Scope, memory_id: MemoryId, source_ids: Sequence[MemoryId]
+) -> int:
+    """Link a summary with its sources in few commits; return the last of them, 0 if there is nothing to link."""
+    last_seq = 0
+    start, now_us = MemoryRef(id=memory_id), engine.clock.now_us()
+    for first in range(0, len(source_ids), LINKS_PER_COMMIT):
+        some = source_ids[first : first + LINKS_PER_COMMIT]
+        writes = [
+            LinkWrite(scope, start, MemoryRef(id=one), CONSOLIDATED_FROM, 1.0, {}, now_us)
+            for one in some
+        ]
+        for outcome in await engine.commit(writes):
+            if isinstance(outcome, Exception):
+                raise outcome
+            last_seq = max(last_seq, outcome.commit_seq)
+    return last_seq
 
 
 def _id_of(kind: str, *names: str) -> str:

@@ -101,10 +101,12 @@ CREATE TABLE link (
     version INTEGER NOT NULL,
     commit_seq INTEGER NOT NULL,
     update_time_us INTEGER NOT NULL,
+    lightness REAL GENERATED ALWAYS AS (-weight) VIRTUAL,  -- so that one index gives the heaviest first, then by id
     PRIMARY KEY (namespace_key, from_id, type, to_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX link_by_target ON link (namespace_key, to_id, type);
+CREATE INDEX link_from ON link (namespace_key, from_id, lightness, to_id, type);
+CREATE INDEX link_to ON link (namespace_key, to_id, lightness, from_id, type);
 CREATE INDEX link_by_commit ON link (commit_seq);
 
 -- What was removed, for watchers: what was written they find in `memory` and `link`. Older rows are dropped, and the

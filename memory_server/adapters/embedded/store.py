@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded import past, queries, rows, snapshot
+from memory_server.adapters.embedded import linked, past, queries, rows, snapshot
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.adapters.embedded.facts import UntilCommit
@@ -302,21 +302,41 @@ class EmbeddedStore:
             commit_seq=seqs[0][0],
         )
 
+    async def link(
+        self, scope: Scope, from_id: MemoryId, to_id: MemoryId, link_type: str
+    ) -> MemoryLink | None:
+        """See the port."""
+        key = self._namespace_key(scope)
+        return None if key is None else linked.link(self._read, key, (from_id, to_id), link_type)
+
     async def links_of(
-        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, types: Sequence[str]
+        self,
+        scope: Scope,
+        memory_id: MemoryId,
+        *,
+        outgoing: bool,
+        types: Sequence[str],
+        now_us: int,
+        after: MemoryLink | None = None,
+        limit: int,
     ) -> list[MemoryLink]:
         """See the port."""
-        namespace_key = self._namespace_key(scope)
-        if namespace_key is None or not ids:
+        key = self._namespace_key(scope)
+        if key is None:
             return []
-        end = "from_id" if outgoing else "to_id"
-        where = f"namespace_key = ? AND {end} IN ({queries.marks(len(ids))})"
-        parameters: list[object] = [namespace_key, *ids]
-        if types:
-            where += f" AND type IN ({queries.marks(len(types))})"
-            parameters += types
-        statement = f"SELECT {rows.LINK_COLUMNS} FROM link WHERE {where}"
-        return [rows.memory_link(row) for row in self._read(statement, parameters)]
+        return linked.links_of(
+            self._read, key, memory_id,
+            outgoing=outgoing, types=types, now_us=now_us, after=after, limit=limit,
+        )  # fmt: skip
+
+    async def heaviest_links(
+        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, limit: int
+    ) -> list[MemoryLink]:
+        """See the port."""
+        key = self._namespace_key(scope)
+        if key is None or not ids:
+            return []
+        return linked.heaviest_links(self._read, key, ids, outgoing=outgoing, limit=limit)
 
     async def has_links(self, scope: Scope) -> bool:
         """See the port."""

@@ -226,17 +226,46 @@ class InMemoryStore:
             commit_seq=space.commit_seq,
         )
 
+    async def link(
+        self, scope: Scope, from_id: MemoryId, to_id: MemoryId, link_type: str
+    ) -> MemoryLink | None:
+        """See the port."""
+        return self._spaces.get(scope, _EMPTY).links.get((from_id, to_id, link_type))
+
     async def links_of(
-        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, types: Sequence[str]
+        self,
+        scope: Scope,
+        memory_id: MemoryId,
+        *,
+        outgoing: bool,
+        types: Sequence[str],
+        now_us: int,
+        after: MemoryLink | None = None,
+        limit: int,
+    ) -> list[MemoryLink]:
+        """See the port."""
+        space = self._spaces.get(scope, _EMPTY)
+
+        def place(link: MemoryLink) -> tuple[float, str, str]:
+            return (-link.weight, link.to_id if outgoing else link.from_id, link.type)
+
+        found = [
+            link
+            for link in space.links.values()
+            if (link.from_id if outgoing else link.to_id) == memory_id
+            and (not types or link.type in types)
+            and (after is None or place(link) > place(after))
+            and not space.memories[MemoryId(place(link)[1])].is_expired(now_us)
+        ]
+        return sorted(found, key=place)[:limit]
+
+    async def heaviest_links(
+        self, scope: Scope, ids: Sequence[MemoryId], *, outgoing: bool, limit: int
     ) -> list[MemoryLink]:
         """See the port."""
         links = self._spaces.get(scope, _EMPTY).links.values()
-        return [
-            link
-            for link in links
-            if (link.from_id if outgoing else link.to_id) in ids
-            and (not types or link.type in types)
-        ]
+        found = [link for link in links if (link.from_id if outgoing else link.to_id) in ids]
+        return sorted(found, key=lambda link: -link.weight)[:limit]
 
     async def has_links(self, scope: Scope) -> bool:
         """See the port."""

@@ -209,11 +209,8 @@ class Importer:
                 return NotFound("there is no such memory", kind="memory", name=end)
         key = (link.from_id, link.to_id, link.type)
         if self._options.conflict is not ConflictPolicy.OVERWRITE:
-            others = await self._engine.store.links_of(
-                self._scope, [link.from_id], outgoing=True, types=[link.type]
-            )
-            is_there = any(other.to_id == link.to_id for other in others)
-            if is_there or key in self._promised_links:
+            there = await self._engine.store.link(self._scope, *key)
+            if there is not None or key in self._promised_links:
                 return _taken(link.from_id)
         self._promised_links.add(key)
         return None

@@ -1,12 +1,24 @@
 """Copy memories from one namespace of a tenant to another."""
 
+from contextlib import aclosing
+
 from memory_server.domain import limits, validation
 from memory_server.domain.filters import Filter
-from memory_server.domain.memory import MemoryId, Scope
+from memory_server.domain.memory import MemoryLink, Scope
 from memory_server.domain.validation import Violations
+from memory_server.ports import ExportedMemory
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.movement.importing import Importer, ImportOptions, Progress, moved
-from memory_server.usecases.read import every_page
+from memory_server.usecases.movement.exporting import ExportQuery, ExportSummary, export
+from memory_server.usecases.movement.importing import (
+    Importer,
+    ImportOptions,
+    MovedMemory,
+    Progress,
+    moved,
+)
+
+AT_ONCE = 200
+"""Memories and links that are copied by one step."""
 
 
 async def share(
@@ -29,16 +41,18 @@ async def share(
     validation.check_filter(found, given)
     found.raise_if_any()
     importer = Importer(engine, to_scope, options)
-    ids: list[MemoryId] = []
     progress = Progress()
-    async for page in every_page(engine, scope, given):
-        ids += [record.id for record in page]
-        progress = await importer.take([moved(record) for record in page], [])
-    shared = set(ids)
-    for start in range(0, len(ids), limits.MAX_BATCH_ITEMS):
-        some = ids[start : start + limits.MAX_BATCH_ITEMS]
-        links = await engine.store.links_of(scope, some, outgoing=True, types=[])
-        among = [link for link in links if link.to_id in shared]
-        for begin in range(0, len(among), limits.MAX_BATCH_ITEMS):
-            progress = await importer.take([], among[begin : begin + limits.MAX_BATCH_ITEMS])
+    memories: list[MovedMemory] = []
+    links: list[MemoryLink] = []
+    # As of one commit: a memory and a link to it are both there, or neither is.
+    async with aclosing(export(engine, scope, ExportQuery(given))) as parts:
+        async for part in parts:
+            if isinstance(part, ExportedMemory):
+                memories.append(moved(part.record))
+            elif isinstance(part, MemoryLink):
+                links.append(part)
+            is_last = isinstance(part, ExportSummary)
+            if is_last or len(memories) + len(links) == AT_ONCE:
+                progress = await importer.take(memories, links)
+                memories, links = [], []
     return progress

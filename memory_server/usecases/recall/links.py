@@ -58,7 +58,7 @@ async def _steps(
     """Return (from, to, weight) of the heaviest links at these memories, seen from them."""
     steps: list[tuple[MemoryId, MemoryId, float]] = []
     for outgoing in (True, False):
-        links = await engine.store.links_of(scope, ids, outgoing=outgoing, types=())
+        links = await engine.store.heaviest_links(scope, ids, outgoing=outgoing, limit=MOST_LINKS)
         steps += [_step(link, outgoing=outgoing) for link in links]
     steps.sort(key=lambda step: (-step[2], step[0], step[1]))
     return steps[:MOST_LINKS]

@@ -2,11 +2,20 @@
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
 
 from memory_server.domain.filters import Filter, MetadataTest
-from memory_server.domain.memory import MemoryId, MemoryKind, MemoryRef, Receipt, Scope, Tenant
+from memory_server.domain.memory import (
+    MemoryId,
+    MemoryKind,
+    MemoryLink,
+    MemoryRef,
+    Receipt,
+    Scope,
+    Tenant,
+)
 from memory_server.domain.policy import MAX_EVICTED, NamespacePolicy
 from memory_server.ports import (
     CreateNamespaceWrite,
@@ -36,6 +45,11 @@ async def commit(case: StoreCase, write: Write) -> Receipt:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+async def links_from(case: StoreCase, memory_id: str, **more: Any) -> list[MemoryLink]:
+    given: dict[str, Any] = {"outgoing": True, "types": [], "now_us": NOW_US, "limit": 1000} | more
+    return await case.store.links_of(SCOPE, MemoryId(memory_id), **given)
 
 
 async def test_what_was_stored_is_read_back_exactly(case: StoreCase) -> None:
@@ -193,45 +207,10 @@ async def test_delete_takes_the_memory_and_its_links(case: StoreCase) -> None:
     with pytest.raises(NotFound):
         await case.store.get(SCOPE, TEA, NOW_US)
     ids = [MemoryId("tea"), MemoryId("cup"), MemoryId("pot")]
-    links = await case.store.links_of(SCOPE, ids, outgoing=True, types=[])
+    links = [link for one in ids for link in await links_from(case, one)]
     assert [(link.from_id, link.to_id) for link in links] == [("pot", "cup")]
     with pytest.raises(NotFound):
         await commit(case, a_delete())
-
-
-async def test_links_survive_an_overwrite_of_their_ends(case: StoreCase) -> None:
-    """Links name memories, not versions."""
-    for name in ("tea", "cup", "tea"):
-        await commit(case, a_store(name))
-        if name == "cup":
-            await commit(case, a_link("tea", "cup", weight=0.5, metadata={"why": "x"}))
-
-    link = (await case.store.links_of(SCOPE, [MemoryId("cup")], outgoing=False, types=[]))[0]
-    assert (link.from_id, link.weight, link.metadata, link.version) == ("tea", 0.5, {"why": "x"}, 1)
-
-
-async def test_links_are_typed_multi_edges(case: StoreCase) -> None:
-    """Two types between the same ends are two links; the same type again is a new version."""
-    await commit(case, a_store("a"))
-    await commit(case, a_store("b"))
-    receipts = [
-        await commit(case, a_link("a", "b", type=kind)) for kind in ("likes", "knows", "likes")
-    ]
-
-    links = await case.store.links_of(SCOPE, [MemoryId("a")], outgoing=True, types=[])
-    assert {(link.type, link.version) for link in links} == {("likes", 2), ("knows", 1)}
-    assert [receipt.version for receipt in receipts] == [1, 1, 2]
-    only = await case.store.links_of(SCOPE, [MemoryId("a")], outgoing=True, types=["knows"])
-    assert [link.type for link in only] == ["knows"]
-
-
-async def test_a_link_needs_both_ends(case: StoreCase) -> None:
-    """An end that does not exist is named."""
-    await commit(case, a_store("a"))
-
-    with pytest.raises(NotFound) as caught:
-        await commit(case, a_link("a", "absent"))
-    assert caught.value.name == "absent"
 
 
 SCOPES = [
@@ -415,18 +394,6 @@ async def test_live_commits_are_told_and_scanned_from_any_on(case: StoreCase) ->
     assert {scope: len(seqs) for scope, seqs in live.items()} == {SCOPE: 2, SCOPES[-1]: 1}
     assert live[SCOPE].tolist() == sorted(live[SCOPE].tolist())
     assert [record.id for _, record in found] == ["a", "c"]
-
-
-async def test_a_namespace_tells_whether_it_has_links(case: StoreCase) -> None:
-    """Only its own."""
-    await commit(case, a_store("a"))
-    await commit(case, a_store("b"))
-    before = await case.store.has_links(SCOPE)
-    await commit(case, a_link("a", "b"))
-
-    assert not before
-    assert await case.store.has_links(SCOPE)
-    assert not await case.store.has_links(SCOPES[-1])
 
 
 async def test_a_cancelled_commit_is_done_or_not(case: StoreCase) -> None:
