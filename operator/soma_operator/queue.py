@@ -4,8 +4,10 @@ Rule 1: a key waits in the queue once, however often it is added; triggers carry
 Rule 2: a key is worked on by one worker at a time; what is added meanwhile runs once more afterwards.
 Rule 3: a key that failed waits, twice as long with each further failure; only a new generation of the resource,
         which may hold the mend, cuts the wait short. Other triggers do not, else a flapping pod becomes a hot loop.
-Rule 4: between two runs of a key lie at least `min_interval_s`, again but for a new generation.
+Rule 4: between two runs of a key lie at least `min_interval_s`. A new generation is exempt a few times in a row: a
+        user is answered at once, and a resource whose spec changes all the time is run once an interval.
 Rule 5: one key's failures never delay another key.
+Rule 6: keys whose time has come take turns (`turns.py`): no resource and no namespace starves another.
 
 Bounded by the number of resources: keys of deleted ones are forgotten.
 """
@@ -17,6 +19,10 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from soma_operator.core.observed import ObjectKey
+from soma_operator.turns import Turns
+
+HASTE = 5
+"""Runs of a key that may follow one another without their distance; one more is granted each `min_interval_s`."""
 
 
 @dataclass(slots=True)
@@ -28,8 +34,10 @@ class _Entry:
     """When it is to run; None: it does not wait."""
     resume_at: float = 0.0
     """Not before this time, by Rules 3 and 4."""
-    is_urgent: bool = False
-    """A new generation came: the pauses of Rules 3 and 4 are lifted until its run starts."""
+    urgent_at: float | None = None
+    """A new generation came: its run need not wait for `resume_at`, only for this time."""
+    haste_from: float = 0.0
+    """Since when haste is saved up: a run in haste takes one interval of it, and the most there is are `HASTE`."""
     failures: int = 0
     is_running: bool = False
     is_added_meanwhile: bool = False
@@ -58,12 +66,15 @@ class WorkQueue:
     jitter: Callable[[], float]
     _entries: dict[ObjectKey, _Entry] = field(default_factory=dict)
     _heap: list[tuple[float, int, ObjectKey]] = field(default_factory=list)
+    """Keys whose time is to come."""
+    _turns: Turns = field(default_factory=Turns)
+    """Keys whose time has come."""
     _order: "count[int]" = field(default_factory=count)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
 
     def __len__(self) -> int:
-        """Return how many keys wait for their time."""
+        """Return how many keys wait for their time or their turn."""
         return sum(entry.due is not None for entry in self._entries.values())
 
     def add(self, key: ObjectKey, generation: int | None = None) -> None:
@@ -72,7 +83,8 @@ class WorkQueue:
         if generation is not None and generation != entry.generation:
             entry.generation = generation
             entry.failures = 0
-            entry.is_urgent = True
+            if entry.urgent_at is None:
+                entry.urgent_at = self._hurry(entry)
         self._schedule(key, entry)
 
     async def get(self) -> ObjectKey | None:
@@ -117,6 +129,13 @@ class WorkQueue:
         if entry.is_added_meanwhile:
             self.add(key)
 
+    def _hurry(self, entry: _Entry) -> float:
+        """Spend one piece of haste; return when it may be used."""
+        interval_s, now = self.pace.min_interval_s, self.clock()
+        saved_from = max(entry.haste_from, now - HASTE * interval_s)
+        entry.haste_from = saved_from + interval_s
+        return max(now, entry.haste_from)
+
     def _end(self, key: ObjectKey, entry: _Entry, pause_s: float, again_s: float | None) -> None:
         entry.is_running = False
         entry.resume_at = self.clock() + pause_s
@@ -131,23 +150,34 @@ class WorkQueue:
             entry.is_added_meanwhile = True
             return
         now = self.clock()
-        due = now if entry.is_urgent else max(now, entry.resume_at, not_before)
-        if entry.due is None or due < entry.due:
+        due = max(now, entry.resume_at, not_before)
+        if entry.urgent_at is not None:
+            due = min(due, max(now, entry.urgent_at))
+        # One whose time has come already is called again: news give it a better turn.
+        has_news = entry.urgent_at is not None and entry.urgent_at <= now
+        if entry.due is None or due < entry.due or has_news:
             entry.due = due
             heapq.heappush(self._heap, (due, next(self._order), key))
             self._changed.set()
 
     def _pop(self) -> ObjectKey | None:
+        self._call_those_due()
+        if not self._turns:
+            return None
+        key = self._turns.take()
+        entry = self._entries[key]
+        entry.due = None
+        entry.is_running = True
+        entry.urgent_at = None
+        return key
+
+    def _call_those_due(self) -> None:
         while self._heap and self._heap[0][0] <= self.clock():
             due, _, key = heapq.heappop(self._heap)
             entry = self._entries.get(key)
             # An earlier time replaced this one, or the key is gone: the heap keeps such leftovers until their time.
             if entry is not None and entry.due == due:
-                entry.due = None
-                entry.is_running = True
-                entry.is_urgent = False
-                return key
-        return None
+                self._turns.add(key, is_news=entry.urgent_at is not None)
 
     def _wait_s(self) -> float | None:
         return max(self._heap[0][0] - self.clock(), 0.0) if self._heap else None

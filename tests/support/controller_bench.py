@@ -35,6 +35,11 @@ class Bench:
             {**manifest, "metadata": metadata, "spec": {"replicas": 1, **spec}}
         )
 
+    async def settle(self) -> None:
+        """Reconcile until nothing is left to do that needs nobody else."""
+        while (await self.controller.reconcile(KEY)).result == "changed":
+            pass
+
     async def secret(self, name: str) -> None:
         metadata = {"name": name, "namespace": KEY.namespace}
         await self.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})

@@ -80,7 +80,7 @@ class InMemoryCluster:
         candidates = [
             _manifest(kind, stored)
             for (its_kind, its_namespace, _), stored in sorted(
-                self._objects.items(), key=lambda item: item[0][1:]
+                self._objects.items(), key=lambda item: (item[0][1] or "", item[0][2])
             )
             if its_kind == kind and namespace in (None, its_namespace)
         ]

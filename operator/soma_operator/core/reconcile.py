@@ -41,6 +41,12 @@ class Outcome:
     events: tuple[Event, ...]
     requeue_after_s: float | None = None
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the status tells of nothing but work under way, as the opening one does."""
+        ready = condition(self.status, "Ready") if self.status is not None else None
+        return ready is not None and ready["reason"] == "Progressing"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

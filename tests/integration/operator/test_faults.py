@@ -96,8 +96,8 @@ def test_answers_that_are_no_answers_change_nothing_in_the_end(
     scene: Room,
     fault: Fault,
 ) -> None:
-    """Every third request of the operator fails, reads and writes alike, twelve times."""
-    numbers, left = itertools.count(1), [None] * 12
+    """Every third request of the operator fails, reads and writes alike, eight times."""
+    numbers, left = itertools.count(1), [None] * 8
 
     def plan(asked: Asked) -> Fault | None:
         if not asked.is_watch and left and next(numbers) % 3 == 0:

@@ -1,11 +1,14 @@
 """Which resource is reconciled next, and when."""
 
 import asyncio
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soma_operator.core.observed import ObjectKey
-from soma_operator.queue import Pace, WorkQueue
+from soma_operator.queue import HASTE, Pace, WorkQueue
 
 A, B = ObjectKey("default", "a"), ObjectKey("default", "b")
 
@@ -103,6 +106,113 @@ async def test_a_new_generation_during_a_run_starts_the_next_at_once(queue: Work
     queue.failed(A)
 
     assert await due(queue) == [A]
+
+
+async def test_haste_is_limited(queue: WorkQueue, time: Time) -> None:
+    """A spec that changes all the time is run once an interval, after a few runs at once; rest saves up haste again."""
+    assert await hasty_runs(queue, 1) == HASTE
+    time.now += PACE.min_interval_s
+    assert await due(queue) == [A]
+    queue.done(A)
+
+    time.now += 2 * PACE.min_interval_s
+    assert await hasty_runs(queue, 100) == 2
+
+
+async def hasty_runs(queue: WorkQueue, generation: int) -> int:
+    """Change the spec after each run, without a pause; return how many runs there are before one has to wait."""
+    runs = 0
+    queue.add(A, generation=generation)
+    while runs < 50 and await due(queue):
+        queue.done(A)
+        runs += 1
+        queue.add(A, generation=generation + runs)
+    return runs
+
+
+async def test_a_mend_waits_no_longer_than_an_interval(queue: WorkQueue, time: Time) -> None:
+    """Without haste left, a new generation still cuts a long wait after a failure short."""
+    await hasty_runs(queue, 1)
+    time.now += PACE.min_interval_s
+    assert await due(queue) == [A]
+    queue.failed(A, at_least_s=300.0)
+
+    queue.add(A, generation=99)
+    time.now += PACE.min_interval_s
+
+    assert await due(queue) == [A]
+
+
+async def test_news_get_a_better_turn(queue: WorkQueue) -> None:
+    """A user's change does not wait behind all that merely stirs, nor does what stirs wait for all users."""
+    others = [ObjectKey("default", f"other-{number}") for number in range(4)]
+    for key in (*others, A, B):
+        queue.add(key)
+
+    queue.add(A, generation=2)
+    queue.add(B, generation=2)
+
+    assert await due(queue) == [A, others[0], B, *others[1:]]
+
+
+async def test_namespaces_take_turns(queue: WorkQueue) -> None:
+    """A namespace with many keys delays the one key of another by one run."""
+    many = [ObjectKey("many", str(number)) for number in range(5)]
+    for key in (*many, A):
+        queue.add(key, generation=1)
+
+    assert (await due(queue))[:3] == [many[0], A, many[1]]
+
+
+@given(
+    hot=st.integers(1, 5),
+    run_s=st.floats(0.001, 0.2),
+    workers=st.integers(1, 8),
+    same_room=st.booleans(),
+)
+def test_hot_keys_starve_nobody(hot: int, run_s: float, workers: int, same_room: bool) -> None:
+    """Resources whose specs change twenty times a second take their share and no more; all others have their runs."""
+    story = Story(run_s, workers)
+    hot_keys = [ObjectKey("default" if same_room else "hot", f"hot-{n}") for n in range(hot)]
+    calm = [ObjectKey("default", f"calm-{number}") for number in range(20)]
+    for key in calm:
+        story.queue.add(key, generation=1)
+
+    story.go_on(20.0, changing=hot_keys, every_s=0.05)
+
+    most = HASTE + 1 + 20.0 / PACE.min_interval_s
+    assert all(story.runs[key] <= most for key in hot_keys)
+    # In the worst case every other run of a worker is that of a hot key.
+    assert max(story.first[key] for key in calm) <= 2 * run_s * (len(calm) + hot + workers) + 0.1
+
+
+class Story:
+    """Workers in a time that is only counted."""
+
+    def __init__(self, run_s: float, workers: int) -> None:
+        self.time = Time()
+        self.queue = WorkQueue(PACE, self.time, lambda: 1.0)
+        self.runs: Counter[ObjectKey] = Counter()
+        self.first: dict[ObjectKey, float] = {}
+        self._run_s = run_s
+        self._workers = workers
+
+    def go_on(self, seconds: float, *, changing: list[ObjectKey], every_s: float) -> None:
+        begin, changes = self.time.now, 0
+        busy: list[tuple[float, ObjectKey]] = []
+        while (now := self.time.now) < begin + seconds:
+            if now >= begin + changes * every_s:
+                changes += 1
+                for key in changing:
+                    self.queue.add(key, generation=changes)
+            for ended in [one for one in busy if one[0] <= now]:
+                busy.remove(ended)
+                self.queue.done(ended[1])
+            while len(busy) < self._workers and (taken := self.queue._pop()) is not None:
+                self.runs[taken] += 1
+                self.first.setdefault(taken, now - begin)
+                busy.append((now + self._run_s, taken))
+            self.time.now = min([begin + changes * every_s, *(end for end, _ in busy)])
 
 
 async def test_failures_wait_longer_and_longer(queue: WorkQueue, time: Time) -> None:
