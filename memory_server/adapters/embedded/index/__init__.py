@@ -27,6 +27,9 @@ KEEP_SHARE = 0.25
 KEEP_LEAST = 10_000
 """A new copy is kept when so many memories have come since the last one; and always at the end."""
 
+KEEP_EVERY_S = 60.0
+"""So long lies between two copies: while much is stored, copies would take a tenth of the time of a core."""
+
 
 class EmbeddedIndex:
     """Partitions by scope; made by their first change.
@@ -45,6 +48,8 @@ class EmbeddedIndex:
         """Last commit that the copy on disk covers; 0: there is no copy."""
         self._came = 0
         """Memories that came since the last copy."""
+        self._keep_from = 0.0
+        """When the next copy may be kept, by the loop's clock."""
         self._replay: tuple[Scope, list[Change]] | None = None
         """What happens to the partition that is being compacted."""
 
@@ -129,8 +134,11 @@ class EmbeddedIndex:
                 work = rows.upkeep()
                 if work is not None:
                     rows.inverted = await asyncio.to_thread(work)
-        if self._came >= max(KEEP_LEAST, KEEP_SHARE * self.size()):
+        loop = asyncio.get_running_loop()
+        is_due = self._came >= max(KEEP_LEAST, KEEP_SHARE * self.size())
+        if is_due and loop.time() >= self._keep_from:
             await self.save()
+            self._keep_from = loop.time() + KEEP_EVERY_S
 
     def tail_size(self) -> int:
         """See the port."""

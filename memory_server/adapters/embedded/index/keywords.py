@@ -6,8 +6,8 @@ Theory of operation:
     over plain lists of slots, and multiplied by it once. What stands there more often is corrected for.
 
 Rules:
-    1. Every memory that has one of the words is scored, but for the very common words of a large partition, which are
-       looked up in what the rarer ones found; a filter only decides which may be among the best.
+    1. Every memory that has one of the words is scored, but for the common words of a large partition, which are looked
+       up in what the rarer ones found; a filter only decides which may be among the best.
     2. A partition has an index of its own, so that no tenant's words weigh in another's scores.
     3. What is removed counts no more, in no frequency and no mean.
 """
@@ -42,9 +42,11 @@ COMMON_COUNTS = (10, 300)
 
 COMMON_LEAST = 10_000
 VERY_COMMON_SHARE = 0.05
-MOST_COUNTED = 64
-"""In a partition of so many memories, words that so many of them have choose no candidates where rarer words do. The
-counts of so many such words are kept as arrays over all memories."""
+"""In a partition of so many memories, words that so many of them have choose no candidates where rarer words do."""
+
+ENOUGH_FOUND = 4096
+"""The words of a query choose candidates from the rarest on, until so many occurrences were found; those that are left
+only add to scores. So the work for a query does not grow with the partition."""
 
 
 class KeywordIndex:
@@ -57,7 +59,6 @@ class KeywordIndex:
         self._count = 0
         """Live memories."""
         self.kindred = Kindred(vectors) if vectors else None
-        self._counts: dict[str, tuple[tuple[int, int], npt.NDArray[np.uint8]]] = {}
         self._saturations: tuple[float, int, Scores] = (0.0, 0, np.empty(0, np.float32))
 
     @classmethod
@@ -109,38 +110,31 @@ class KeywordIndex:
         missing = [self._idf(0)] * (len(words) - len(terms))
         attainable = attainable_bm25([term.words[0][1] for term in terms] + missing)
         factor = (BM25_K1 + 1) / attainable
-        rare = [term for term in terms if not self._is_common(term)]
+        choosing, looked_up = self._chosen(terms)
         common = [
-            Common(factor * idf, self._counts_of(word))
-            for term in terms
-            if rare and self._is_common(term)
-            for word, idf in term.words
+            Common(factor * idf, self.postings.lists(word), self.postings.repeats(word))
+            for word, idf in looked_up
         ]
-        return scored(self.postings, rare or terms, factor, self._once(), common)
+        return scored(self.postings, choosing, factor, self._once(), common)
 
-    def _counts_of(self, word: str) -> npt.NDArray[np.uint8]:
-        """Return how often a common word stands in each memory; kept, because the next query has it, too."""
-        count, frequency = len(self.lengths), self.postings.frequency(word)
-        known = self._counts.get(word)
-        if known is not None and known[0] == (count, frequency):
-            return known[1]
-        counts = np.zeros(count, np.uint8)
-        for slots in self.postings.lists(word):
-            counts[slots] = 1
-        repeats = self.postings.repeats(word)
-        if repeats is not None:
-            counts[repeats[0]] = np.minimum(repeats[1], np.iinfo(np.uint8).max)
-        if len(self._counts) >= MOST_COUNTED:
-            self._counts.clear()
-        self._counts[word] = ((count, frequency), counts)
-        return counts
+    def _chosen(self, terms: Sequence[Term]) -> tuple[list[Term], list[tuple[str, float]]]:
+        """Return the terms that choose memories, and the words that only add to the scores of those."""
+        by_size = sorted((self._size(term), place) for place, term in enumerate(terms))
+        choosing: list[Term] = []
+        looked_up: list[tuple[str, float]] = []
+        found = 0
+        for size, place in by_size:
+            term = terms[place]
+            is_common = self._count >= COMMON_LEAST and size > VERY_COMMON_SHARE * self._count
+            if choosing and len(term.words) == 1 and (is_common or found >= ENOUGH_FOUND):
+                looked_up += term.words
+            else:
+                choosing.append(term)
+                found += size
+        return choosing, looked_up
 
-    def _is_common(self, term: Term) -> bool:
-        return (
-            self._count >= COMMON_LEAST
-            and len(term.words) == 1
-            and self.postings.frequency(term.words[0][0]) > VERY_COMMON_SHARE * self._count
-        )
+    def _size(self, term: Term) -> int:
+        return sum(self.postings.frequency(word) for word, _ in term.words)
 
     def _terms(self, words: Mapping[str, str]) -> list[Term]:
         """Return the terms of a query, without the words that neither occur nor have kindred."""

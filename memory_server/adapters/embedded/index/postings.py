@@ -18,6 +18,9 @@ from memory_server.adapters.embedded.index.columns import Arrays
 
 _Array32 = npt.NDArray[np.uint32]
 
+MOST_WAITING = 512
+"""Memories that may wait for being put into the lists of their words: it takes some 3 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -53,31 +56,48 @@ class Postings:
         self._words = array("I")
         self._ends = array("I")
         """The other way round: the words of each slot, one slot after the other, and where those of a slot end."""
+        self._taken_in = 0
+        """Slots that are in the lists of their words; those that came later are put there when somebody asks."""
 
     def add(self, slot: int, words: Sequence[str]) -> list[str]:
         """Take a memory in; return the words that are new."""
-        counts = dict.fromkeys(words, 1)
-        if len(counts) < len(words):
-            counts = Counter(words)
-        numbers, fresh, frequencies = self.numbers, self._fresh, self._frequencies
-        new = []
-        for word, count in counts.items():
-            number = numbers.get(word)
-            if number is None:
-                number = numbers[word] = len(numbers)
-                frequencies.append(0)
-                new.append(word)
-            frequencies[number] += 1
-            self._words.append(number)
-            slots = fresh.get(number)
-            if slots is None:
-                fresh[number] = array("I", (slot,))
-            else:
-                slots.append(slot)
-            if count > 1:
-                self._repeat(number, slot, count)
+        numbers, own = self.numbers, dict.fromkeys(words)
+        new = [word for word in own if word not in numbers]
+        for word in new:
+            numbers[word] = len(numbers)
+        self._words.extend([numbers[word] for word in own])
         self._ends.append(len(self._words))
+        if len(own) < len(words):
+            for word, count in Counter(words).items():
+                if count > 1:
+                    self._repeat(numbers[word], slot, count)
+        if len(self._ends) - self._taken_in >= MOST_WAITING:
+            self._take_in()
         return new
+
+    def _take_in(self) -> None:
+        """Let the memories that came since the last time be found by their words: for many at once it takes a third."""
+        first, count = self._taken_in, len(self._ends)
+        if first == count:
+            return
+        start = self._ends[first - 1] if first else 0
+        # Copies, because nothing could be added while a view is held.
+        words = np.array(self._words[start:], np.uint32)
+        ends = np.array(self._ends[first:], np.int64)
+        slots = np.repeat(np.arange(first, count, dtype=np.uint32), np.diff(ends, prepend=start))
+        order = np.argsort(words, kind="stable")
+        found, starts, often = np.unique(words[order], return_index=True, return_counts=True)
+        frequencies = self._frequencies
+        frequencies.extend([0] * (len(self.numbers) - len(frequencies)))
+        raw, fresh = slots[order].tobytes(), self._fresh
+        size = slots.itemsize
+        for word, begin, times in zip(found.tolist(), starts.tolist(), often.tolist(), strict=True):
+            frequencies[word] += times
+            known = fresh.get(word)
+            if known is None:
+                known = fresh[word] = array("I")
+            known.frombytes(raw[begin * size : (begin + times) * size])
+        self._taken_in = count
 
     def _repeat(self, number: int, slot: int, count: float) -> None:
         slots, counts = self._repeats.setdefault(number, (array("I"), array("f")))
@@ -86,17 +106,20 @@ class Postings:
 
     def remove(self, slot: int) -> None:
         """Let a memory's words no longer count; it stays among their slots until the partition is compacted."""
+        self._take_in()
         start = self._ends[slot - 1] if slot else 0
         for number in self._words[start : self._ends[slot]]:
             self._frequencies[number] -= 1
 
     def frequency(self, word: str) -> int:
         """Return how many memories have the word."""
+        self._take_in()
         number = self.numbers.get(word)
         return 0 if number is None else self._frequencies[number]
 
     def lists(self, word: str) -> list[_Array32]:
         """Return the slots that have the word, in one or two ascending lists; to be let go before the next addition."""
+        self._take_in()
         number = self.numbers[word]
         sealed, fresh = self._sealed.of(number), self._fresh.get(number)
         if fresh is None:
@@ -153,6 +176,7 @@ class Postings:
         self._words = array("I", numbers.astype(np.uint32).tobytes())
         ends = np.cumsum(np.bincount(slots, minlength=count))
         self._ends = array("I", ends.astype(np.uint32).tobytes())
+        self._taken_in = count
 
     def arrays(self) -> Arrays:
         """Return what `loaded` takes; only after `sealed`."""
@@ -183,6 +207,7 @@ class Postings:
         made._frequencies = array("I", np.diff(starts).astype(np.uint32).tobytes())
         made._words = array("I", arrays["words"].tobytes())
         made._ends = array("I", arrays["ends"].tobytes())
+        made._taken_in = len(made._ends)
         for number, slot, count in arrays["repeats"].tolist():
             made._repeat(number, slot, count)
         return made

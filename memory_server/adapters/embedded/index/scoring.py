@@ -7,6 +7,7 @@ work grows with what is found, not with the partition, and takes a dozen array o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +34,30 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """A word that very many memories have; it is looked up only in those that other words found."""
+    """A word that many memories have; it is looked up only in those that other words found."""
 
     gain: float
-    counts: npt.NDArray[np.uint8]
-    """How often it stands in each memory, by slot."""
+    lists: Sequence[npt.NDArray[np.uint32]]
+    """The slots that have it, in ascending lists."""
+    repeats: tuple[npt.NDArray[np.uint32], Scores] | None
+    """The slots in which it stands more than once, and how often."""
+
+    def gains(self, slots: Slots, once: Scores) -> Sums:
+        """Return what it gives these slots.
+
+        Args:
+            slots: The slots.
+            once: What one occurrence counts in each of them.
+        """
+        gains = np.zeros(len(slots))
+        for having in self.lists:
+            gains[_places(having, slots)[1]] = self.gain
+        if self.repeats is not None:
+            again, counts = self.repeats
+            # Slots of repeats come in the order of the additions, which is theirs.
+            places, is_there = _places(again, slots)
+            gains[is_there] *= 1 + _more(counts[places[is_there]], once[is_there])
+        return gains
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +97,13 @@ class KeywordScores:
 
     def of(self, slots: Slots) -> Sums:
         """Return the scores of these slots."""
-        places = self.slots.searchsorted(slots)
-        places[places == len(self.slots)] = 0
-        is_found = self.slots[places] == slots
+        places, is_found = _places(self.slots, slots)
         if not self.common:
             return np.minimum(np.where(is_found, self.scores[places], 0.0), 1.0)
         sums = np.where(is_found, self.sums[places], 0.0)
         once = self.once[slots]
         for word in self.common:
-            counts = word.counts[slots].astype(np.float32)
-            sums += word.gain * (counts > 0) * (1 + _more(np.maximum(counts, 1), once))
+            sums += word.gains(slots, once)
         scores: Sums = np.minimum(sums * once, 1.0)
         return scores
 
@@ -139,6 +156,15 @@ def _keys(slots: npt.NDArray[np.uint32], codes: npt.NDArray[np.int64]) -> Slots:
     return keys
 
 
+def _places(
+    ordered: npt.NDArray[Any], wanted: npt.NDArray[Any]
+) -> tuple[Slots, npt.NDArray[np.bool_]]:
+    """Return where values stand in an ascending array that has any, and whether they do."""
+    places = ordered.searchsorted(wanted.astype(ordered.dtype, copy=False))
+    places[places == len(ordered)] = 0
+    return places, ordered[places] == wanted
+
+
 def _is_first(ordered: Slots) -> npt.NDArray[np.bool_]:
     """Return which values differ from the one before."""
     is_first = np.empty(len(ordered), np.bool_)
@@ -157,10 +183,8 @@ def _add_repeats(
     codes = np.repeat([code for code, _, _ in repeats], [len(slots) for _, slots, _ in repeats])
     slots = np.concatenate([slots for _, slots, _ in repeats])
     wanted = _keys(slots, codes)
-    places = keys.searchsorted(wanted)
-    places[places == len(keys)] = 0
     # A better word of the same term may have taken its place.
-    is_there = keys[places] == wanted
+    places, is_there = _places(keys, wanted)
     places, slots = places[is_there], slots[is_there]
     counts = np.concatenate([counts for _, _, counts in repeats])[is_there]
     gained[places] *= 1 + _more(counts, once[slots])

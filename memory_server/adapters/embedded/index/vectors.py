@@ -45,14 +45,17 @@ _PROBED_ROWS = 6_000
 """Rows that a query looks at, at least, in the nearest cells; enough where keywords lead and the vectors only help."""
 
 _NEAR = 0.35
-_MOST_SHARE = 0.4
+_MOST_SHARE = 0.3
 """Where nothing else finds the best, a query looks into the cells whose centre is at least so near, as a share of the
 nearest one's cosine, up to this share of all cells. Vectors that lie in clusters have few such cells; short texts fill
 the space evenly, and their neighbours are in many."""
 
-_RESCORED = 300
+_RESCORED = 200
 _RESCORED_OF_A_LEG = 64
 """Candidates that are compared exactly, at least: one-bit codes put the best among so many."""
+
+_QUERY_BITS = 4
+"""Bits of each dimension of a query that a one-bit code is compared with: eight find no more, and take longer."""
 
 _CHUNK = 1024
 """Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other up to 8 ms."""
@@ -280,7 +283,7 @@ def _probe(
     # faiss patches these constructors when it is imported; its published types show the C++ ones.
     parameters = faiss.IVFRaBitQSearchParameters()
     parameters.nprobe = cells
-    parameters.qb = 8
+    parameters.qb = _QUERY_BITS
     if allowed is not None:
         bits = np.packbits(allowed[: inverted.rows], bitorder="little")
         parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
