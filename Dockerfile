@@ -45,6 +45,8 @@ COPY --from=metadata /app /app
 COPY proto/gen/python /app
 COPY common/soma_common /app/soma_common
 COPY memory_server /app/memory_server
+# `python -m somamemory` makes and restores copies beside a server.
+COPY client/somamemory /app/somamemory
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM ${BASE} AS runtime

@@ -1,9 +1,11 @@
-"""The reference page of the SomaMemory resource, from its schema."""
+"""The reference page of the resources, from their schemas."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from soma_dev.crds import soma_memory_crd
+from soma_dev.crds import soma_memory_backup_crd, soma_memory_crd
+from soma_operator.core.backup.outcome import BACKUP_CONDITION_TYPES
+from soma_operator.core.kinds import SOMA_MEMORY
 from soma_operator.core.reasons import REASONS
 from soma_operator.core.status import CONDITION_TYPES
 
@@ -21,26 +23,19 @@ _BOUNDS = {
 
 def crd_page() -> str:
     """Return the page."""
-    crd = soma_memory_crd()["spec"]
-    version = crd["versions"][0]
-    schema: Schema = version["schema"]["openAPIV3Schema"]
-    api = f"{crd['group']}/{version['name']}"
+    api = f"{SOMA_MEMORY.group}/{SOMA_MEMORY.version}"
     lines = [
-        f"# SomaMemory (`{api}`)",
+        f"# The resources of `{api}`",
         "",
         "Generated from `operator/soma_operator/api/v1alpha1` by `make crds`.",
-        f"Short name: `{crd['names']['shortNames'][0]}`. An empty spec is a complete wish.",
-        *_section("Spec", schema["properties"]["spec"], "spec"),
-        "",
-        "## Rules beyond types",
-        "",
-        *(f"* {text}" for text in _sentences(schema)),
-        *_section("Status", schema["properties"]["status"], "status"),
+        *_resource(soma_memory_crd(), "An empty spec is a complete wish."),
+        *_resource(soma_memory_backup_crd(), "Deleting one leaves the copy where it is."),
         "",
         "## Conditions",
         "",
         "`Ready` is always there; `Reconciling` and `Stalled` only while they hold, and never together.",
-        f"Types: {', '.join(f'`{kind}`' for kind in CONDITION_TYPES)}.",
+        f"Types of SomaMemory: {', '.join(f'`{kind}`' for kind in CONDITION_TYPES)}.",
+        f"Types of SomaMemoryBackup: {', '.join(f'`{kind}`' for kind in BACKUP_CONDITION_TYPES)}.",
         "",
         "| reason | means |",
         "|---|---|",
@@ -49,8 +44,25 @@ def crd_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _resource(crd: Schema, remark: str) -> list[str]:
+    names = crd["spec"]["names"]
+    schema: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return [
+        "",
+        f"## {names['kind']}",
+        "",
+        f"Short name: `{names['shortNames'][0]}`. {remark}",
+        *_section("Spec", schema["properties"]["spec"], "spec"),
+        "",
+        "### Rules beyond types",
+        "",
+        *(f"* {text}" for text in dict.fromkeys(_sentences(schema))),
+        *_section("Status", schema["properties"]["status"], "status"),
+    ]
+
+
 def _section(title: str, schema: Schema, root: str) -> list[str]:
-    head = ["", f"## {title}", "", "| field | type | meaning |", "|---|---|---|"]
+    head = ["", f"### {title}", "", "| field | type | meaning |", "|---|---|---|"]
     return head + [
         f"| `{path}` | {_type(part)} | {_meaning(part)} |" for path, part in _fields(schema, root)
     ]

@@ -1,16 +1,18 @@
 """The CRDs, from the pydantic types of the API: JSON Schema made structural."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from soma_operator.api import v1alpha1
-from soma_operator.core.kinds import SOMA_MEMORY
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP, Kind
 
 Schema = dict[str, Any]
+Column = tuple[str, str, str, int]
+"""Head, type, path and priority; of priority 1 with `-o wide` only."""
 
-CRD_FILE = f"{SOMA_MEMORY.group}_{SOMA_MEMORY.plural}.yaml"
 FOLDERS = ("crds", "charts/soma-stack/files/crds")
 
 _CARRIED = (
@@ -20,7 +22,7 @@ _CARRIED = (
     "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations",
 )  # fmt: skip
 
-_COLUMNS = (
+_COLUMNS: tuple[Column, ...] = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
     ("Status", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
     ("Replicas", "integer", ".status.readyReplicas", 0),
@@ -32,67 +34,118 @@ _COLUMNS = (
 )
 
 
+_BACKUP_COLUMNS: tuple[Column, ...] = (
+    ("Memory", "string", ".spec.memoryRef.name", 0),
+    ("Phase", "string", ".status.phase", 0),
+    ("Target", "string", ".spec.target.type", 0),
+    ("Size", "string", ".status.size", 0),
+    ("Completed", "date", ".status.completedAt", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Location", "string", ".status.location", 1),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """What a CRD says beside its schema."""
+
+    kind: Kind
+    short_name: str
+    columns: tuple[Column, ...]
+    model: type[v1alpha1.ApiModel]
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        return f"{self.kind.group}_{self.kind.plural}.yaml"
+
+
+_MEMORY = _Definition(SOMA_MEMORY, "smem", _COLUMNS, v1alpha1.SomaMemory)
+_BACKUP = _Definition(SOMA_MEMORY_BACKUP, "smembk", _BACKUP_COLUMNS, v1alpha1.SomaMemoryBackup)
+
+CRD_FILES = (_MEMORY.file, _BACKUP.file)
+"""Names of the files of all CRDs."""
+
+
 def crd_files() -> dict[Path, bytes]:
-    """Return the CRD's file and the chart's byte-equal copy."""
-    text = yaml.safe_dump(soma_memory_crd(), sort_keys=False, width=110, allow_unicode=True)
-    return {Path(folder) / CRD_FILE: text.encode() for folder in FOLDERS}
+    """Return the CRDs' files and the chart's byte-equal copies."""
+    crds = {_MEMORY.file: soma_memory_crd(), _BACKUP.file: soma_memory_backup_crd()}
+    texts = {
+        name: yaml.safe_dump(crd, sort_keys=False, width=110, allow_unicode=True)
+        for name, crd in crds.items()
+    }
+    return {
+        Path(folder) / name: text.encode() for folder in FOLDERS for name, text in texts.items()
+    }
 
 
 def soma_memory_crd() -> Schema:
     """Return the CustomResourceDefinition of SomaMemory."""
+    crd = _crd(_MEMORY)
+    version = crd["spec"]["versions"][0]
+    version["subresources"]["scale"] = {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for name in v1alpha1.SCHEMA_DEFAULTED:
+        default = v1alpha1.SomaMemorySpec.model_fields[name].get_default()
+        spec["properties"][name]["default"] = default
+    # An empty spec is a wish for all defaults; without a default it would not get those of its fields.
+    spec["default"] = {}
+    return crd
+
+
+def soma_memory_backup_crd() -> Schema:
+    """Return the CustomResourceDefinition of SomaMemoryBackup."""
+    return _crd(_BACKUP)
+
+
+def _crd(definition: _Definition) -> Schema:
+    kind = definition.kind
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": f"{SOMA_MEMORY.plural}.{SOMA_MEMORY.group}",
+            "name": f"{kind.plural}.{kind.group}",
             # Removing the definition removes every resource of it: an uninstall of the chart must not.
             "annotations": {"helm.sh/resource-policy": "keep"},
         },
         "spec": {
-            "group": SOMA_MEMORY.group,
+            "group": kind.group,
             "names": {
-                "kind": SOMA_MEMORY.name,
-                "listKind": f"{SOMA_MEMORY.name}List",
-                "plural": SOMA_MEMORY.plural,
-                "singular": SOMA_MEMORY.name.lower(),
-                "shortNames": ["smem"],
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [definition.short_name],
             },
             "scope": "Namespaced",
-            "versions": [_version()],
+            "versions": [_version(definition)],
         },
     }
 
 
-def _version() -> Schema:
+def _version(definition: _Definition) -> Schema:
     return {
-        "name": SOMA_MEMORY.version,
+        "name": definition.kind.version,
         "served": True,
         "storage": True,
         "additionalPrinterColumns": [
             {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
-            for name, kind, path, priority in _COLUMNS
+            for name, kind, path, priority in definition.columns
         ],
-        "subresources": {
-            "status": {},
-            "scale": {
-                "specReplicasPath": ".spec.replicas",
-                "statusReplicasPath": ".status.replicas",
-                "labelSelectorPath": ".status.selector",
-            },
-        },
-        "schema": {"openAPIV3Schema": _root()},
+        "subresources": {"status": {}},
+        "schema": {"openAPIV3Schema": _root(definition.model)},
     }  # fmt: skip
 
 
-def _root() -> Schema:
-    source = v1alpha1.SomaMemory.model_json_schema(by_alias=True)
+def _root(model: type[v1alpha1.ApiModel]) -> Schema:
+    source = model.model_json_schema(by_alias=True)
     schema = structural(source, source["$defs"])
     properties = schema["properties"]
-    for name in v1alpha1.SCHEMA_DEFAULTED:
-        default = v1alpha1.SomaMemorySpec.model_fields[name].get_default()
-        properties["spec"]["properties"][name]["default"] = default
-    # An empty spec is a wish for all defaults; without a default it would not get those of its fields.
-    properties["spec"]["default"] = {}
     properties["status"]["default"] = {"observedGeneration": v1alpha1.NEVER_OBSERVED}
     schema["properties"] = {
         "apiVersion": {"type": "string"},

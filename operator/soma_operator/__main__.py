@@ -70,7 +70,9 @@ async def _run(settings: OperatorSettings, access: Access) -> bool:
     return await run_operator(
         settings,
         access,
-        lambda queue, memory: Informers(queue, memory, access, settings.namespaces, utc_now),
+        lambda queue, backups, memory: Informers(
+            queue, backups, memory, access, settings.namespaces, utc_now
+        ),
         Process(stop, arm_signals, utc_now),
     )
 

@@ -16,9 +16,10 @@ from soma_operator import __version__
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.cached import CachedCluster, Memory
 from soma_operator.adapters.kubernetes import KubernetesCluster, connect
+from soma_operator.backup_controller import BackupController
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
-from soma_operator.core.kinds import SOMA_MEMORY
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP
 from soma_operator.core.observed import Defaults, ObjectKey
 from soma_operator.health import Health, serve
 from soma_operator.leader import Leader, Term
@@ -36,7 +37,11 @@ PRIME_RETRY_S = 1.0
 
 CONTROLLER_NAME = f"{SOMA_MEMORY.group}/soma-operator"
 
-MakeWatches = Callable[[WorkQueue, Memory], Watches]
+MakeWatches = Callable[[WorkQueue, WorkQueue, Memory], Watches]
+"""From the queues of memories and of backups, and from what is remembered."""
+
+BACKUP_WORKERS = 2
+"""Copies are looked at by workers of their own: they never make a memory wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +109,30 @@ class _Acting:
         self._leader = leader
         self._process = process
         self._queue = WorkQueue(_pace(settings), clock, random.random)
-        metrics.queue_depth.set_function(lambda: float(len(self._queue)))
+        self._backups = WorkQueue(_pace(settings), clock, random.random)
+        metrics.queue_depth.set_function(lambda: float(len(self._queue) + len(self._backups)))
         memory = Memory()
-        self._watches = make_watches(self._queue, memory)
+        self._watches = make_watches(self._queue, self._backups, memory)
         self._cluster = CachedCluster(cluster, memory, clock=clock)
         self._primed = asyncio.Event()
-        controller = Controller(
-            self._cluster,
-            defaults=Defaults(settings.server_image, settings.server_pull_policy, __version__),
-            reporter=Reporter(CONTROLLER_NAME, settings.identity),
-            now=process.now,
-            may_write=self._is_chosen,
+        defaults = Defaults(settings.server_image, settings.server_pull_policy, __version__)
+        reporter = Reporter(CONTROLLER_NAME, settings.identity)
+        memories, backups = (
+            kind(
+                self._cluster,
+                defaults=defaults,
+                reporter=reporter,
+                now=process.now,
+                may_write=self._is_chosen,
+            )
+            for kind in (Controller, BackupController)
         )
-        self._workers = Workers(
-            controller, self._queue, metrics, clock=clock, timeout_s=settings.reconcile_timeout_s
+        timeout_s = settings.reconcile_timeout_s
+        self._workers = (
+            *[Workers(memories, self._queue, metrics, clock=clock, timeout_s=timeout_s)]
+            * settings.workers,
+            *[Workers(backups, self._backups, metrics, clock=clock, timeout_s=timeout_s)]
+            * BACKUP_WORKERS,
         )
         self._memory = memory
         self._resync = Resync(
@@ -134,7 +149,7 @@ class _Acting:
         """Act until told to stop, or until something that must not end has ended."""
         stop = self._process.stop
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._work()) for _ in range(self._settings.workers)]
+            workers = [group.create_task(self._work(one)) for one in self._workers]
             priming = group.create_task(self._prime())
             resync = group.create_task(self._resync.run())
             stopping = group.create_task(stop.wait())
@@ -149,6 +164,7 @@ class _Acting:
             is_wished = stop.is_set()
             _log.info("stopping", extra={"is_wished": is_wished})
             self._queue.close()
+            self._backups.close()
             self._primed.set()
             if is_wished:
                 await asyncio.wait(workers)
@@ -173,11 +189,13 @@ class _Acting:
 
     async def _listed(self) -> dict[ObjectKey, str]:
         await self._cluster.refresh(self._settings.namespaces or (None,))
+        for key in self._memory.versions(SOMA_MEMORY_BACKUP):
+            self._backups.add(key)
         return self._memory.versions()
 
-    async def _work(self) -> None:
+    async def _work(self, workers: Workers) -> None:
         await self._primed.wait()
-        await self._workers.run()
+        await workers.run()
 
     def _is_chosen(self) -> bool:
         return self._leader.is_leading or not self._settings.leader_election
@@ -216,12 +234,17 @@ async def _unless_stopped(work: Awaitable[None], stop: asyncio.Event) -> bool:
 
 
 async def _crd_is_served(cluster: KubernetesCluster) -> None:
-    """Wait for the CRD: the chart may install it a moment after us, and watching what is not there fails."""
+    """Wait for the CRDs: the chart may install them a moment after us, and watching what is not there fails."""
     while True:
         try:
-            if await cluster.serves(SOMA_MEMORY):
+            missing = [
+                kind.plural
+                for kind in (SOMA_MEMORY, SOMA_MEMORY_BACKUP)
+                if not await cluster.serves(kind)
+            ]
+            if not missing:
                 return
-            _log.info("waiting for the CRD", extra={"kind": SOMA_MEMORY.plural})
+            _log.info("waiting for the CRD", extra={"kind": missing[0]})
         except SomaError as error:
             _log.warning("failed to ask for the CRD", extra={"reason": error.reason})
         await asyncio.sleep(CRD_POLL_S)

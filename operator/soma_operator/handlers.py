@@ -14,12 +14,26 @@ import kopf
 
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.cached import Memory, address_of
-from soma_operator.core.kinds import CHILD_KINDS, POD, SOMA_MEMORY, Kind, Manifest
+from soma_operator.core.kinds import (
+    CHILD_KINDS,
+    JOB,
+    POD,
+    SOMA_MEMORY,
+    SOMA_MEMORY_BACKUP,
+    Kind,
+    Manifest,
+)
 from soma_operator.core.observed import ObjectKey
-from soma_operator.core.render.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from soma_operator.core.render.metadata import (
+    BACKUP_APP,
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    NAME_LABEL,
+)
 from soma_operator.queue import WorkQueue
 
-WATCHED_CHILDREN = (*CHILD_KINDS, POD)
+WATCHED_CHILDREN = (*CHILD_KINDS, JOB, POD)
 
 TOKEN_LIFE_S = 600.0
 """kopf keeps a token until it is refused; it is given a fresh one this often (pitfall 18)."""
@@ -30,14 +44,17 @@ _WATCHER_PREFIX = "watcher for "
 
 @dataclass(slots=True)
 class Informers:
-    """Watches of SomaMemories and of what belongs to them.
+    """Watches of SomaMemories, SomaMemoryBackups and of what belongs to them.
 
     Attributes:
+        queue: SomaMemories to look at.
+        backups: SomaMemoryBackups to look at.
         memory: Where the objects are remembered.
         seen: Resource version of each SomaMemory, as the watch told it last.
     """
 
     queue: WorkQueue
+    backups: WorkQueue
     memory: Memory
     access: Access
     namespaces: tuple[str, ...]
@@ -80,7 +97,7 @@ class Informers:
             for task in asyncio.all_tasks()
             if task.get_name().startswith(_WATCHER_PREFIX) and not task.done()
         }
-        wished = (1 + len(WATCHED_CHILDREN)) * max(len(self.namespaces), 1)
+        wished = (2 + len(WATCHED_CHILDREN)) * max(len(self.namespaces), 1)
         return None if len(alive) >= wished else f"{len(alive)} of {wished} watches are alive"
 
     @property
@@ -92,6 +109,7 @@ class Informers:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login)
         kopf.on.event(*_address(SOMA_MEMORY), registry=registry)(self._resource_changed)
+        kopf.on.event(*_address(SOMA_MEMORY_BACKUP), registry=registry)(self._backup_changed)
         for kind in WATCHED_CHILDREN:
             watch = kopf.on.event(*_address(kind), registry=registry, id=f"{kind.plural}_changed")
             watch(self._told_of(kind))
@@ -131,6 +149,29 @@ class Informers:
         else:
             self.seen[key] = meta["resourceVersion"]
         self.queue.add(key, generation=meta.get("generation"))
+        self._wake_backups_of(key)
+
+    async def _backup_changed(
+        self,
+        *,
+        event: kopf.RawEvent,
+        name: str,
+        namespace: str | None,
+        spec: kopf.Spec,
+        meta: kopf.Meta,
+        **_: Any,
+    ) -> None:
+        assert namespace is not None, "the kind is namespaced"
+        self._remember(SOMA_MEMORY_BACKUP, event)
+        self.backups.add(ObjectKey(namespace, name), generation=meta.get("generation"))
+        copied = ObjectKey(namespace, spec["memoryRef"]["name"])
+        self.queue.add(copied)
+        self._wake_backups_of(copied)
+
+    def _wake_backups_of(self, key: ObjectKey) -> None:
+        """Look again at the copies that a memory wished for: a newer one, or another wish, may end an older one."""
+        for copy in self.memory.find(SOMA_MEMORY_BACKUP, key.namespace, key.name):
+            self.backups.add(ObjectKey(key.namespace, copy["metadata"]["name"]))
 
     def _told_of(self, kind: Kind) -> Callable[..., Awaitable[None]]:
         async def child_changed(
@@ -139,7 +180,9 @@ class Informers:
             self._remember(kind, event)
             instance = labels.get(INSTANCE_LABEL)
             if namespace and instance:
-                self.queue.add(ObjectKey(namespace, instance))
+                is_of_backup = labels.get(NAME_LABEL) == BACKUP_APP
+                queue = self.backups if is_of_backup else self.queue
+                queue.add(ObjectKey(namespace, instance))
 
         return child_changed
 

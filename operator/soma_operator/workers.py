@@ -3,14 +3,28 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from soma_common.errors import Conflict, Overloaded, SomaError
-from soma_operator.controller import Controller, fields_of
+from soma_operator.controller import Run
 from soma_operator.core.observed import ObjectKey
 from soma_operator.metrics import Metrics
 from soma_operator.queue import WorkQueue
+from soma_operator.writer import fields_of
 
 _log = logging.getLogger(__name__)
+
+
+class Reconciler(Protocol):
+    """What brings one kind of resource from what is to what is wished."""
+
+    async def reconcile(self, key: ObjectKey) -> Run:
+        """Do it for one resource; may be repeated and cancelled any time.
+
+        Raises:
+            SomaError: The API server did not do its part; to be tried again.
+        """
+        ...
 
 
 class Workers:
@@ -18,7 +32,7 @@ class Workers:
 
     def __init__(
         self,
-        controller: Controller,
+        controller: Reconciler,
         queue: WorkQueue,
         metrics: Metrics,
         *,

@@ -245,8 +245,12 @@ class Room:
             "spec": {"containers": [{"name": "memory-server", "image": "registry.test/a"}]},
         }
         if self.api.read(POD, self.namespace, f"{name}-1") is None:
-            eventually(lambda: self._made(pod))
+            self.make_pod(pod)
         self.api.patch(POD, self.namespace, f"{name}-1", {"status": status}, "/status")
+
+    def make_pod(self, pod: Manifest) -> None:
+        """Play whoever makes pods."""
+        eventually(lambda: self._made(pod))
 
     def wait_for(
         self, kind: str, status: str, reason: str | None = None, *, name: str = "mem"

@@ -41,8 +41,8 @@ def install(plane: ControlPlane) -> KubeApi:
     if admin.read(NAMESPACE, None, SYSTEM) is None:
         _make_namespace(admin, SYSTEM)
     kubectl = apply_chart(plane, chart())
-    crd = "crd/somamemories.memory.soma.sh"
-    wait = [*kubectl, "wait", "--for=condition=Established", crd]
+    crds = ["crd/somamemories.memory.soma.sh", "crd/somamemorybackups.memory.soma.sh"]
+    wait = [*kubectl, "wait", "--for=condition=Established", *crds]
     subprocess.run(wait, check=True, capture_output=True)
     return admin
 

@@ -11,11 +11,22 @@ from soma_operator.core.kinds import Manifest
 Schema = dict[str, Any]
 
 TEXTS: dict[str, list[Any]] = {
+    "backup.schedule": ["30 2 * * *", "@daily"],
+    "backup.target.s3.endpoint": ["https://one.test", "http://two.test:9000"],
+    "bootstrap.location.sha256": ["a" * 64, "b" * 64],
+    "bootstrap.location.target.s3.endpoint": ["https://one.test", "http://two.test:9000"],
     "image.digest": ["sha256:" + "a" * 64, "sha256:" + "b" * 64],
     "monitoring.podMonitor.interval": ["15s", "1h"],
     "storage.embedded.size": ["20Gi", "0.5Ti"],
 }
 """Values of texts that have a form of their own."""
+
+ENUMS: dict[str, list[Any]] = {
+    "backup.target.type": ["Volume"],
+    "bootstrap.location.target.type": ["Volume"],
+    "bootstrap.type": ["Empty"],
+}
+"""Values of discriminators; the others go with another part of the union, and are met by its leaves."""
 
 INTEGERS: dict[str, list[Any]] = {
     "autoscaling.maxReplicas": [1],
@@ -45,7 +56,29 @@ ITEMS: dict[str, list[Any]] = {
     ],
 }
 
+VOLUME: Manifest = {"type": "Volume", "volume": {"claimName": "backups"}}
+S3: Manifest = {
+    "type": "S3",
+    "s3": {
+        "endpoint": "https://s3.test",
+        "bucket": "memories",
+        "credentialsSecretName": "one",
+    },
+}
+
+
+def _from(target: Manifest) -> Manifest:
+    location = {"target": target, "name": "mem.sqlite3"}
+    return {"bootstrap": {"type": "Location", "location": location}}
+
+
 BESIDE: dict[str, Manifest] = {
+    "backup": {"backup": {"target": VOLUME}},
+    "backup.target.s3": {"backup": {"target": S3}},
+    "bootstrap.backupName": {"bootstrap": {"type": "Backup"}},
+    "bootstrap.location": _from(VOLUME),
+    "bootstrap.location.target.s3": _from(S3),
+    "deletionPolicy": {"backup": {"target": VOLUME}},
     "tls": {"tls": {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"}},
     "tls.mode": {"tls": {"secretName": "cert"}},
     "auth": {"auth": {"tokensSecretName": "callers"}},
@@ -125,7 +158,7 @@ def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
 
 def _good(path: str, schema: Schema) -> list[Any]:
     if "enum" in schema:
-        return list(schema["enum"])
+        return ENUMS.get(path) or list(schema["enum"])
     kind = schema.get("type")
     if kind == "boolean":
         return [True, False]

@@ -17,11 +17,11 @@ from soma_operator.core.kinds import (
 )
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.plan import Applied
+from soma_operator.core.published import format_time
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import resolve
 from soma_operator.core.revision import Choice, choose
-from soma_operator.core.status import format_time
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -134,6 +134,7 @@ app.command("dump")(remote(backup.dump))
 app.command("load")(remote(backup.load))
 app.command("backup")(remote(backup.backup))
 app.command("restore")(backup.restore)
+app.command("delete-backup")(backup.delete_backup)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

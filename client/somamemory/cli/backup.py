@@ -1,11 +1,10 @@
-"""`soma backup` and `soma restore`; `soma dump` and `soma load`."""
+"""`soma backup`, `soma restore` and `soma delete-backup`; `soma dump` and `soma load`."""
 
-import errno
-import hashlib
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,78 +13,63 @@ from google.protobuf import json_format
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from soma.memory.v1 import lifecycle_service_pb2 as pb
-from somamemory import calls
+from somamemory import calls, copies
 from somamemory.cli import failures, inputs
 from somamemory.cli.lifecycle import ConflictOption, DryRunOption
-from somamemory.cli.output import Output, replaced, writing_to
+from somamemory.cli.output import Output, replaced
 from somamemory.cli.session import Session
 from somamemory.codec import exported, import_progress
-from somamemory.errors import invalid
+from somamemory.errors import SomaMemoryError, invalid
 from somamemory.interchange import json_text
-from somamemory.model import ConflictPolicy, ImportProgress, Link, Moved
+from somamemory.model import BackupSummary, ConflictPolicy, ImportProgress, Link, Moved
+
+PlaceArgument = Annotated[str, typer.Argument(help="The copy: the path of a file.")]
 
 _SERVER = "memory_server"
 _SHOWN_REJECTS = 20
-
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
-"""What file systems without hard links say, such as those of USB sticks."""
 
 
 def backup(
     session: Session,
     *,
-    file: Annotated[Path, typer.Argument(help="Where the copy is written; it must not exist.")],
+    place: PlaceArgument,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a copy that is there.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="File that is told the facts, as JSON.")
+    ] = None,
 ) -> None:
-    """Copy the whole store, of all tenants, while it is written to; the copy is verified."""
-    if file.exists():
-        raise invalid("FILE", "there is such a file; choose another name")
-    beside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    digest, size = hashlib.sha256(), 0
-    summary = None
-    try:
-        with writing_to(file), beside.open("wb") as target, _progress(session) as progress:
-            task = progress.add_task("backup", total=None)
+    """Copy the whole store, of all tenants, while it is written to; the copy is read back and compared."""
+    copy = copies.copy_at(place)
+    if not replace and copy.exists():
+        raise invalid("PLACE", "there is a copy; choose another name, or say --replace")
+    with _progress(session) as progress:
+        task = progress.add_task("backup", total=None)
+
+        def parts() -> Iterator[bytes | BackupSummary]:
             for part in session.client.backup():
-                if not isinstance(part, bytes):
-                    summary = part
-                    continue
-                target.write(part)
-                digest.update(part)
-                size += len(part)
-                progress.advance(task, len(part))
-            target.flush()
-            os.fsync(target.fileno())
-        if summary is None or (summary.size_bytes, summary.sha256) != (size, digest.digest()):
-            session.output.note("error: the copy is not whole; nothing was kept")
-            raise typer.Exit(failures.FAILURE)
-        _name(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
-    facts = {
-        "file": str(file),
-        "size_bytes": size,
-        "sha256": digest.hexdigest(),
-        "commit_seq": summary.commit_seq,
-    }
+                if isinstance(part, bytes):
+                    progress.advance(task, len(part))
+                yield part
+
+        made = copies.copy_store(parts(), copy, replace=replace)
+    facts = {"place": place, **asdict(made)}
+    if report is not None:
+        report.write_text(json_text(facts))
     if session.output.json:
         session.output.write_json(facts)
     else:
         session.output.pairs((name.replace("_", " "), value) for name, value in facts.items())
 
 
-def _name(beside: Path, file: Path) -> None:
-    """Give a whole copy its name, unless something has it by now; durable when it returns."""
+def delete_backup(*, place: PlaceArgument) -> None:
+    """Remove a copy that backup made; that there is none is no error."""
     try:
-        os.link(beside, file)
-    except OSError as error:
-        if error.errno not in _NO_LINKS or file.exists():
-            raise
-        beside.rename(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        copies.copy_at(place).delete()
+    except SomaMemoryError as error:
+        Output(json=False).note(failures.report(error, ""))
+        raise typer.Exit(failures.exit_code(error)) from error
 
 
 def restore(

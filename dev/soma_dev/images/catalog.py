@@ -33,7 +33,13 @@ OPERATOR = Image(
 MEMORY_SERVER = Image(
     "memory-server",
     "soma-memory-server",
-    ("requirements/server.txt", "proto/gen/python", "common/soma_common", "memory_server"),
+    (
+        "requirements/server.txt",
+        "proto/gen/python",
+        "common/soma_common",
+        "memory_server",
+        "client/somamemory",
+    ),
 )
 IMAGES = (OPERATOR, MEMORY_SERVER)
 

@@ -17,8 +17,10 @@ from soma_common.errors import AlreadyExists, Conflict, NotFound
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     DEPLOYMENT,
+    JOB,
     POD,
     SOMA_MEMORY,
+    SOMA_MEMORY_BACKUP,
     STORAGE_CLASS,
     Kind,
     Manifest,
@@ -26,10 +28,18 @@ from soma_operator.core.kinds import (
     name_of,
 )
 from soma_operator.core.observed import ObjectKey
-from soma_operator.core.render.metadata import INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from soma_operator.core.render.metadata import (
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    MEMORY_LABEL,
+)
 from soma_operator.ports import Cluster
 
-REMEMBERED = frozenset({SOMA_MEMORY, POD, *CHILD_KINDS})
+OURS = frozenset({SOMA_MEMORY, SOMA_MEMORY_BACKUP})
+"""Kinds of which every object is watched, whoever made it."""
+
+REMEMBERED = frozenset({*OURS, JOB, POD, *CHILD_KINDS})
 
 STORAGE_CLASSES_LIVE_S = 10.0
 """How long a list of storage classes is good: it is asked for while volumes are awaited only."""
@@ -99,12 +109,12 @@ class Memory:
         for address in gone:
             self._forget(address)
 
-    def versions(self) -> dict[ObjectKey, str]:
-        """Return the resource version of every SomaMemory."""
+    def versions(self, kind: Kind = SOMA_MEMORY) -> dict[ObjectKey, str]:
+        """Return the resource version of every object of a kind of ours."""
         return {
             ObjectKey(address.namespace or "", address.name): one["metadata"]["resourceVersion"]
             for address, one in self._objects.items()
-            if address.kind == SOMA_MEMORY
+            if address.kind == kind
         }
 
     def _forget(self, address: Address) -> None:
@@ -140,7 +150,7 @@ class CachedCluster:
         for kind in sorted(REMEMBERED, key=lambda one: one.plural):
             for namespace in namespaces:
                 before = self._memory.newest
-                labels = None if kind == SOMA_MEMORY else ours
+                labels = None if kind in OURS else ours
                 listed = await self._cluster.find(kind, namespace, labels)
                 self._memory.replace_all(kind, namespace, listed, before)
 
@@ -149,7 +159,7 @@ class CachedCluster:
         if kind not in REMEMBERED:
             return await self._cluster.read(kind, namespace, name)
         known = self._memory.get(Address(kind, namespace, name))
-        if known is None or kind == SOMA_MEMORY or _instance(known) is not None:
+        if known is None or kind in OURS or _instance(known) is not None:
             return known
         return await self.read_now(kind, namespace, name)
 
@@ -172,9 +182,11 @@ class CachedCluster:
         """Return the objects that carry these labels."""
         if kind == STORAGE_CLASS:
             return await self._recent_storage_classes()
-        instance = (labels or {}).get(INSTANCE_LABEL)
+        wished = dict(labels or {})
+        instance = wished.get(MEMORY_LABEL if kind in OURS else INSTANCE_LABEL)
         if kind in REMEMBERED and instance is not None:
-            return self._memory.find(kind, namespace, instance)
+            found = self._memory.find(kind, namespace, instance)
+            return [one for one in found if wished.items() <= one["metadata"]["labels"].items()]
         return await self._cluster.find(kind, namespace, labels)
 
     async def serves(self, kind: Kind) -> bool:
@@ -248,6 +260,8 @@ def address_of(manifest: Manifest) -> Address:
 def _instance(manifest: Manifest) -> str | None:
     """Return whose object it is, if it carries our label and so is watched."""
     labels: Mapping[str, str] = manifest["metadata"].get("labels") or {}
+    if kind_of(manifest) in OURS:
+        return labels.get(MEMORY_LABEL)
     return labels.get(INSTANCE_LABEL) if labels.get(MANAGED_BY_LABEL) == MANAGED_BY else None
 
 

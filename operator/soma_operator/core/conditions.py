@@ -21,6 +21,7 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Observed, find
 from soma_operator.core.plan import Applied
 from soma_operator.core.pods import Finding, diagnose
+from soma_operator.core.published import Aspect
 from soma_operator.core.quantity import same_quantity
 from soma_operator.core.resolve import ResolvedMemory, secret_names
 from soma_operator.core.revision import Choice
@@ -46,16 +47,6 @@ class Situation:
     def claim(self) -> Manifest | None:
         """The live claim."""
         return find(self.applied.children, PERSISTENT_VOLUME_CLAIM, self.memory.names.claim)
-
-
-@dataclass(frozen=True, slots=True)
-class Aspect:
-    """A condition without its times."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
 
 
 def find_problem(situation: Situation) -> Finding | None:

@@ -5,19 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from soma_operator.core.content import content_hash
-from soma_operator.core.kinds import EVENT, SOMA_MEMORY, Manifest
-from soma_operator.core.observed import Observed
-from soma_operator.core.status import Status, condition, format_time
+from soma_operator.core.kinds import EVENT, Manifest
+from soma_operator.core.observed import Seen
+from soma_operator.core.published import Status, condition, format_time
 
 _CALM = frozenset(
-    {"Progressing", "WaitingForCleanup", "Ready", "ScaledToZero", "Paused", "Deleting"}
+    {
+        "Progressing",
+        "WaitingForCleanup",
+        "Ready",
+        "ScaledToZero",
+        "Paused",
+        "Deleting",
+        "Copying",
+        "Verified",
+        "Expiring",
+        "Restoring",
+    }
 )
 """Reasons of Ready that need nobody's attention."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a SomaMemory.
+    """Something that happened to a resource.
 
     Attributes:
         identity: The same for the same occurrence, so that telling it twice makes one Event.
@@ -37,7 +48,7 @@ class Reporter:
     instance: str
 
 
-def transitions(status: Status, observed: Observed) -> tuple[Event, ...]:
+def transitions(status: Status, observed: Seen) -> tuple[Event, ...]:
     """Return what is new in the status."""
     ready, before = condition(status, "Ready"), condition(observed.status, "Ready")
     stalled = condition(status, "Stalled")
@@ -61,7 +72,7 @@ def _said(ready: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
     return None if ready is None else (ready["status"], ready["reason"])
 
 
-def event_manifest(event: Event, observed: Observed, reporter: Reporter) -> Manifest:
+def event_manifest(event: Event, observed: Seen, reporter: Reporter) -> Manifest:
     """Return an Event as the API takes it."""
     uid = observed.metadata["uid"]
     return {
@@ -80,8 +91,8 @@ def event_manifest(event: Event, observed: Observed, reporter: Reporter) -> Mani
         "reason": event.reason,
         "note": event.note,
         "regarding": {
-            "apiVersion": SOMA_MEMORY.api_version,
-            "kind": SOMA_MEMORY.name,
+            "apiVersion": observed.resource["apiVersion"],
+            "kind": observed.resource["kind"],
             "name": observed.key.name,
             "namespace": observed.key.namespace,
             "uid": uid,

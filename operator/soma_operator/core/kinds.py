@@ -25,6 +25,7 @@ class Kind:
 
 
 SOMA_MEMORY = Kind("memory.soma.sh", "v1alpha1", "SomaMemory", "somamemories")
+SOMA_MEMORY_BACKUP = Kind("memory.soma.sh", "v1alpha1", "SomaMemoryBackup", "somamemorybackups")
 
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
@@ -32,6 +33,7 @@ DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 HORIZONTAL_POD_AUTOSCALER = Kind(
     "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
 )
+JOB = Kind("batch", "v1", "Job", "jobs")
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies")
 PERSISTENT_VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -66,6 +68,8 @@ _KINDS = {
     (kind.api_version, kind.name): kind
     for kind in (
         SOMA_MEMORY,
+        SOMA_MEMORY_BACKUP,
+        JOB,
         *CHILD_KINDS,
         *OPTIONAL_KINDS,
         EVENT,

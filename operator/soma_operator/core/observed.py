@@ -3,20 +3,49 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectKey:
-    """Names one SomaMemory."""
+    """Names one resource of ours."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class Seen(Protocol):
+    """A picture of a resource of ours, whatever its kind."""
+
+    @property
+    def resource(self) -> Manifest:
+        """The resource as stored."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Its metadata."""
+        ...
+
+    @property
+    def key(self) -> ObjectKey:
+        """Its key."""
+        ...
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """Its status as published last."""
+        ...
+
+    @property
+    def now(self) -> datetime:
+        """When the picture was taken."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

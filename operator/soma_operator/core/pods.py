@@ -47,7 +47,7 @@ def diagnose(pods: Iterable[Manifest]) -> Finding | None:
 def _unscheduled(pod: Manifest) -> Finding | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            detail = _shortened(condition.get("message", ""))
+            detail = shortened(condition.get("message", ""))
             return Finding(
                 "PodUnschedulable",
                 f"no node can take the pod: {detail}; add room or change spec.resources",
@@ -76,7 +76,7 @@ def _not_started(status: Mapping[str, Any]) -> Finding | None:
     if reason in _PULL_REASONS:
         return Finding("ImageNotAvailable", _pull_message(str(status["image"]), str(detail)))
     if reason in _CONFIG_REASONS:
-        return Finding("ContainerNotStarted", f"the container cannot start: {_shortened(detail)}")
+        return Finding("ContainerNotStarted", f"the container cannot start: {shortened(detail)}")
     return None
 
 
@@ -84,7 +84,7 @@ def _pull_message(image: str, detail: str) -> str:
     # The kubelet's text alternates between the error and its back-off: only the error is told, so that the
     # condition stays the same.
     cause = detail.rpartition("ErrImagePull: ")[2]
-    known = "" if not cause or cause.startswith("Back-off") else f" ({_shortened(cause)})"
+    known = "" if not cause or cause.startswith("Back-off") else f" ({shortened(cause)})"
     return (
         f"the node cannot pull the image {image}{known}: correct spec.image, name its credentials in "
         "spec.image.pullSecrets, or load the image onto the nodes"
@@ -106,13 +106,14 @@ def _crashing(status: Mapping[str, Any]) -> Finding | None:
             "OutOfMemory",
             "the server needs more memory than it may have: raise spec.resources.limits.memory",
         )
-    said = _shortened(ended.get("message", "")) or "it left no message; see the log of the pod"
+    said = shortened(ended.get("message", "")) or "it left no message; see the log of the pod"
     return Finding(
         "CrashLooping", f"the server stops with exit code {ended.get('exitCode')}: {said}"
     )
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return the end of a foreign message, on one line, as much of it as a condition has room for."""
     # The end of a log holds the cause, its beginning the start-up.
     flat = " ".join(text.split()).rstrip(".")
     return flat if len(flat) <= LONGEST_DETAIL else "… " + flat[-LONGEST_DETAIL:]

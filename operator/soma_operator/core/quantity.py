@@ -27,6 +27,16 @@ def parse_quantity(text: object) -> Fraction | None:
     return value * _SUFFIXES[match["suffix"] or ""]
 
 
+def readable_bytes(count: int) -> str:
+    """Return a size for people: three digits or so, and a binary suffix."""
+    for suffix in ("Ti", "Gi", "Mi", "Ki"):
+        unit = _SUFFIXES[suffix]
+        if count >= unit:
+            amount = count / unit
+            return f"{float(amount):.1f}{suffix}" if amount < 10 else f"{round(amount)}{suffix}"
+    return str(count)
+
+
 def same_quantity(one: object, other: object) -> bool:
     """Return whether two quantities are the same amount: the API server rewrites `1000m` to `1`."""
     return one == other or (

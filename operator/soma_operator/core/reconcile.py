@@ -8,17 +8,16 @@ from soma_operator.core.events import Event, transitions
 from soma_operator.core.kinds import is_deleting
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Plan, plan
+from soma_operator.core.published import Status, condition, is_published
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import ResolvedMemory, resolve
 from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose
 from soma_operator.core.status import (
-    Status,
-    condition,
+    CONDITION_TYPES,
     deadline_of,
     deleting_status,
     invalid_status,
-    is_published,
     opening_status,
     status_of,
 )
@@ -111,6 +110,6 @@ def _time_passes_s(status: Status, decision: Decision, observed: Observed) -> fl
 
 
 def _outcome(status: Status, observed: Observed) -> Outcome:
-    if is_published(status, observed):
+    if is_published(status, observed, CONDITION_TYPES):
         return Outcome(None, ())
     return Outcome(status, transitions(status, observed))

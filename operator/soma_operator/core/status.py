@@ -7,26 +7,24 @@ Rule 4: what may still mend itself is Reconciling until the progress deadline, a
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from soma_operator.api.v1alpha1 import HTTP_PORT, UpdateStrategy
 from soma_operator.core.conditions import (
     ROLLING,
-    Aspect,
     Situation,
     aspects,
     capacity_of,
     find_problem,
 )
-from soma_operator.core.kinds import SOMA_MEMORY, Manifest, name_of
+from soma_operator.core.kinds import Manifest, name_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.pods import Finding
+from soma_operator.core.published import Aspect, Status, dated, format_time, parse_time
 from soma_operator.core.render.metadata import selector_of
 from soma_operator.core.resolve import ResolvedMemory
 from soma_operator.core.revision import Choice
-
-Status = dict[str, Any]
 
 CONDITION_TYPES = (
     "Ready",
@@ -106,67 +104,12 @@ def deleting_status(observed: Observed) -> Status:
     return _document(observed, [*kept, leaving], _kept_fields(observed), "Deleting")
 
 
-def status_manifest(status: Status, observed: Observed) -> Manifest:
-    """Return what is applied to publish a status."""
-    return {
-        "apiVersion": SOMA_MEMORY.api_version,
-        "kind": SOMA_MEMORY.name,
-        # With the version, a status lands on the very state that it was computed from, or nowhere: not on a newer spec,
-        # not on a new resource of the same name. (The uid would be ignored here.)
-        "metadata": {
-            "name": observed.key.name,
-            "namespace": observed.key.namespace,
-            "resourceVersion": observed.metadata["resourceVersion"],
-        },
-        "status": status,
-    }
-
-
-def is_published(status: Status, observed: Observed) -> bool:
-    """Return whether the status says the same as the stored one.
-
-    Conditions of other writers do not count: they are not ours to remove, and would make us write for ever.
-    """
-    stored = dict(observed.status)
-    stored["conditions"] = sorted(
-        (one for one in stored.get("conditions", []) if one["type"] in CONDITION_TYPES),
-        key=lambda one: CONDITION_TYPES.index(one["type"]),
-    )
-    return stored == status
-
-
-def strangers(status: Status, resource: Manifest) -> frozenset[str]:
-    """Return the types of conditions that are ours to tell, and that somebody else's write holds in a resource.
-
-    An apply leaves them, for another field manager owns them: they would be a lie for ever, and a write at every look.
-    """
-    told = {one["type"] for one in status["conditions"]}
-    stored = {one["type"] for one in resource.get("status", {}).get("conditions", [])}
-    return frozenset(stored & set(CONDITION_TYPES) - told)
-
-
 def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
     """Return when a change that is under way becomes a stalled one."""
     started = status.get("progressStartedAt")
     if started is None:
         return None
     return parse_time(started) + timedelta(seconds=strategy.progress_deadline_seconds)
-
-
-def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
-    """Return a published condition."""
-    conditions: list[Mapping[str, Any]] = status.get("conditions", [])
-    return next((one for one in conditions if one["type"] == kind), None)
-
-
-def parse_time(text: str) -> datetime:
-    """Read a time as the API writes it."""
-    return datetime.fromisoformat(text)
-
-
-def format_time(moment: datetime) -> str:
-    """Write a time as the API does: whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 _ABNORMAL = ("Reconciling", "Stalled")
@@ -244,7 +187,9 @@ def _document(
     status: Status = {
         "observedGeneration": observed.metadata["generation"],
         "phase": phase,
-        "conditions": [_dated(aspect, observed) for aspect in ordered],
+        "conditions": dated(
+            ordered, observed.status, observed.metadata["generation"], observed.now
+        ),
         **fields,
         "operatorVersion": observed.defaults.operator_version,
     }
@@ -252,21 +197,6 @@ def _document(
     if phase in ("Progressing", "Stalled", "RolledBack") and types["Ready"] != "True":
         status["progressStartedAt"] = _progress_started_at(observed)
     return status
-
-
-def _dated(aspect: Aspect, observed: Observed) -> dict[str, Any]:
-    before = condition(observed.status, aspect.type)
-    is_same = before is not None and before["status"] == aspect.status
-    return {
-        "type": aspect.type,
-        "status": aspect.status,
-        "reason": aspect.reason,
-        "message": aspect.message,
-        "lastTransitionTime": (
-            before["lastTransitionTime"] if before and is_same else format_time(observed.now)
-        ),
-        "observedGeneration": observed.metadata["generation"],
-    }
 
 
 def _published(observed: Observed) -> list[Aspect]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from soma_dev.crds import CRD_FILE
+from soma_dev.crds import CRD_FILES
 from soma_dev.generate import ROOT
 from soma_dev.paths import tool
 from soma_operator import __version__
@@ -112,12 +112,14 @@ def test_the_operators_pod_is_restricted() -> None:
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_the_crd_is_upgraded_and_survives_an_uninstall() -> None:
-    """The CRD is a template, so that helm upgrades it; and marked, so that helm never removes it."""
-    crd = one_of("CustomResourceDefinition")
+def test_the_crds_are_upgraded_and_survive_an_uninstall() -> None:
+    """The CRDs are templates, so that helm upgrades them; and marked, so that helm never removes them."""
+    crds = [one for one in render() if one["kind"] == "CustomResourceDefinition"]
+    files = [yaml.safe_load((ROOT / "crds" / name).read_text()) for name in CRD_FILES]
 
-    assert crd == yaml.safe_load((ROOT / "crds" / CRD_FILE).read_text())
-    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert sorted(crds, key=str) == sorted(files, key=str)
+    for crd in crds:
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     kinds = {one["kind"] for one in render("crds.install=false")}
     assert "CustomResourceDefinition" not in kinds
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from soma_dev import generate
-from soma_dev.crds import CRD_FILE, FOLDERS, soma_memory_crd
+from soma_dev.crds import CRD_FILES, FOLDERS, soma_memory_backup_crd, soma_memory_crd
 from soma_dev.generate import ROOT
 from soma_operator.core.status import CONDITION_TYPES
 
@@ -25,10 +25,14 @@ def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from schemas(part)
 
 
-@pytest.fixture
-def root() -> dict[str, Any]:
-    """The schema of the resource."""
-    schema: dict[str, Any] = soma_memory_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+CRDS = {"SomaMemory": soma_memory_crd(), "SomaMemoryBackup": soma_memory_backup_crd()}
+
+
+@pytest.fixture(params=CRDS)
+def root(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The schema of each resource."""
+    version = CRDS[request.param]["spec"]["versions"][0]
+    schema: dict[str, Any] = version["schema"]["openAPIV3Schema"]
     return schema
 
 
@@ -37,16 +41,18 @@ def test_the_files_are_fresh() -> None:
     assert generate.stale(["crds"]) == []
 
 
-def test_the_charts_copy_is_equal_byte_for_byte() -> None:
+@pytest.mark.parametrize("name", CRD_FILES)
+def test_the_charts_copy_is_equal_byte_for_byte(name: str) -> None:
     """Who installs by hand and who installs by Helm gets the same."""
-    one, other = ((ROOT / folder / CRD_FILE).read_bytes() for folder in FOLDERS)
+    one, other = ((ROOT / folder / name).read_bytes() for folder in FOLDERS)
 
     assert one == other
 
 
-def test_the_crd_is_small() -> None:
+@pytest.mark.parametrize("crd", CRDS.values(), ids=CRDS)
+def test_the_crd_is_small(crd: dict[str, Any]) -> None:
     """It fits into the annotation of a client-side apply, with room to grow."""
-    assert len(json.dumps(soma_memory_crd())) < LIMIT_BYTES
+    assert len(json.dumps(crd)) < LIMIT_BYTES
 
 
 def test_lists_of_objects_have_keys_and_no_defaults(root: dict[str, Any]) -> None:

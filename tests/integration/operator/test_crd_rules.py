@@ -26,7 +26,114 @@ CPU = {"resources": {"requests": {"cpu": "1"}}}
 
 TLS = {"mode": "Secret", "secretName": "cert"}
 
+VOLUME: Manifest = {"type": "Volume", "volume": {"claimName": "backups"}}
+S3: Manifest = {
+    "endpoint": "https://s3.test",
+    "bucket": "memories",
+    "credentialsSecretName": "s3",
+}
+
+
+def kept(target: Manifest = VOLUME, **policy: Any) -> Manifest:
+    return {"backup": {"target": target, **policy}}
+
+
+def on_volume(path: str) -> Manifest:
+    return kept({"type": "Volume", "volume": {"claimName": "backups", "path": path}})
+
+
+def in_bucket(**change: str) -> Manifest:
+    return kept({"type": "S3", "s3": {**S3, **change}})
+
+
+def begun(name: str, **more: str) -> Manifest:
+    return {"bootstrap": {"type": "Location", "location": {"target": VOLUME, "name": name, **more}}}
+
+
+TOKENS: Manifest = {"auth": {"type": "Tokens", "tokensSecretName": "callers"}}
+MUTUAL: Manifest = {"tls": {**TLS, "clientAuth": "Require"}}
+BAD_PATH = (
+    "must be names of letters, digits, '.', '_' and '-' with '/' between them, none of them '..'"
+)
+
 CREATIONS = [
+    (
+        kept(schedule="*/15 0-6,22 1,31 1-12/2 0-7"),
+        kept(schedule="60 * * * *"),
+        "backup.schedule must be five numbers of cron, such as '30 2 * * *', or @hourly, @daily, @weekly, @monthly",
+    ),
+    (kept(schedule="@daily"), kept(schedule="@reboot"), "backup.schedule must be five numbers"),
+    (kept(schedule="0 0 * * 7"), kept(schedule="0 0 * * 8"), "backup.schedule must be five"),
+    (kept(schedule="0 0 * * *"), kept(schedule="0 0 * *"), "backup.schedule must be five numbers"),
+    (
+        kept(schedule="5-50/5 * * * *"),
+        kept(schedule="50-5/5 * * * *"),
+        "backup.schedule has a range whose end is before its beginning",
+    ),
+    (
+        kept(schedule="@daily"),
+        {"backup": {"schedule": "@daily"}},
+        "backup.schedule needs backup.target: a place where the copies are kept",
+    ),
+    (
+        {"deletionPolicy": "Snapshot", **kept()},
+        {"deletionPolicy": "Snapshot"},
+        "deletionPolicy Snapshot needs backup.target: a place where the last copy is kept",
+    ),
+    (
+        {**TOKENS, **kept(schedule="@daily", tokenSecretName="token")},
+        {**TOKENS, **kept(schedule="@daily")},
+        "backup.schedule with auth.type Tokens needs backup.tokenSecretName: a Secret with a token of the scope backup",
+    ),
+    (
+        {**MUTUAL, **kept(schedule="@daily", clientCertificateSecretName="cert")},
+        {**MUTUAL, **kept(schedule="@daily")},
+        "backup.schedule with tls.clientAuth Require needs backup.clientCertificateSecretName",
+    ),
+    (
+        kept(VOLUME),
+        kept({"type": "S3", "s3": S3, "volume": VOLUME["volume"]}),
+        "target.volume goes with target.type Volume, and with no other",
+    ),
+    (kept(), kept({"type": "Volume"}), "target.volume goes with target.type Volume"),
+    (
+        kept({"type": "S3", "s3": S3}),
+        kept({**VOLUME, "s3": S3}),
+        "target.s3 goes with target.type S3, and with no other",
+    ),
+    (on_volume("a/..b/c."), on_volume("a/../b"), f"volume.path {BAD_PATH}"),
+    (on_volume(""), on_volume("/a"), f"volume.path {BAD_PATH}"),
+    (in_bucket(prefix="a/b"), in_bucket(prefix="a//b"), f"s3.prefix {BAD_PATH}"),
+    (
+        in_bucket(endpoint="http://10.0.0.1:9000"),
+        in_bucket(endpoint="http://s3.test/bucket"),
+        "s3.endpoint must be a URL without a path, such as 'https://s3.eu-central-1.amazonaws.com'",
+    ),
+    (
+        in_bucket(bucket="a.b-c"),
+        in_bucket(bucket="Memories"),
+        "s3.bucket must be 3 to 63 characters of a-z, 0-9, '.' and '-', first and last a letter or digit",
+    ),
+    (
+        begun("a/mem.sqlite3"),
+        begun("../mem.sqlite3"),
+        "bootstrap.location.name must be the copy's file or key below volume.path or s3.prefix",
+    ),
+    (
+        begun("mem", sha256="a" * 64),
+        begun("mem", sha256="a" * 63),
+        "bootstrap.location.sha256 must be 64 hexadecimal digits",
+    ),
+    (
+        {"bootstrap": {"type": "Backup", "backupName": "nightly"}},
+        {"bootstrap": {"type": "Backup"}},
+        "bootstrap.backupName goes with bootstrap.type Backup, and with no other",
+    ),
+    (
+        begun("mem"),
+        {"bootstrap": {**begun("mem")["bootstrap"], "type": "Empty"}},
+        "bootstrap.location goes with bootstrap.type Location, and with no other",
+    ),
     (
         {"tls": TLS},
         {"tls": {"mode": "Secret"}},
@@ -156,6 +263,18 @@ CREATIONS = [
 ]
 
 UPDATES = [
+    (
+        begun("mem"),
+        {**begun("mem"), "paused": True},
+        begun("other"),
+        "bootstrap cannot be changed: it speaks of the first start; create a new SomaMemory",
+    ),
+    (
+        {},
+        {"paused": True},
+        begun("mem"),
+        "bootstrap cannot be changed: it speaks of the first start; create a new SomaMemory",
+    ),
     (
         embedded(storageClassName="fast"),
         {**embedded(storageClassName="fast"), "paused": True},

@@ -15,6 +15,7 @@ from soma_operator.core.kinds import (
     Manifest,
 )
 from tests.support.audit import Trail
+from tests.support.backups import BackupRoom
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess, plan
 from tests.support.operator_rooms import ACCOUNT, chart, serve_pod_monitors
@@ -41,6 +42,11 @@ def test_every_right_is_used_and_none_is_missing(
     room.wait_for("Reconciling", "True")
     room.run()
     plan(room.manifest(), "--live", kubeconfig=operator_kubeconfig)
+    copies = BackupRoom(room)
+    copies.claim("backups")
+    copies.make("copy")
+    copies.finish(copies.job("copy"))
+    copies.wait_phase("copy", "Succeeded")
     room.edit({"spec": NOTHING})
     for kind in (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, POD_MONITOR):
         wait_until_gone(room, kind)

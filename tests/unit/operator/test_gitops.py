@@ -14,8 +14,8 @@ from soma_dev.paths import ROOT
 from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest, kind_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied
+from soma_operator.core.published import format_time
 from soma_operator.core.reconcile import Outcome, conclude, decide
-from soma_operator.core.status import format_time
 from tests.support.gitops import Health, kstatus
 from tests.support.lua import run_lua
 from tests.support.somamemories import (

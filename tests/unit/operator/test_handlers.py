@@ -23,8 +23,10 @@ MEMORY = resolve(observed_of())
 @pytest.fixture
 def informers() -> Informers:
     """Informers that were never started."""
-    queue = WorkQueue(Pace(1.0, 0.5, 300.0), lambda: 100.0, lambda: 1.0)
-    return Informers(queue, Memory(), Access("https://api.test"), (), lambda: NOW)
+    queue, backups = (
+        WorkQueue(Pace(1.0, 0.5, 300.0), lambda: 100.0, lambda: 1.0) for _ in range(2)
+    )
+    return Informers(queue, backups, Memory(), Access("https://api.test"), (), lambda: NOW)
 
 
 def a_resource_event(kind: str | None, version: str = "7") -> dict[str, Any]:
@@ -79,14 +81,14 @@ async def test_a_dead_watch_is_found_out(informers: Informers) -> None:
     informers._started.set()
     watches = [
         asyncio.create_task(asyncio.sleep(60), name=f"watcher for {number}")
-        for number in range(1 + len(WATCHED_CHILDREN))
+        for number in range(2 + len(WATCHED_CHILDREN))
     ]
     assert informers.problem() is None
 
     watches[0].cancel()
     await asyncio.wait({watches[0]})
 
-    wished = 1 + len(WATCHED_CHILDREN)
+    wished = 2 + len(WATCHED_CHILDREN)
     assert informers.problem() == f"{wished - 1} of {wished} watches are alive"
     for watch in watches:
         watch.cancel()

@@ -243,7 +243,7 @@ def test_labels_of_the_user_never_replace_those_that_pods_are_found_by() -> None
 
 
 def test_the_policy_lets_in_what_is_needed_and_name_service_out() -> None:
-    """gRPC from those who are named, health from everybody, DNS and the named back ends out; nothing else."""
+    """gRPC from those who are named and from the memory's own copies; health; DNS and the named back ends out."""
     spec = {
         "networkPolicy": {
             "allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
@@ -253,9 +253,10 @@ def test_the_policy_lets_in_what_is_needed_and_name_service_out() -> None:
 
     policy = one_of(NETWORK_POLICY, spec)["spec"]
 
+    copies = {"app.kubernetes.io/name": "somamemory-backup", "memory.soma.sh/memory": "mem"}
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert [(rule.get("from"), rule["ports"][0]["port"]) for rule in policy["ingress"]] == [
-        ([{"ipBlock": {"cidr": "10.0.0.0/8"}}], 50053),
+        ([{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"podSelector": {"matchLabels": copies}}], 50053),
         (None, 8080),
     ]
     assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [

@@ -15,13 +15,11 @@ from soma_operator.core.kinds import (
     kind_of,
 )
 from soma_operator.core.plan import Obstacle, Refusal
+from soma_operator.core.published import Status, format_time, is_published
 from soma_operator.core.reconcile import Decision, Outcome, decide
 from soma_operator.core.status import (
     CONDITION_TYPES,
-    Status,
     deleting_status,
-    format_time,
-    is_published,
     opening_status,
     status_of,
 )
@@ -247,7 +245,7 @@ def test_no_status_can_mislead(
     assert status["observedGeneration"] == 3
     assert (told["Ready"][0] == "True") <= (is_settled and is_complete)
     assert (kstatus({**resource, "status": status}) == "Current") is (told["Ready"][0] == "True")
-    assert is_published(status, observed_of({**resource, "status": status}))
+    assert is_published(status, observed_of({**resource, "status": status}), CONDITION_TYPES)
 
 
 def test_a_converged_status_is_not_written_again() -> None:
@@ -255,7 +253,7 @@ def test_a_converged_status_is_not_written_again() -> None:
     status = status_of(situation_of(observed_of(children=settled())))
     later = observed_of(a_somamemory(status=status), children=settled(), later_s=3600)
 
-    assert is_published(status_of(situation_of(later)), later)
+    assert is_published(status_of(situation_of(later)), later, CONDITION_TYPES)
 
 
 def test_a_new_generation_is_never_ready_by_the_old_one() -> None:
@@ -325,7 +323,7 @@ def test_conditions_of_others_do_not_make_us_write() -> None:
     status = status_of(situation_of(observed_of(children=settled())))
     theirs = {**status, "conditions": [{"type": "TeamApproved"}, *reversed(status["conditions"])]}
 
-    assert is_published(status, observed_of(a_somamemory(status=theirs)))
+    assert is_published(status, observed_of(a_somamemory(status=theirs)), CONDITION_TYPES)
 
 
 def test_the_opening_status_is_a_status_of_progress() -> None:

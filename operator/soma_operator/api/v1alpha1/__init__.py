@@ -1,4 +1,4 @@
-"""SomaMemory, version v1alpha1: the types, and the only source of the CRD.
+"""SomaMemory and SomaMemoryBackup, version v1alpha1: the types, and the only source of the CRDs.
 
 Rules:
     - A default here is the operator's; only `SCHEMA_DEFAULTED` fields get it from the API server as well, so that
@@ -10,9 +10,13 @@ Rules:
 
 from pydantic import ConfigDict
 
+from soma_operator.api.v1alpha1.backup import SomaMemoryBackup, SomaMemoryBackupSpec
+from soma_operator.api.v1alpha1.backup_policy import BackupPolicy, Bootstrap, Retention
+from soma_operator.api.v1alpha1.backup_target import BackupTarget
 from soma_operator.api.v1alpha1.base import (
     APPROVE_ANNOTATION,
     DEFAULT_DIMENSIONS,
+    FORCE_DELETE_ANNOTATION,
     GRPC_PORT,
     HIBERNATE_ANNOTATION,
     HTTP_PORT,
@@ -32,6 +36,7 @@ from soma_operator.api.v1alpha1.workload import Image, UpdateStrategy
 __all__ = [
     "APPROVE_ANNOTATION",
     "DEFAULT_DIMENSIONS",
+    "FORCE_DELETE_ANNOTATION",
     "GRPC_PORT",
     "HIBERNATE_ANNOTATION",
     "HTTP_PORT",
@@ -42,10 +47,17 @@ __all__ = [
     "RESTART_ANNOTATION",
     "SCHEMA_DEFAULTED",
     "SPEC_RULES",
+    "ApiModel",
     "Auth",
+    "BackupPolicy",
+    "BackupTarget",
+    "Bootstrap",
     "Image",
     "Limits",
+    "Retention",
     "SomaMemory",
+    "SomaMemoryBackup",
+    "SomaMemoryBackupSpec",
     "SomaMemorySpec",
     "SomaMemoryStatus",
     "Tls",

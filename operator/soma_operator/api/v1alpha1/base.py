@@ -27,6 +27,9 @@ RESTART_ANNOTATION = "memory.soma.sh/restartedAt"
 APPROVE_ANNOTATION = "memory.soma.sh/approved-revision"
 """On a SomaMemory, names the revision (`status.updateRevision`) that may replace the running one."""
 
+FORCE_DELETE_ANNOTATION = "memory.soma.sh/force-delete"
+"""On a SomaMemory that is being deleted, `true` gives up the last copy: the volume goes without one."""
+
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """Return the CEL rules of a schema: each a condition, and the sentence for who breaks it."""

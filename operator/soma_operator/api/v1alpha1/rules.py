@@ -22,6 +22,7 @@ def _kept(path: str, default: str) -> str:
 
 _MOVE = "export the memories and import them into a new SomaMemory"
 _EMBEDDED = "'Embedded'"
+_RETAIN = "'Retain'"
 _NONE = "'None'"
 _WORDLLAMA = "'Wordllama'"
 _SIZE = ("storage.embedded.size", "'10Gi'")
@@ -29,6 +30,12 @@ _IS_NOT_LESS = (
     f"quantity({_value(*_SIZE)}).compareTo(quantity({_value(*_SIZE, of='oldSelf')})) >= 0"
 )
 _DIMENSIONS = ("embeddings.dimensions", str(DEFAULT_DIMENSIONS))
+
+_TARGET = "has(self.backup) && has(self.backup.target)"
+_SCHEDULED = "has(self.backup) && has(self.backup.schedule)"
+_WITH_KEY = "has(self.backup.tokenSecretName)"
+_WITH_CERTIFICATE = "has(self.backup.clientCertificateSecretName)"
+_BOOTSTRAP = "has(self.bootstrap)"
 
 _HPA = f"{_value('autoscaling.type', _NONE)} != 'HPA'"
 _MOST = _value("autoscaling.maxReplicas", "1")
@@ -57,6 +64,26 @@ SPEC_RULES = rules(
     (
         f"{_value('limits.maxMessageBytes', '8388608')} > {_value('limits.maxPayloadBytes', '0')}",
         "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
+    ),
+    (
+        f"!({_SCHEDULED}) || ({_TARGET})",
+        "backup.schedule needs backup.target: a place where the copies are kept",
+    ),
+    (
+        f"{_value('deletionPolicy', _RETAIN)} != 'Snapshot' || ({_TARGET})",
+        "deletionPolicy Snapshot needs backup.target: a place where the last copy is kept",
+    ),
+    (
+        f"!({_SCHEDULED}) || {_value('auth.type', _NONE)} != 'Tokens' || {_WITH_KEY} || {_WITH_CERTIFICATE}",
+        "backup.schedule with auth.type Tokens needs backup.tokenSecretName: a Secret with a token of the scope backup",
+    ),
+    (
+        f"!({_SCHEDULED}) || {_value('tls.clientAuth', _NONE)} != 'Require' || {_WITH_CERTIFICATE}",
+        "backup.schedule with tls.clientAuth Require needs backup.clientCertificateSecretName",
+    ),
+    (
+        f"{_BOOTSTRAP} == has(oldSelf.bootstrap) && (!{_BOOTSTRAP} || self.bootstrap == oldSelf.bootstrap)",
+        "bootstrap cannot be changed: it speaks of the first start; create a new SomaMemory",
     ),
     (
         _kept("storage.type", _EMBEDDED),

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from soma_operator.api.v1alpha1.backup_policy import BackupPolicy, Bootstrap
 from soma_operator.api.v1alpha1.base import ApiModel
 from soma_operator.api.v1alpha1.network import Limits, Monitoring, NetworkPolicySpec, ServiceSpec
 from soma_operator.api.v1alpha1.rules import SPEC_RULES
@@ -75,9 +76,20 @@ class SomaMemorySpec(ApiModel):
     limits: Limits = Limits()
     """Bounds of the server."""
 
-    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    backup: BackupPolicy = BackupPolicy()
+    """When copies are made, where they are kept, and which of them go. Default: none are made."""
+
+    bootstrap: Bootstrap = Bootstrap()
+    """What the storage begins with; cannot be changed. Default: nothing."""
+
+    deletion_policy: Literal["Retain", "Delete", "Snapshot"] = "Retain"
     """What becomes of the volume when the resource is deleted. Retain: it stays, and a new SomaMemory of the same
-    name takes it up. Delete: all memories are lost. Default: Retain."""
+    name takes it up. Snapshot: a last copy is made to `backup.target` and verified, then the volume goes. Delete: all
+    memories are lost. Default: Retain."""
+
+    deletion_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    """How long a deletion waits for the last copy of the policy Snapshot; after that the resource goes, and the volume
+    stays. Default: 600."""
 
 
 SCHEMA_DEFAULTED = frozenset({"replicas"})

@@ -1,11 +1,16 @@
 """What is observed."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from soma_operator.api.v1alpha1.base import NEVER_OBSERVED, ApiModel
+
+CONDITION_LIST: dict[str, Any] = {
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+}
 
 
 class Condition(ApiModel):
@@ -52,6 +57,25 @@ class StorageStatus(ApiModel):
     claim_name: str | None = None
     """Name of the PersistentVolumeClaim."""
 
+    restored_from: str | None = None
+    """Copy that the storage began with; absent when it began empty, or while it is restored."""
+
+
+class BackupStatus(ApiModel):
+    """What the copies of a memory tell."""
+
+    last_successful: str | None = None
+    """Name of the newest SomaMemoryBackup that was verified."""
+
+    last_successful_at: datetime | None = None
+    """When it ended."""
+
+    last_failed: str | None = None
+    """Name of the newest SomaMemoryBackup that failed; absent when a newer one was verified."""
+
+    next_at: datetime | None = None
+    """When the schedule makes the next copy."""
+
 
 class SomaMemoryStatus(ApiModel):
     """What is observed."""
@@ -64,13 +88,7 @@ class SomaMemoryStatus(ApiModel):
 
     conditions: Annotated[
         list[Condition],
-        Field(
-            max_length=32,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
+        Field(max_length=32, json_schema_extra=CONDITION_LIST),
     ] = []
     """State by aspect. Ready is always there; Reconciling and Stalled only while they hold."""
 
@@ -113,6 +131,9 @@ class SomaMemoryStatus(ApiModel):
 
     storage: StorageStatus | None = None
     """State of the storage."""
+
+    backup: BackupStatus | None = None
+    """What the copies made by the schedule tell."""
 
     operator_version: str | None = None
     """Version of the operator that wrote this."""

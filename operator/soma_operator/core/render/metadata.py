@@ -12,7 +12,20 @@ STATUS_FIELD_MANAGER = f"{FIELD_MANAGER}/status"
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "soma-operator"
+NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
+
+MEMORY_LABEL = f"{SOMA_MEMORY.group}/memory"
+"""On a copy and on the pods that make it: name of the SomaMemory. No label that GitOps tools track objects by."""
+
+MEMORY_UID_LABEL = f"{SOMA_MEMORY.group}/memory-uid"
+"""On a copy that the operator wished for: UID of the SomaMemory, so that a namesake does not inherit it."""
+
+ORIGIN_LABEL = f"{SOMA_MEMORY.group}/origin"
+"""On a copy that the operator wished for: `schedule` or `deletion`."""
+
+BACKUP_APP, RESTORE_APP = "somamemory-backup", "somamemory-restore"
+"""Names of the applications that make and take copies: another one than the server's, which Services select by."""
 
 APPLIED_HASH_ANNOTATION = f"{SOMA_MEMORY.group}/applied-hash"
 """On a child: hash of the manifest applied last. A field that left the manifest shows as a difference here only."""
@@ -23,7 +36,7 @@ CONFIG_HASH_ANNOTATION = f"{SOMA_MEMORY.group}/config-hash"
 
 def selector_of(name: str) -> dict[str, str]:
     """Return the labels that pods of a SomaMemory are found by; a Deployment's selector can never change."""
-    return {"app.kubernetes.io/name": "somamemory", INSTANCE_LABEL: name}
+    return {NAME_LABEL: "somamemory", INSTANCE_LABEL: name}
 
 
 def labels_of(memory: ResolvedMemory) -> dict[str, str]:
@@ -36,6 +49,23 @@ def labels_of(memory: ResolvedMemory) -> dict[str, str]:
     }
 
 
+def task_labels(app: str, instance: str, memory: str) -> dict[str, str]:
+    """Return the labels of a Job and its pods.
+
+    Args:
+        app: Name of the application.
+        instance: Name of the resource that the Job belongs to.
+        memory: Name of the SomaMemory that is copied or restored.
+    """
+    return {
+        NAME_LABEL: app,
+        INSTANCE_LABEL: instance,
+        "app.kubernetes.io/part-of": "somamemory",
+        MANAGED_BY_LABEL: MANAGED_BY,
+        MEMORY_LABEL: memory,
+    }
+
+
 def version_label(version: str) -> dict[str, str]:
     """Return a version as a label, in the form that labels allow."""
     text = re.sub(r"[^A-Za-z0-9]+$", "", version[:63])
@@ -44,11 +74,16 @@ def version_label(version: str) -> dict[str, str]:
 
 def owner_reference(memory: ResolvedMemory) -> Manifest:
     """Return the reference by which the garbage collector removes a child with its SomaMemory."""
+    return owned_by(SOMA_MEMORY, memory.name, memory.uid)
+
+
+def owned_by(kind: Kind, name: str, uid: str) -> Manifest:
+    """Return the reference by which the garbage collector removes an object with its owner."""
     return {
-        "apiVersion": SOMA_MEMORY.api_version,
-        "kind": SOMA_MEMORY.name,
-        "name": memory.name,
-        "uid": memory.uid,
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "name": name,
+        "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }

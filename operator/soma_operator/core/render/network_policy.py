@@ -2,7 +2,13 @@
 
 from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT
 from soma_operator.core.kinds import NETWORK_POLICY, Manifest
-from soma_operator.core.render.metadata import child, selector_of
+from soma_operator.core.render.metadata import (
+    BACKUP_APP,
+    MEMORY_LABEL,
+    NAME_LABEL,
+    child,
+    selector_of,
+)
 from soma_operator.core.resolve import ResolvedMemory
 
 DNS_PORT = 53
@@ -13,7 +19,8 @@ def network_policy(memory: ResolvedMemory) -> Manifest:
     wish = memory.spec.network_policy
     grpc: Manifest = {"ports": [_port(GRPC_PORT)]}
     if wish.allow_from:
-        grpc["from"] = list(wish.allow_from)
+        copies = {NAME_LABEL: BACKUP_APP, MEMORY_LABEL: memory.name}
+        grpc["from"] = [*wish.allow_from, {"podSelector": {"matchLabels": copies}}]
     # Without a peer: name servers are found under any address, and a probe comes from the node.
     dns = {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]}
     return child(

@@ -40,15 +40,7 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
         # Kubernetes would set variables such as MEMORY_PORT for each Service; one of them may look like a setting.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_PERIOD_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER_ID,
-            "runAsGroup": USER_ID,
-            "fsGroup": USER_ID,
-            # Walking over every file of a large store at each start is needed once only.
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "containers": [_container(memory)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": memory.names.claim}},
@@ -59,6 +51,28 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
     if memory.image.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in memory.image.pull_secrets]
     return {**spec, **_placement(memory)}
+
+
+def pod_security() -> Manifest:
+    """Return what every pod of ours lets the kubelet enforce: the restricted Pod Security Standard."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        # Walking over every file of a large store at each start is needed once only.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> Manifest:
+    """Return the same for a container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
 
 
 def _placement(memory: ResolvedMemory) -> Manifest:
@@ -96,11 +110,7 @@ def _container(memory: ResolvedMemory) -> Manifest:
         "startupProbe": _probe("/healthz", period_s=1, failures=120),
         "livenessProbe": _probe("/healthz", period_s=10, failures=3),
         "readinessProbe": _probe("/readyz", period_s=2, failures=2),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         # The last lines of the log then tell in the status why the server stopped.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [

@@ -1,0 +1,189 @@
+"""Copies of a whole store: where they are kept, and how one is made so that it is surely whole."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from somamemory.errors import ServerError, invalid
+from somamemory.model import BackupSummary
+
+READ_BYTES = 1024 * 1024
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without hard links say, such as those of USB sticks."""
+
+
+Check = Callable[[Iterable[bytes]], None]
+"""Reads what was written; raises when it is not what was to be written."""
+
+
+class Copy(Protocol):
+    """One copy, at its place."""
+
+    def exists(self) -> bool:
+        """Return whether there is one."""
+        ...
+
+    def write(self, parts: Iterable[bytes], check: Check, *, replace: bool) -> None:
+        """Write it, and let it be checked; one that is not whole is not kept.
+
+        Args:
+            parts: Its bytes.
+            check: Called with what was written, as it is read back.
+            replace: Whether it may take the place of another one.
+        """
+        ...
+
+    def read(self) -> Iterator[bytes]:
+        """Read it."""
+        ...
+
+    def delete(self) -> None:
+        """Remove it; that there is none is success."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A copy that was read back and found whole."""
+
+    size_bytes: int
+    sha256: str
+    commit_seq: int
+
+
+def copy_store(
+    parts: Iterable[bytes | BackupSummary], copy: Copy, *, replace: bool = False
+) -> Facts:
+    """Write what a server sends, read it back, and compare both with what the server says of it.
+
+    Args:
+        parts: As `MemoryClient.backup` gives them.
+        copy: Where to.
+        replace: Whether the copy may take the place of another one.
+
+    Raises:
+        ServerError: The copy is not whole; it was not kept.
+        OSError: The place cannot be written or read.
+    """
+    sent = _Sent(parts)
+    copy.write(sent, sent.compare, replace=replace)
+    return sent.facts()
+
+
+class _Sent:
+    """The bytes that a server sends, and at their end what it says of them."""
+
+    def __init__(self, parts: Iterable[bytes | BackupSummary]) -> None:
+        self._parts = parts
+        self._summary: BackupSummary | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                self._summary = part
+
+    def compare(self, kept: Iterable[bytes]) -> None:
+        """Read what was kept of it."""
+        digest, size = hashlib.sha256(), 0
+        for chunk in kept:
+            digest.update(chunk)
+            size += len(chunk)
+        told = self._summary
+        if told is None or (told.size_bytes, told.sha256) != (size, digest.digest()):
+            raise ServerError(
+                "the copy is not whole: what was read back is not what the server sent"
+            )
+
+    def facts(self) -> Facts:
+        """Return what was compared."""
+        told = self._summary
+        assert told is not None, "a copy without a summary is refused"
+        return Facts(told.size_bytes, told.sha256.hex(), told.commit_seq)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCopy:
+    """A copy in a file."""
+
+    path: Path
+
+    def exists(self) -> bool:
+        """Return whether there is such a file."""
+        return self.path.exists()
+
+    def write(self, parts: Iterable[bytes], check: Check, *, replace: bool) -> None:
+        """Write a file beside it, and give that its name when it is on stable storage and checked."""
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            with _naming(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with beside.open("wb") as file:
+                    for part in parts:
+                        file.write(part)
+                    file.flush()
+                    os.fsync(file.fileno())
+                check(FileCopy(beside).read())
+            self._name(beside, replace=replace)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def read(self) -> Iterator[bytes]:
+        """Read the file."""
+        with self.path.open("rb") as file:
+            while chunk := file.read(READ_BYTES):
+                yield chunk
+
+    def delete(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
+
+    def _name(self, beside: Path, *, replace: bool) -> None:
+        """Give a whole copy its name; durable when it returns."""
+        if replace:
+            beside.replace(self.path)
+        else:
+            _link(beside, self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _link(beside: Path, path: Path) -> None:
+    """Give a file its name, unless something has it by now."""
+    try:
+        os.link(beside, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or path.exists():
+            raise
+        beside.rename(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of writing, such as a full disk, name the file that the user named."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def copy_at(place: str) -> Copy:
+    """Return the copy at a place: the path of a file.
+
+    Raises:
+        InvalidArgument: It is no place.
+    """
+    if "://" in place:
+        raise invalid("PLACE", "must be the path of a file")
+    return FileCopy(Path(place))

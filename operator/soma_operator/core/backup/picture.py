@@ -1,0 +1,96 @@
+"""Everything a decision about one SomaMemoryBackup looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from soma_operator.core.kinds import Manifest, is_deleting
+from soma_operator.core.observed import Defaults, ObjectKey, Observed
+from soma_operator.core.pods import Finding
+from soma_operator.core.render.metadata import MEMORY_UID_LABEL, ORIGIN_LABEL
+from soma_operator.core.resolve import ResolvedMemory, resolve
+
+SUCCEEDED, FAILED, EXPIRING = "Succeeded", "Failed", "Expiring"
+ENDED = frozenset({SUCCEEDED, FAILED, EXPIRING})
+"""Phases in which the copy is made, or never will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPicture:
+    """A picture of one SomaMemoryBackup and of all that belongs to it.
+
+    Attributes:
+        resource: The SomaMemoryBackup as stored.
+        memory: The SomaMemory that it names; None: there is none.
+        siblings: SomaMemoryBackups that the operator wished for by the same SomaMemory, this one among them.
+        jobs: Its Jobs.
+        pods: Pods of its Jobs.
+        missing: What its Job needs and what is not there.
+        now: When the picture was taken.
+        defaults: What the release decides.
+    """
+
+    resource: Manifest
+    memory: Manifest | None
+    siblings: tuple[Manifest, ...]
+    jobs: tuple[Manifest, ...]
+    pods: tuple[Manifest, ...]
+    missing: tuple[Finding, ...]
+    now: datetime
+    defaults: Defaults
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of the SomaMemoryBackup."""
+        metadata: Mapping[str, Any] = self.resource["metadata"]
+        return metadata
+
+    @property
+    def key(self) -> ObjectKey:
+        """The key of the SomaMemoryBackup."""
+        return ObjectKey(self.metadata["namespace"], self.metadata["name"])
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status as published last."""
+        status: Mapping[str, Any] = self.resource.get("status") or {}
+        return status
+
+
+def phase_of(backup: Manifest) -> str:
+    """Return the phase that was published last; empty before the first look."""
+    return str((backup.get("status") or {}).get("phase", ""))
+
+
+def resolved(memory: Manifest, now: datetime, defaults: Defaults) -> ResolvedMemory:
+    """Return a SomaMemory with nothing left open, by itself alone.
+
+    Raises:
+        InvalidInput: It does not have the form of this version.
+    """
+    return resolve(
+        Observed(memory, children=(), pods=(), storage_classes=None, now=now, defaults=defaults)
+    )
+
+
+def is_asleep(memory: Manifest, wish: ResolvedMemory) -> bool:
+    """Return whether no server is to run, so that a copy is made of the volume itself."""
+    return wish.replicas.wished == 0 or is_deleting(memory)
+
+
+def of_origin(backups: tuple[Manifest, ...], origin: str, uid: str) -> list[Manifest]:
+    """Return the copies that the operator wished for by one SomaMemory, the oldest first."""
+    found = [
+        one
+        for one in backups
+        if _labels(one).get(ORIGIN_LABEL) == origin and _labels(one).get(MEMORY_UID_LABEL) == uid
+    ]
+    return sorted(
+        found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"])
+    )
+
+
+def _labels(manifest: Manifest) -> Mapping[str, str]:
+    labels: Mapping[str, str] = manifest["metadata"].get("labels") or {}
+    return labels
