@@ -84,6 +84,12 @@ class _Group:
     """Whether its commit shows that writing works; upkeep that found nothing to do does not."""
 
 
+QUIET_TURNS = 10
+GATHER_S = 0.003
+"""Where several callers write, a group begins when so many turns of the loop brought no further write, or so much time
+has passed: a commit costs as much as five writes, and those whose requests are being read should share it."""
+
+
 class Committer:
     """Owns the writing connection.
 
@@ -117,6 +123,8 @@ class Committer:
         self._waiting_count = 0
         self._is_busy = False
         self._is_scheduled = False
+        self._was_shared = False
+        """Whether the last group was of several callers."""
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -180,20 +188,35 @@ class Committer:
         self._thread.shutdown()
 
     def _schedule(self) -> None:
-        """Begin a group in the next turn of the loop, when everybody who is ready now has given their writes."""
+        """Begin a group when those who are about to bring writes have brought them."""
         if self._scrubbing and not self._is_busy:
             self._begin_housekeeping()
         if not self._is_busy and not self._is_scheduled and self._waiting:
             self._is_scheduled = True
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._gather, 0, 0, self._loop.time())
+
+    def _gather(self, count: int, quiet_turns: int, since: float) -> None:
+        """Begin a group when nobody seems to be about to bring another write, or it was long enough."""
+        quiet_turns = quiet_turns + 1 if self._waiting_count == count else 0
+        is_alone = len(self._waiting) <= 1 and not self._was_shared
+        is_long_enough = self._loop.time() - since >= GATHER_S
+        if (
+            quiet_turns >= (1 if is_alone else QUIET_TURNS)
+            or is_long_enough
+            or self._waiting_count >= MAX_GROUP_WRITES
+        ):
+            self._is_scheduled = False
+            self._begin()
+        else:
+            self._loop.call_soon(self._gather, self._waiting_count, quiet_turns, since)
 
     def _begin(self) -> None:
-        self._is_scheduled = False
         if not self._waiting:
             return
         self._is_busy = True
         started = self._loop.time()
         batches = self._take()
+        self._was_shared = len(batches) > 1
         group: _Group | None = None
         try:
             group = self._carry_out(batches)
