@@ -2,11 +2,8 @@
 
 import argparse
 import json
-import os
 import platform
 import sqlite3
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +17,7 @@ import grpc
 import numpy as np
 
 from somamemory import Draft, MemoryClient
-from tests.bench import data, report
+from tests.bench import data, machine, report
 from tests.bench.measuring import Case, LoadGenerator, Pace, compare
 from tests.support.server_process import ROOT, ServerProcess
 
@@ -74,7 +71,7 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
     texts = data.Texts(seed)
     memories = data.corpus(texts, count)
     workloads = data.workloads(texts, memories)
-    machine = _machine()
+    facts = machine.facts()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soma-bench-")))
         server = stack.enter_context(ServerProcess(folder / "data"))
@@ -91,12 +88,12 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         start = _restarted(server)
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": machine.commit(),
         "corpus": count,
         "seed": seed,
         "seconds": pace.seconds,
         "repeats": pace.repeats,
-        "machine": machine,
+        "machine": facts,
         "versions": {
             "Python": platform.python_version(),
             "SQLite": sqlite3.sqlite_version,
@@ -192,40 +189,6 @@ def _restarted(server: ServerProcess) -> dict[str, float]:
         "seconds": round(took, 2),
         "resident_mib": round(int(resident_kib) / 1024),
     }
-
-
-def _machine() -> dict[str, Any]:
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory / 2**30),
-        "system": f"{platform.system()} {platform.release()}",
-        "fsync_ms": _fsync_ms(),
-        "load": os.getloadavg()[0],
-    }
-
-
-def _fsync_ms() -> float:
-    with tempfile.NamedTemporaryFile(buffering=0) as file:
-        times = []
-        for _ in range(100):
-            file.write(b"x" * 4096)
-            before = time.perf_counter()
-            os.fsync(file.fileno())
-            times.append(time.perf_counter() - before)
-    return 1000 * statistics.median(times)
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def _say(text: str) -> None:

@@ -30,6 +30,16 @@ does not hold 0.
 """
 
 
+_PEERS = """## Peers
+
+Written by `make bench-peers`: the same vectors, texts and filter (one team of a hundred) on each side, {memories:,}
+memories of 256 dimensions, {callers} callers, each side by its own Python client in a process of its own; the two take
+turns. Vectors are given, or looked up: nobody embeds. *Empty* is an RPC of our client that answers a recall of
+the same size. Recall@10 is against brute force: over all, and within the filter. Medians of the repeats, least and
+greatest ratio in brackets.
+"""
+
+
 def render(folder: Path) -> str:
     """Return the page."""
     kept = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
@@ -39,10 +49,45 @@ def render(folder: Path) -> str:
     streams = folder / "streams.json"
     if streams.exists():
         parts.append(_streams(json.loads(streams.read_text())["streams"]))
+    peers = sorted((folder / "peers").glob("*.json"))
+    if peers:
+        parts.append(_peers([json.loads(file.read_text()) for file in peers]))
     seeded = folder / "recall" / "seeded.json"
     if seeded.exists():
         parts.append(quality(json.loads(seeded.read_text())))
     return "\n".join(parts)
+
+
+def _peers(measured: list[dict[str, Any]]) -> str:
+    head = _PEERS.format(memories=measured[0]["memories"], callers=measured[0]["callers"])
+    return "\n".join([head, *map(_peer, measured)])
+
+
+def _peer(run: dict[str, Any]) -> str:
+    machine, found = run["machine"], run["recall_at_10"]
+    lines = [
+        f"**{run['names']['theirs']}**; {run['taken']}, commit {run['commit']}, {run['memories']:,} memories,",
+        f"load average at the start {machine['load']:.1f}.",
+        "",
+        "| what | ratio | ours: per second | theirs: per second |",
+        "|---|--:|--:|--:|",
+    ]
+    for case in run["cases"]:
+        ours, theirs = case["ours"]["median"], case["theirs"]["median"]
+        lines.append(
+            f"| {case['name']} | {_spread(case['ratio'], '.1f')} | {ours:,.0f} | {theirs:,.0f} |"
+        )
+    recalls = next(case for case in run["cases"] if case["name"] == "recall")
+    empty = run["empty_rpc"]["median"]
+    shares = ", ".join(
+        f"{name} {found[side][0]:.3f} and {found[side][1]:.3f}"
+        for name, side in (("ours", "ours"), ("theirs", "theirs"))
+    )
+    told = (
+        f"Recall@10: {shares}. Empty: {empty:,.0f} per second, of which our recall is "
+        f"{recalls['ours']['median'] / empty:.2f}, theirs {recalls['theirs']['median'] / empty:.2f}."
+    )
+    return "\n".join([*lines, "", told]) + "\n"
 
 
 def _streams(measured: list[dict[str, Any]]) -> str:

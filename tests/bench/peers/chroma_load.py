@@ -1,67 +1,84 @@
-"""Loads a chromadb server and asks it; run by the peer's own environment, see `__main__`.
+"""chromadb as a server, asked over HTTP from threads; see `asking`."""
 
-Usage: python chroma_load.py PORT VECTORS.npz CALLERS SECONDS. Prints one line of JSON.
-"""
-
-import json
+import itertools
+import subprocess
 import sys
-import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import chromadb  # type: ignore[import-not-found] # in the environment of the peer alone
-import numpy as np
+
+from tests.bench.peers import asking
 
 BATCH = 1000
+PORT = 18_765
+PATIENCE_S = 30.0
 
 
 def main() -> None:
-    """Store everything in batches, then query with some callers, without and with a filter."""
-    port, path, callers, seconds = (
-        int(sys.argv[1]),
-        sys.argv[2],
-        int(sys.argv[3]),
-        float(sys.argv[4]),
+    """Start the server, store everything in batches, answer orders."""
+    folder, data, callers = asking.arguments()
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
+    server = subprocess.Popen(
+        [*command, "--port", str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    kept = np.load(path)
-    vectors, queries, texts = kept["vectors"], kept["queries"], kept["texts"]
-    client = chromadb.HttpClient(host="127.0.0.1", port=port)
-    collection = client.create_collection("bench", metadata={"hnsw:space": "cosine"})
-    started = time.perf_counter()
-    for first in range(0, len(vectors), BATCH):
-        numbers = range(first, min(first + BATCH, len(vectors)))
-        collection.add(
-            ids=[str(number) for number in numbers],
-            embeddings=vectors[first : first + BATCH],
-            documents=[str(texts[number]) for number in numbers],
-            metadatas=[{"team": f"team-{number % 100}"} for number in numbers],
+    try:
+        collection = connect().create_collection("bench", metadata={"hnsw:space": "cosine"})
+        started = time.perf_counter()
+        count = len(data.texts)
+        for first in range(0, count, BATCH):
+            store(collection, data, range(first, min(first + BATCH, count)))
+        stored = count / (time.perf_counter() - started)
+        only = {"team": asking.ASKED_TEAM}
+        asking.tell(
+            {
+                "name": f"chromadb {chromadb.__version__}, server over HTTP, HNSW",
+                "stored": stored,
+                "found": [recall(collection, query, None) for query in data.queries],
+                "filtered": [recall(collection, query, only) for query in data.queries],
+            }
         )
-    stored = len(vectors) / (time.perf_counter() - started)
-    found = [
-        collection.query(query_embeddings=[query], n_results=10)["ids"][0] for query in queries
-    ]
-    rates = {}
-    for name, where in (("recall", None), ("filtered", {"team": "team-7"})):
-        rates[name] = rate(collection, queries, where, callers, seconds)
-    print(json.dumps({"stored": stored, "found": [list(map(int, ids)) for ids in found], **rates}))
+        fresh = itertools.count(count)
+        asking.answer_from_threads(
+            {
+                "recall": lambda n: recall(collection, data.queries[n % len(data.queries)], None),
+                "filtered": lambda n: recall(collection, data.queries[n % len(data.queries)], only),
+                "store": lambda n: store(collection, data, [n % count], [next(fresh)]),
+            },
+            callers,
+        )
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
-def rate(collection, queries, where, callers, seconds) -> float:  # type: ignore[no-untyped-def] # the peer's own types
-    """Return calls per second of so many threads."""
-    counts = [0] * callers
-    until = time.perf_counter() + seconds
+def connect() -> Any:
+    """Return a client as soon as the server answers."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return chromadb.HttpClient(host="127.0.0.1", port=PORT)
+        except Exception:  # whatever its client says of a server that starts
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
-    def ask(caller: int) -> None:
-        while time.perf_counter() < until:
-            query = queries[(counts[caller] * callers + caller) % len(queries)]
-            collection.query(query_embeddings=[query], n_results=10, where=where)
-            counts[caller] += 1
 
-    threads = [threading.Thread(target=ask, args=(caller,)) for caller in range(callers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return float(sum(counts) / seconds)
+def store(collection, data, numbers, names=None) -> None:  # type: ignore[no-untyped-def] # likewise
+    """Add memories, under names of their own if given."""
+    collection.add(
+        ids=[str(name) for name in names or numbers],
+        embeddings=[data.vectors[number] for number in numbers],
+        documents=[data.texts[number] for number in numbers],
+        metadatas=[{"team": asking.team(number)} for number in numbers],
+    )
+
+
+def recall(collection, query, where) -> list[int]:  # type: ignore[no-untyped-def] # likewise
+    """Return the numbers of the ten nearest."""
+    found = collection.query(query_embeddings=[query], n_results=10, where=where)
+    return list(map(int, found["ids"][0]))
 
 
 if __name__ == "__main__":
