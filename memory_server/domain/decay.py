@@ -5,8 +5,8 @@ memory to the fields that are kept.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Iterator
 
 from memory_server.domain.memory import MemoryRecord
 from memory_server.domain.policy import NamespacePolicy, ScoreDecay
@@ -15,6 +15,9 @@ HOUR_US = 3600 * 1_000_000
 
 MOST_IMPORTANT = 1.0
 """Raw importance above which no score reduces a memory."""
+
+_DECODER = json.JSONDecoder()
+_BLANKS = re.compile(r"[ \t\n\r]*")
 
 _ACCESS_WEIGHT, _IMPORTANCE_WEIGHT = 0.5, 2.0
 
@@ -47,12 +50,14 @@ def decayed_payload(record: MemoryRecord, policy: NamespacePolicy, now_us: int) 
     is_reduced = policy.score_decay is not None and _is_reduced(record, policy.score_decay, now_us)
     if not dropped and not is_reduced:
         return None
-    payload: Mapping[str, Any] = json.loads(record.payload_json)
-    kept = [name for name in payload if name not in dropped]
+    fields = list(_fields(record.payload_json.decode()))
+    kept = [field for field in fields if field[0] not in dropped]
     if is_reduced:
         assert policy.score_decay is not None
-        kept = [name for name in kept if name in policy.score_decay.keep_fields]
-    return None if len(kept) == len(payload) else _only(payload, kept)
+        kept = [field for field in kept if field[0] in policy.score_decay.keep_fields]
+    if len(kept) == len(fields):
+        return None
+    return ("{" + ", ".join(text for _, text in kept) + "}").encode()
 
 
 def _is_reduced(record: MemoryRecord, decay: ScoreDecay, now_us: int) -> bool:
@@ -60,10 +65,21 @@ def _is_reduced(record: MemoryRecord, decay: ScoreDecay, now_us: int) -> bool:
     return not is_important and decay_score(record, now_us) > decay.threshold
 
 
-def _only(payload: Mapping[str, Any], names: Iterable[str]) -> bytes:
-    document = json.dumps({name: payload[name] for name in names}, ensure_ascii=False)
-    # Half of a surrogate pair cannot be written as UTF-8; JSON can spell it.
-    try:
-        return document.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps({name: payload[name] for name in names}).encode("ascii")
+def _fields(document: str) -> Iterator[tuple[str, str]]:
+    """Yield (name, the field as it stands) of a JSON object: what stays is not written anew, to the last digit."""
+    place = _after_blanks(document, document.index("{") + 1)
+    while document[place] != "}":
+        start = place
+        name, place = _DECODER.raw_decode(document, place)
+        place = _after_blanks(document, _after_blanks(document, place) + 1)
+        _, place = _DECODER.raw_decode(document, place)
+        yield name, document[start:place]
+        place = _after_blanks(document, place)
+        if document[place] == ",":
+            place = _after_blanks(document, place + 1)
+
+
+def _after_blanks(document: str, place: int) -> int:
+    blanks = _BLANKS.match(document, place)
+    assert blanks is not None
+    return blanks.end()

@@ -21,6 +21,9 @@ MAX_DECAY_LEVELS = 16
 MAX_DECAY_FIELDS = 64
 MAX_PATH_LENGTH = 64
 MAX_STREAM_ID_BYTES = 64
+MAX_NESTING = 256
+"""Depth of objects and lists within each other in a payload."""
+
 MAX_RECALL_BATCH = 100
 MAX_SOURCES = 1000
 

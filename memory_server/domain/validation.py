@@ -160,13 +160,31 @@ def parse_json(document: bytes) -> Any:
         ValueError: It is not UTF-8, not JSON by RFC 8259, or nested too deeply; the text names the place only.
     """
     try:
-        return _DECODER.decode(document.decode("utf-8"))
+        value = _DECODER.decode(document.decode("utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    # Python's own limit depends on who asks; what is taken in here must be readable everywhere.
+    if document.count(b"[") + document.count(b"{") > limits.MAX_NESTING and _is_deep(value):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(limits.MAX_NESTING):
+        containers = [one for one in level if isinstance(one, dict | list)]
+        level = [
+            inner
+            for one in containers
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _refuse_constant(name: str) -> None:

@@ -87,6 +87,9 @@ async def _do(engine: Engine, job: _Job, observe: Observe) -> None:
     except SomaError as error:
         # What has expired is hidden from every caller already, and the rest can wait; the next round tries again.
         log.warning("upkeep failed", extra={"job": job.name, "reason": error.reason})
+    except Exception:  # the outermost edge of this task
+        # A bug: the callers' work goes on, and so does the other upkeep.
+        log.exception("upkeep failed", extra={"job": job.name})
     if total and job.name != "counted":
         log.info("upkeep", extra={"job": job.name, "count": total})
 

@@ -28,4 +28,6 @@ async def run(engine: Engine, *, observe: Callable[[str, int], None]) -> None:
                 observe("embedded", count)
         except SomaError as error:
             log.warning("upkeep failed", extra={"job": "embedded", "reason": error.reason})
+        except Exception:  # the outermost edge of this task: a bug, and the callers' work goes on
+            log.exception("upkeep failed", extra={"job": "embedded"})
         await asyncio.sleep(EVERY_S)

@@ -7,7 +7,13 @@ import grpc
 import pytest
 from google.protobuf import timestamp_pb2
 
-from soma.memory.v1 import memory_pb2, namespace_service_pb2, recall_service_pb2
+from memory_server.domain.limits import MAX_NESTING
+from soma.memory.v1 import (
+    memory_pb2,
+    memory_service_pb2,
+    namespace_service_pb2,
+    recall_service_pb2,
+)
 from tests.support.wire import Wire, bad_fields
 
 SEMANTIC = memory_pb2.MEMORY_KIND_SEMANTIC
@@ -166,3 +172,25 @@ async def test_a_box_finds_what_lies_in_it(wire: Wire) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.recalls.RangeSearch(request)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_the_deepest_payload_that_is_taken_is_read_by_every_call(wire: Wire) -> None:
+    """None is at its end where storing was not."""
+    depth = MAX_NESTING
+    payload = b'{"a":' * depth + b'"found"' + b"}" * depth
+    request = memory_service_pb2.StoreRequest(
+        namespace=wire.namespace, memory=memory_pb2.MemoryDraft(id="deep", payload_json=payload)
+    )
+    await wire.memory.Store(request)
+    match = recall_service_pb2.FieldMatch(term="found")
+    asked = recall_service_pb2.RecallRequest(namespace=wire.namespace, field_match=match)
+    alone = (await wire.recalls.Recall(asked)).results
+    batch = recall_service_pb2.RecallBatchRequest(queries=[asked] * 3)
+    [*outcomes] = (await wire.recalls.RecallBatch(batch)).outcomes
+
+    assert [hit.memory.payload_json for hit in alone] == [payload]
+    assert [[hit.memory.id for hit in one.response.results] for one in outcomes] == [["deep"]] * 3
+    request.memory.payload_json = b'{"a":' + payload + b"}"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await wire.memory.Store(request)
+    assert bad_fields(caught.value) == ["memory.payload_json"]

@@ -67,3 +67,18 @@ def test_half_of_a_surrogate_pair_survives() -> None:
     )
     policy = NamespacePolicy(decay_levels=(DecayLevel(1, ("raw",)),))
     assert decayed_payload(record, policy, NOW_US) == b'{"gist": "\\ud83d"}'
+
+
+def test_what_stays_is_not_written_anew() -> None:
+    """Numbers keep their digits, and those that no float holds stay JSON; blanks between fields may go."""
+    kept = b'"big": 1e999, "exact": 0.10000000000000000555, "long": 123456789012345678901234567890'
+    kept += b', "minus": -0.0, "in\\u0020side" : [1e999 , {"raw": "\\""}]'
+    record = a_record(
+        payload_json=b' {\n "raw" : {"a": "}"},' + kept + b' ,"r\\u0061w": ",{" } ',
+        create_time_us=NOW_US - 2 * HOUR_US,
+    )
+    policy = NamespacePolicy(decay_levels=(DecayLevel(1, ("raw",)),))
+    assert decayed_payload(record, policy, NOW_US) == b"{" + kept + b"}"
+    policy = NamespacePolicy(score_decay=ScoreDecay(-1e9, ()))
+    assert decayed_payload(record, policy, NOW_US) == b"{}"
+    assert decayed_payload(record._replace(payload_json=b"{ }"), policy, NOW_US) is None

@@ -96,6 +96,31 @@ async def test_a_limit_that_was_lowered_is_reached_without_stores(tmp_path: Path
     assert max(evicted) <= lifecycle.BATCH
 
 
+async def test_a_bug_in_one_kind_of_upkeep_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and neither the server nor the other kinds end by it."""
+
+    async def fail(_engine: Engine) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lifecycle, "expire_once", fail)
+    engine = await an_engine(tmp_path, StoppedClock(NOW_US))
+    await engine.store.commit([a_store("a"), a_store("b")])
+    await engine.store.commit([PolicyWrite(SCOPE, NamespacePolicy(max_memories=1), NOW_US)])
+    is_evicted = asyncio.Event()
+    rounds = asyncio.create_task(
+        maintainer.run(engine, decay_every_s=1, observe=lambda *_: is_evicted.set())
+    )
+    async with asyncio.timeout(10):
+        await is_evicted.wait()
+    assert not rounds.done()
+    rounds.cancel()
+    await asyncio.gather(rounds, return_exceptions=True)
+
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_what_was_counted_is_written_down_at_the_end(tmp_path: Path) -> None:
     """An orderly end loses no access."""
     engine = await an_engine(tmp_path, StoppedClock(NOW_US))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from memory_server.domain import validation
 from memory_server.domain.filters import Filter, MetadataTest
-from memory_server.domain.limits import MAX_TEXT_BYTES, Limits
+from memory_server.domain.limits import MAX_NESTING, MAX_TEXT_BYTES, Limits
 from memory_server.domain.memory import MemoryDraft
-from memory_server.domain.validation import Violations
+from memory_server.domain.validation import Violations, parse_json
 from soma_common.errors import InvalidInput
 from tests.support.memories import DIMENSIONS, a_draft
 
@@ -149,3 +149,18 @@ def test_a_count_out_of_range_is_refused(count: int) -> None:
     with pytest.raises(InvalidInput) as caught:
         found.raise_if_any()
     assert [violation.field for violation in caught.value.violations] == ["top_k"]
+
+
+@pytest.mark.parametrize("opened", ['{"a":', "["])
+def test_nesting_has_a_limit_that_is_the_same_for_everybody(opened: str) -> None:
+    """Python's own depends on how deep its caller is; wide payloads are not deep."""
+    closed = "}" if opened.startswith("{") else "]"
+
+    def nested(depth: int) -> bytes:
+        inner = opened * (depth - 1) + "1" + closed * (depth - 1)
+        return f'{{"p": {inner}, "wide": [{", ".join(["[]"] * 1000)}]}}'.encode()
+
+    parse_json(nested(MAX_NESTING))
+    for depth in (MAX_NESTING + 1, 900, 100_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            parse_json(nested(depth))
