@@ -27,7 +27,7 @@ PART_NAME = "memory.part"
 """What a restore writes before the store is there whole."""
 
 BUSY_TIMEOUT_MS = 5000
-_PAGE_CACHE_KIB = 65536
+_PAGE_CACHE_KIB = 16384
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,19 @@ from soma_common.errors import AlreadyExists, CorruptData, InvalidInput, NotFoun
 
 _READ_BYTES = 1024 * 1024
 
+NAME_FILE = "restored-from"
+"""Beside the store: what the copy is called that it was made of."""
 
-def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
+
+def is_restored(folder: Path, name: str) -> bool:
+    """Return whether the store in a folder was made of the copy of this name."""
+    try:
+        return (folder / FILE_NAME).exists() and (folder / NAME_FILE).read_text() == name
+    except FileNotFoundError:
+        return False
+
+
+def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | None = None) -> int:
     """Make a store in `folder` of a copy, which stays as it is.
 
     Where it died before, it is to be called again: it goes on, or finds that all was done.
@@ -27,6 +38,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
         copy: What a backup gave.
         folder: Where the store is to be; made when missing.
         sha256: Digest that the copy must have. None: it is not compared.
+        name: What the copy is called; kept beside the store, for `is_restored`.
 
     Returns:
         The last commit in it.
@@ -53,6 +65,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear(folder)
+        _keep_name(folder, name)
         _put(copy, part, target)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -86,6 +99,16 @@ def _clear(folder: Path) -> None:
     for suffix in ("-wal", "-shm"):
         (folder / f"{FILE_NAME}{suffix}").unlink(missing_ok=True)
     shutil.rmtree(folder / INDEX_FOLDER, ignore_errors=True)
+
+
+def _keep_name(folder: Path, name: str | None) -> None:
+    # Before the store itself: a store that is there was made of the copy whose name is there.
+    (folder / NAME_FILE).unlink(missing_ok=True)
+    if name is not None:
+        with (folder / NAME_FILE).open("w") as file:
+            file.write(name)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _put(copy: Path, part: Path, target: Path) -> None:

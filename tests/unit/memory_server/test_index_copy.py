@@ -202,3 +202,27 @@ async def test_compaction_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert facts(index) == facts(calm)
     assert partition.count == partition.dead_count + index.size() == 300 - 100 + 20
+
+
+async def test_vectors_move_into_the_copy_and_give_the_same_answers(tmp_path: Path) -> None:
+    """Memory is given back; what came while the copy was written, and comes later, is found as well."""
+    index, calm = EmbeddedIndex(Words(), kept_in(tmp_path)), EmbeddedIndex(Words())
+    for each in (index, calm):
+        each.apply(changes(records(200)))
+    saving = asyncio.create_task(index.save())
+    await asyncio.sleep(0)
+    for each in (index, calm):
+        each.apply(changes(records(20, 500)))
+    await saving
+    for each in (index, calm):
+        each.apply(changes(records(30, 700)))
+    (partition,) = index._partitions.values()
+    (rows,) = partition.vectors.values()
+
+    assert facts(index) == facts(calm)
+    embedded = [
+        sum(1 for record in made if record.embedding)
+        for made in (records(200), records(20, 500), records(30, 700))
+    ]
+    assert not rows._based.flags.owndata
+    assert (len(rows._based), rows.count) == (embedded[0], sum(embedded))

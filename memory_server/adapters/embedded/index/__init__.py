@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from memory_server.adapters.embedded.index.columns import Arrays
 from memory_server.adapters.embedded.index.frozen import freeze, thaw
 from memory_server.adapters.embedded.index.partition import Partition
 from memory_server.adapters.embedded.index.snapshot import Snapshot, SnapshotFile
+from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain.memory import Coordinate, MemoryRecord, Scope, Tenant
 from memory_server.ports import Allowed, Change, Found, Question, Seqs, WordVectors
 
@@ -28,7 +30,7 @@ KEEP_LEAST = 10_000
 """A new copy is kept when so many memories have come since the last one; and always at the end."""
 
 KEEP_EVERY_S = 60.0
-"""So long lies between two copies: while much is stored, copies would take a tenth of the time of a core."""
+"""So long lies between two copies while much is stored: they would take a tenth of the time of a core."""
 
 
 class EmbeddedIndex:
@@ -48,6 +50,8 @@ class EmbeddedIndex:
         """Last commit that the copy on disk covers; 0: there is no copy."""
         self._came = 0
         """Memories that came since the last copy."""
+        self._came_before = 0
+        """The same at the last look."""
         self._keep_from = 0.0
         """When the next copy may be kept, by the loop's clock."""
         self._replay: tuple[Scope, list[Change]] | None = None
@@ -135,8 +139,9 @@ class EmbeddedIndex:
                 if work is not None:
                     rows.inverted = await asyncio.to_thread(work)
         loop = asyncio.get_running_loop()
+        is_quiet, self._came_before = self._came == self._came_before, self._came
         is_due = self._came >= max(KEEP_LEAST, KEEP_SHARE * self.size())
-        if is_due and loop.time() >= self._keep_from:
+        if is_due and (is_quiet or loop.time() >= self._keep_from):
             await self.save()
             self._keep_from = loop.time() + KEEP_EVERY_S
 
@@ -181,14 +186,19 @@ class EmbeddedIndex:
             return
         came, commit_seq = self._came, self._commit_seq
         works = {scope: freeze(partition) for scope, partition in self._partitions.items()}
+        frozen = {
+            scope: (partition, [(rows, rows.count) for rows in partition.vectors.values()])
+            for scope, partition in self._partitions.items()
+        }
 
-        def write(kept: SnapshotFile) -> None:
+        def write(kept: SnapshotFile) -> Snapshot | None:
             made = {(str(s.tenant), s.namespace): work() for s, work in works.items()}
             kept.write(Snapshot(commit_seq, made))
+            return kept.read()
 
         self._kept_seq = commit_seq
         try:
-            await asyncio.to_thread(write, self._kept)
+            copy = await asyncio.to_thread(write, self._kept)
         except OSError as error:
             log.warning("failed to keep a copy of the index", extra={"cause": error.strerror})
             self._kept_seq = 0
@@ -198,6 +208,9 @@ class EmbeddedIndex:
             self._kept.drop()
             return
         self._came -= came
+        for scope, (partition, vectors) in frozen.items():
+            if copy is not None and self._partitions.get(scope) is partition:
+                _map(vectors, copy.partitions[str(scope.tenant), scope.namespace])
 
     async def close(self) -> None:
         """See the port."""
@@ -230,6 +243,15 @@ def _apply(partition: Partition, change: Change) -> None:
         partition.add(change.added)
     for new in change.embedded:
         partition.embed(new)
+
+
+def _map(vectors: Sequence[tuple[VectorRows, int]], arrays: Arrays) -> None:
+    """Let vectors be those of the file, which the system may drop from memory and read again."""
+    for number, (rows, count) in enumerate(vectors):
+        kept = arrays[f"vectors/{number}/rows"]
+        # Where rows were left out of the copy, theirs are other numbers.
+        if len(kept) == count:
+            rows.map(kept)
 
 
 def _thawed(

@@ -121,6 +121,8 @@ def _read(mapped: mmap.mmap, identity: list[object]) -> Snapshot | None:
     view = memoryview(mapped)
     if zlib.crc32(view[_HEADER_BYTES:]) != checksum:
         return None
+    # All of it was read for the checksum; what is never asked for need not stay.
+    mapped.madvise(mmap.MADV_DONTNEED)
     header = json.loads(mapped[_HEADER_BYTES : _HEADER_BYTES + length])
     if header["of"] != identity:
         return None

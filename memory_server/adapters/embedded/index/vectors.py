@@ -123,6 +123,16 @@ class VectorRows:
         """Number of rows that are compared exactly although there is an inverted file."""
         return self.count - self.inverted.rows if self.inverted else 0
 
+    def map(self, rows: Vectors) -> None:
+        """Take over rows that lie elsewhere.
+
+        Args:
+            rows: The same vectors as those of the first rows here, in the same order.
+        """
+        own = self._capacity[len(rows) - len(self._based) : self.count - len(self._based)]
+        self._capacity = np.concatenate([own, np.empty((64, self.dimensions), np.float32)])
+        self._based = rows
+
     def append(self, slot: int, vector: Vector) -> None:
         """Take the vector of a slot in, instead of the one that it may have."""
         row = self.count
