@@ -217,11 +217,23 @@ class MemoryStore(Protocol):
         ...
 
     async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
-        """Return every version that was current, and not expired, at a moment, as far as it is kept.
+        """Return every version that was current, and not expired, at a moment, as far as it is kept; one a memory.
 
         Raises:
             NotFound: There is no such namespace.
         """
+        ...
+
+    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+        """Return the commits of what `as_of` returns, without reading it.
+
+        Raises:
+            NotFound: There is no such namespace.
+        """
+        ...
+
+    async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
+        """Return the versions that these commits wrote, current or kept; those that are gone are left out."""
         ...
 
     async def changes(self, scope: Scope, after: tuple[int, int], limit: int) -> list[LoggedChange]:

@@ -77,6 +77,7 @@ async def erase(engine: Engine, tenant: Tenant, subject: Subject) -> Erasure:
     now_us = engine.clock.now_us()
     write = EraseWrite(tenant, subject.namespace, subject.key, value, now_us)
     receipt = await engine.commit_one(write)
+    engine.moments.clear()
     assert receipt.erased is not None
     pending = () if await _is_scrubbed(engine) else (LOG,)
     return Erasure(

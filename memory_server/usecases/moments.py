@@ -1,72 +1,143 @@
-"""What the store knew at a moment, searched and ranked like the present: an index made for it, and kept for a while."""
+"""What the store knew at a moment, searched and ranked like the present: an index made for it.
+
+Theory of operation:
+    Making an index of a whole namespace takes a second where it has tens of thousands of memories. Two moments differ
+    little, though: so of each namespace the last moment that was asked for is kept, and turned into the next one by
+    what differs. Versions come back in any order that way, but an index wants ascending commits: it is given numbers of
+    its own, in the order in which versions were taken in.
+
+Rules:
+    1. A moment is the same until the next commit only: that may have erased what was known then.
+    2. Who was given a moment uses it before the next await: then it may be turned into another one.
+"""
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain.memory import MemoryRecord, Scope
 from memory_server.ports import Change, MemoryStore, SearchIndex
 
-MOST_MOMENTS = 4
+MOST_NAMESPACES = 4
 MOST_MEMORIES = 20_000
-"""Moments that are kept, and memories of all of them together; one moment is always kept."""
-
+"""Namespaces of which a moment is kept, and memories of all of them together; the last one is always kept."""
 
 AT_ONCE = 100
 """Memories of a moment that are taken in before other calls get their turn: some 10 ms."""
 
+MOST_DEAD = 1.0
+"""What was taken out again of an index, as a share of what is in it, before it is made anew."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Past:
-    """The memories of one moment."""
+    """The memories of one moment, and the index of them; its commits are the keys of `records`."""
 
     index: SearchIndex
-    records: Mapping[int, MemoryRecord]
+    records: dict[int, MemoryRecord] = field(default_factory=dict)
+    """Without their embeddings."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """The index's own numbers by commit."""
+    is_of: tuple[int, int] = (-1, -1)
+    """Which moment, and up to which commit it was looked at."""
+    taken_count: int = 0
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether so much was taken out again that a new index is better."""
+        dead = self.taken_count - len(self.records)
+        return dead > max(MOST_DEAD * len(self.records), AT_ONCE)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A namespace's last moment; one caller at a time turns it into another."""
+
+    past: Past
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True)
 class Moments:
-    """The moments that were asked for last.
+    """The last moment that was asked for, of each of the namespaces that were asked for last."""
 
-    A moment is asked for again only until the next commit: it may have erased what was known then.
-    """
-
-    _kept: OrderedDict[tuple[Scope, int, int], Past] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[Scope, _Kept] = field(default_factory=OrderedDict)
 
     async def at(
         self, store: MemoryStore, index: SearchIndex, scope: Scope, moment_us: int
     ) -> Past:
-        """Return a moment.
+        """Return a moment, to be used before the next await.
 
         Raises:
             NotFound: There is no such namespace.
         """
-        key = (scope, moment_us, store.last_commit_seq)
-        past = self._kept.get(key)
-        if past is None:
-            records = await store.as_of(scope, moment_us)
-            past = self._kept[key] = await _indexed(index, scope, records)
-        self._kept.move_to_end(key)
-        self._forget(key[2])
-        return past
+        kept = self._kept.setdefault(scope, _Kept(Past(index.of_records(scope, []))))
+        async with kept.lock:
+            wanted = (moment_us, store.last_commit_seq)
+            try:
+                if kept.past.is_of != wanted:
+                    await _turn(kept, store, index, scope, moment_us)
+                    kept.past.is_of = wanted
+            except BaseException:
+                # Half turned it is no moment at all, neither for who waits nor for who comes.
+                kept.past = Past(index.of_records(scope, []))
+                self._kept.pop(scope, None)
+                raise
+            self._kept[scope] = kept
+            self._kept.move_to_end(scope)
+            self._forget()
+            return kept.past
 
-    def _forget(self, commit_seq: int) -> None:
-        for key in [key for key in self._kept if key[2] != commit_seq]:
-            del self._kept[key]
-        while len(self._kept) > 1 and self._is_too_much():
-            self._kept.popitem(last=False)
+    def clear(self) -> None:
+        """Forget all moments: what was erased is not to stay in memory."""
+        for scope in [scope for scope, kept in self._kept.items() if not kept.lock.locked()]:
+            del self._kept[scope]
+
+    def _forget(self) -> None:
+        idle = [scope for scope, kept in self._kept.items() if not kept.lock.locked()]
+        while idle and self._is_too_much():
+            del self._kept[idle.pop(0)]
 
     def _is_too_much(self) -> bool:
-        count = sum(len(past.records) for past in self._kept.values())
-        return len(self._kept) > MOST_MOMENTS or count > MOST_MEMORIES
+        count = sum(len(kept.past.records) for kept in self._kept.values())
+        return len(self._kept) > MOST_NAMESPACES or count > MOST_MEMORIES
 
 
-async def _indexed(index: SearchIndex, scope: Scope, records: Sequence[MemoryRecord]) -> Past:
+async def _turn(
+    kept: _Kept, store: MemoryStore, index: SearchIndex, scope: Scope, moment_us: int
+) -> None:
+    """Turn what is kept into another moment."""
+    kept.past.is_of = (-1, -1)
+    if not kept.past.records or kept.past.is_worn:
+        kept.past = Past(index.of_records(scope, []))
+        await _take_in(kept.past, scope, await store.as_of(scope, moment_us))
+        return
+    wanted = set(await store.as_of_seqs(scope, moment_us))
+    await _take_out(kept.past, scope, kept.past.numbers.keys() - wanted)
+    new = sorted(wanted - kept.past.numbers.keys())
+    found = await store.versions_by_seq(scope, new)
+    await _take_in(kept.past, scope, list(found.values()))
+
+
+async def _take_in(past: Past, scope: Scope, records: Sequence[MemoryRecord]) -> None:
     ordered = sorted(records, key=lambda record: record.commit_seq)
-    made = index.of_records(scope, [])
     for start in range(0, len(ordered), AT_ONCE):
-        some = ordered[start : start + AT_ONCE]
-        made.apply([Change(scope, record.commit_seq, record) for record in some])
+        changes = []
+        for record in ordered[start : start + AT_ONCE]:
+            past.taken_count += 1
+            number = past.numbers[record.commit_seq] = past.taken_count
+            past.records[number] = record._replace(embedding=b"")
+            changes.append(Change(scope, number, record._replace(commit_seq=number)))
+        past.index.apply(changes)
         await asyncio.sleep(0)
-    return Past(made, {record.commit_seq: record for record in ordered})
+
+
+async def _take_out(past: Past, scope: Scope, seqs: Iterable[int]) -> None:
+    gone = sorted(past.numbers.pop(seq) for seq in seqs)
+    for start in range(0, len(gone), AT_ONCE):
+        some = gone[start : start + AT_ONCE]
+        for number in some:
+            del past.records[number]
+        past.index.apply([Change(scope, some[-1], removed_seqs=tuple(some))])
+        await asyncio.sleep(0)

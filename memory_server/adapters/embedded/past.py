@@ -1,8 +1,9 @@
 """Reading the past: versions, moments, and changes for watchers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.queries import marks
 from memory_server.domain.memory import (
     ChangeType,
     LoggedChange,
@@ -11,6 +12,8 @@ from memory_server.domain.memory import (
     MemoryVersion,
 )
 from memory_server.domain.refusals import history_lost
+
+SEQS_AT_ONCE = 500
 
 Read = Callable[[str, Sequence[object]], list[rows.Row]]
 """Runs a statement with its parameters."""
@@ -28,19 +31,56 @@ def kept_versions(
     return [rows.memory_version(row) for row in found]
 
 
+_AT_MOMENT = "update_time_us <= ? AND (expire_time_us IS NULL OR expire_time_us > ?)"
+
+_VERSIONS_AT = f"""
+    SELECT %s FROM memory WHERE namespace_key = ? AND {_AT_MOMENT}
+    UNION ALL
+    SELECT %s FROM memory_version WHERE namespace_key = ? AND {_AT_MOMENT} AND supersede_time_us > ?
+"""
+
+
 def records_at(read: Read, namespace_key: int, moment_us: int) -> list[MemoryRecord]:
     """Return the versions that were current at a moment and had not expired."""
-    was_live = "update_time_us <= ? AND (expire_time_us IS NULL OR expire_time_us > ?)"
-    statement = (
-        f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE namespace_key = ? AND {was_live}"
-        f" UNION ALL SELECT {rows.VERSION_COLUMNS} FROM memory_version WHERE namespace_key = ? AND {was_live}"
-        " AND supersede_time_us > ?"
-    )
-    found = read(
-        statement,
-        [namespace_key, moment_us, moment_us, namespace_key, moment_us, moment_us, moment_us],
-    )
-    return [rows.memory_record(row) for row in found]
+    statement = _VERSIONS_AT % (rows.MEMORY_COLUMNS, rows.VERSION_COLUMNS)
+    found = read(statement, _of_moment(namespace_key, moment_us))
+    return [rows.memory_record(row) for row in _last_of_each(found)]
+
+
+def seqs_at(read: Read, namespace_key: int, moment_us: int) -> list[int]:
+    """Return the commits of the versions that were current at a moment and had not expired."""
+    columns = "commit_seq, id, version"
+    found = read(_VERSIONS_AT % (columns, columns), _of_moment(namespace_key, moment_us))
+    return [row[0] for row in _last_of_each(found)]
+
+
+def by_seq(read: Read, namespace_key: int, seqs: Sequence[int]) -> list[MemoryRecord]:
+    """Return the versions that these commits wrote, current or kept; those that are gone are left out."""
+    found: list[MemoryRecord] = []
+    for first in range(0, len(seqs), SEQS_AT_ONCE):
+        some = seqs[first : first + SEQS_AT_ONCE]
+        where = f"commit_seq IN ({marks(len(some))}) AND +namespace_key = ?"
+        statement = (
+            f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where}"
+            f" UNION ALL SELECT {rows.VERSION_COLUMNS} FROM memory_version WHERE {where}"
+        )
+        parameters = [*some, namespace_key]
+        found += [rows.memory_record(row) for row in read(statement, parameters + parameters)]
+    return found
+
+
+def _of_moment(namespace_key: int, moment_us: int) -> list[object]:
+    return [namespace_key, moment_us, moment_us, namespace_key, moment_us, moment_us, moment_us]
+
+
+def _last_of_each(found: Sequence[rows.Row]) -> Iterable[rows.Row]:
+    """Return the last version of each memory: an import may date what it writes before what it overwrites."""
+    last: dict[str, rows.Row] = {}
+    for row in found:
+        other = last.get(row[1])
+        if other is None or other[2] < row[2]:
+            last[row[1]] = row
+    return last.values()
 
 
 # What was written is found in the tables themselves, by the commits of their rows: an overwritten version, or a link

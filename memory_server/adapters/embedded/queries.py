@@ -5,6 +5,15 @@ from dataclasses import dataclass, field
 from memory_server.adapters.embedded.rows import NUMBER, typed
 from memory_server.domain.filters import Filter, MetadataTest
 
+LACKING = (
+    "SELECT tenant, name, memory.commit_seq, text FROM memory"
+    " JOIN namespace ON namespace.key = namespace_key"
+    " LEFT JOIN beside_embedding AS beside ON beside.commit_seq = memory.commit_seq AND beside.model = ?"
+    " WHERE memory.commit_seq > ? AND embedding_model NOT IN (?, ?) AND text <> '' AND tenant <> ''"
+    " AND beside.commit_seq IS NULL ORDER BY memory.commit_seq LIMIT ?"
+)
+"""What a model has not embedded after a commit: (tenant, namespace, commit, text)."""
+
 
 @dataclass(slots=True)
 class Sql:

@@ -216,6 +216,19 @@ class EmbeddedStore:
 
         return await self._in_thread(read)
 
+    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+        """See the port."""
+        key = self._require_namespace(scope)
+        return await self._in_thread(lambda: past.seqs_at(self._read_slowly, key, moment_us))
+
+    async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
+        """See the port."""
+        key = self._namespace_key(scope)
+        if key is None or not seqs:
+            return {}
+        found = await self._in_thread(lambda: past.by_seq(self._read_slowly, key, seqs))
+        return {record.commit_seq: record for record in found}
+
     async def changes(self, scope: Scope, after: tuple[int, int], limit: int) -> list[LoggedChange]:
         """See the port."""
         key = self._require_namespace(scope)
@@ -392,14 +405,8 @@ class EmbeddedStore:
 
     async def lacking(self, model: str, after: int, limit: int) -> list[Lacking]:
         """See the port."""
-        found = await self._slowly(
-            "SELECT tenant, name, memory.commit_seq, text FROM memory"
-            " JOIN namespace ON namespace.key = namespace_key"
-            " LEFT JOIN beside_embedding AS beside ON beside.commit_seq = memory.commit_seq AND beside.model = ?"
-            " WHERE memory.commit_seq > ? AND embedding_model NOT IN (?, ?) AND text <> '' AND tenant <> ''"
-            " AND beside.commit_seq IS NULL ORDER BY memory.commit_seq LIMIT ?",
-            [model, after, model, CALLER_MODEL, limit],
-        )
+        parameters = [model, after, model, CALLER_MODEL, limit]
+        found = await self._slowly(queries.LACKING, parameters)
         return [
             Lacking(Scope(Tenant(tenant), name), seq, text) for tenant, name, seq, text in found
         ]

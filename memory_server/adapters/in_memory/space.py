@@ -118,13 +118,16 @@ class Space:
         """Return the versions that were current at a moment and had not expired."""
         kept = [version for versions in self.versions.values() for version in versions]
         everything = [*kept, *map(MemoryVersion, self.memories.values())]
-        return [
+        found = [
             version.record
             for version in everything
             if version.record.update_time_us <= moment_us
             and not version.record.is_expired(moment_us)
             and (version.supersede_time_us is None or version.supersede_time_us > moment_us)
         ]
+        # An import may date what it writes before what it overwrites: then the last version counts.
+        last = {one.id: one for one in sorted(found, key=lambda one: one.version)}
+        return list(last.values())
 
     def least_important(self, spared: Collection[MemoryId], count: int) -> list[MemoryRecord]:
         """Return the least important memories, of equals the oldest first."""

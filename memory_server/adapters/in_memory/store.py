@@ -119,6 +119,17 @@ class InMemoryStore:
         """See the port."""
         return self._require(scope).at_moment(moment_us)
 
+    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+        """See the port."""
+        return [record.commit_seq for record in self._require(scope).at_moment(moment_us)]
+
+    async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
+        """See the port."""
+        space, wanted = self._spaces.get(scope, _EMPTY), set(seqs)
+        kept = [version.record for versions in space.versions.values() for version in versions]
+        everything = [*kept, *space.memories.values()]
+        return {record.commit_seq: record for record in everything if record.commit_seq in wanted}
+
     async def changes(self, scope: Scope, after: tuple[int, int], limit: int) -> list[LoggedChange]:
         """See the port."""
         space = self._require(scope)

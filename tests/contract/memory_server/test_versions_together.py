@@ -89,3 +89,24 @@ async def test_a_refusal_leaves_nothing_of_a_memory_with_versions(case: StoreCas
     assert isinstance(receipt, Receipt)
     assert isinstance(conflict, Conflict)
     assert (await case.store.get(SCOPE, TEA, NOW_US)).version == 41
+
+
+async def test_a_moment_knows_each_memory_once(case: StoreCase) -> None:
+    """Also where an import dates what it writes before what it overwrites: the last version counts."""
+    await case.store.commit([with_versions(4), a_store("other", update_time_us=NOW_US)])
+    await case.store.commit([a_store("tea", text="imported over", update_time_us=NOW_US + 2)])
+    texts = {}
+    for after in (0, 1, 2, 9):
+        records = await case.store.as_of(SCOPE, NOW_US + after)
+        seqs = await case.store.as_of_seqs(SCOPE, NOW_US + after)
+        by_seq = await case.store.versions_by_seq(SCOPE, [*seqs, 10**6])
+        texts[after] = {record.id: record.text for record in records}
+        assert len(texts[after]) == len(records)
+        assert {record.commit_seq: record for record in records} == by_seq
+
+    assert texts == {
+        0: {"other": "green tea"},
+        1: {"other": "green tea", "tea": "v1"},
+        2: {"other": "green tea", "tea": "imported over"},
+        9: {"other": "green tea", "tea": "imported over"},
+    }
