@@ -104,6 +104,7 @@ async def consolidate(engine: Engine, scope: Scope, order: Order) -> Result:
         plans = [await _callers_plan(engine, scope, one) for one in order.summaries]
     else:
         plans = await _own_plans(engine, scope, order.given, min_episodes, max_bytes)
+    _check_that_sources_stay(plans)
     consolidation_id = engine.new_id()
     memories: list[Consolidated] = []
     last_seq = 0
@@ -206,6 +207,16 @@ async def _callers_plan(engine: Engine, scope: Scope, given: Summary) -> _Plan:
     sources = [await engine.store.get(scope, ref, now_us) for ref in given.sources]
     named = given.draft.id or _id_of("sources", *sorted(record.id for record in sources))
     return _Plan(replace(given.draft, id=named, kind=MemoryKind.SEMANTIC), sources)
+
+
+def _check_that_sources_stay(plans: Sequence[_Plan]) -> None:
+    source_ids = {record.id for plan in plans for record in plan.sources}
+    found = Violations()
+    for place, plan in enumerate(plans):
+        is_right = plan.draft.id not in source_ids
+        path = f"summaries[{place}].memory.id"
+        found.require(is_right, path, "must not be the id of a source: sources stay as they are")
+    found.raise_if_any()
 
 
 async def _carry_out(

@@ -62,6 +62,7 @@ async def report(engine: Engine, scope: Scope, outcome: Outcome) -> Judged:
     judged = await engine.store.get(scope, outcome.ref, engine.clock.now_us())
     correction_id = ""
     if outcome.correction is not None:
+        _check_that_it_stays(judged, outcome.correction)
         correction_id = await _correct(engine, scope, outcome, judged)
     digest = body_digest("outcome", scope.namespace, outcome.ref, outcome.value)
     request_id = _request_id(outcome, "importance")
@@ -89,6 +90,15 @@ def moved_importance(importance: float, outcome: float) -> float:
     """
     moved = importance + STEP * outcome * max(abs(importance), 1.0)
     return max(-sys.float_info.max, min(moved, sys.float_info.max))
+
+
+def _check_that_it_stays(judged: MemoryRecord, correction: MemoryDraft) -> None:
+    found = Violations()
+    message = "must be another memory's than the judged one's, which stays as it is"
+    found.require(correction.id != judged.id, "correction.id", message)
+    is_elsewhere = correction.coordinate is None or correction.coordinate != judged.coordinate
+    found.require(is_elsewhere, "correction.coordinate", message)
+    found.raise_if_any()
 
 
 async def _correct(engine: Engine, scope: Scope, outcome: Outcome, judged: MemoryRecord) -> str:

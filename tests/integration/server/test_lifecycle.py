@@ -318,6 +318,32 @@ async def test_an_outcome_moves_importance_and_keeps_the_original(wire: Wire) ->
     assert len(await wire.ids()) == 2
 
 
+async def test_what_is_judged_or_summed_up_is_never_written_over(wire: Wire) -> None:
+    """A correction under the judged memory's own id or coordinate is refused, and a summary under a source's id."""
+    await wire.store({"text": "judged"}, id="a", coordinate={"values": [1.0]})
+    await wire.store({"text": "source"}, id="b")
+    for draft, field in (({"id": "a"}, "id"), ({"coordinate": {"values": [1.0]}}, "coordinate")):
+        correction = memory_pb2.MemoryDraft(payload_json=b"{}", **draft)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await wire.lifecycle.ReportOutcome(
+                lifecycle_service_pb2.ReportOutcomeRequest(
+                    namespace=wire.namespace, ref=ref("a"), outcome=-1, correction=correction
+                )
+            )
+        assert bad_fields(caught.value) == [f"correction.{field}"]
+    summaries = [
+        {"memory": {"id": "sum", "payload_json": b"{}"}, "sources": [ref("a"), ref("b")]},
+        {"memory": {"id": "b", "payload_json": b"{}"}, "sources": [ref("a")]},
+    ]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await wire.lifecycle.Consolidate(
+            lifecycle_service_pb2.ConsolidateRequest(namespace=wire.namespace, summaries=summaries)
+        )
+    assert bad_fields(caught.value) == ["summaries[1].memory.id"]
+    assert set(await wire.ids()) == {"a", "b"}
+    assert {(await wire.get(name)).version for name in "ab"} == {1}
+
+
 def is_signed(receipt: lifecycle_service_pb2.ErasureReceipt) -> None:
     """Check a receipt as anybody can who has it; raises if it is not what was signed."""
     bare = lifecycle_service_pb2.ErasureReceipt()
