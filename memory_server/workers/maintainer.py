@@ -43,7 +43,7 @@ def _jobs(decay_every_s: float) -> list[_Job]:
         _Job("evicted", 1.0, lifecycle.evict_once, needs_clock=False),
         _Job("swept", 1.0, lifecycle.sweep_once, needs_clock=False),
         _Job("scrubbed", 1.0, erase.finish_scrub, needs_clock=False),
-        _Job("counted", 2.0, lifecycle.write_accesses, needs_clock=False, is_drained=False),
+        _Job("counted", 5.0, lifecycle.write_accesses, needs_clock=False, is_drained=False),
         _Job("decayed", decay_every_s, lifecycle.decay, needs_clock=True, due_s=decay_every_s),
     ]
 

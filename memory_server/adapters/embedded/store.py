@@ -17,6 +17,7 @@ from memory_server.adapters.embedded import linked, past, queries, rows, snapsho
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.adapters.embedded.facts import UntilCommit
+from memory_server.adapters.embedded.recent import RecentRecords
 from memory_server.adapters.embedded.writes.erasure import subject_ids
 from memory_server.adapters.embedded.writes.executor import replayed
 from memory_server.domain.filters import Filter
@@ -41,6 +42,7 @@ from memory_server.domain.refusals import (
     version_not_found,
 )
 from memory_server.ports import (
+    AccessWrite,
     Change,
     Clock,
     CommitListener,
@@ -83,6 +85,7 @@ class EmbeddedStore:
         self._damage: CorruptData | None = None
         """What a read found; a person must look, whatever else works."""
         self._namespace_keys: dict[Scope, int] = {}
+        self._recent = RecentRecords()
         self._listener: CommitListener = lambda _changes: None
         self._committer = Committer(
             database,
@@ -120,31 +123,50 @@ class EmbeddedStore:
 
     async def commit(self, writes: Sequence[Write]) -> list[Receipt | Exception]:
         """See the port."""
-        return await self._committer.commit(writes)
+        outcomes = await self._committer.commit(writes)
+        for write in writes:
+            if isinstance(write, AccessWrite):
+                self._forget_counted(write)
+        return outcomes
 
     async def get(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
         """See the port."""
         namespace_key = self._require_namespace(scope)
-        column, address = (
-            ("id", ref.id)
-            if ref.id is not None
-            else ("coordinate", rows.coordinate_blob(ref.coordinate))
-        )
-        found = self._records(f"namespace_key = ? AND {column} = ?", [namespace_key, address])
-        if not found or found[0].is_expired(now_us):
+        found = None if ref.id is None else self._recent.by_id(namespace_key, ref.id)
+        if found is None:
+            column, address = (
+                ("id", ref.id)
+                if ref.id is not None
+                else ("coordinate", rows.coordinate_blob(ref.coordinate))
+            )
+            where = f"namespace_key = ? AND {column} = ?"
+            for found in self._records(where, [namespace_key, address]):
+                self._recent.keep(namespace_key, found)
+        if found is None or found.is_expired(now_us):
             raise memory_not_found(ref)
-        return found[0]
+        return found
 
     async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""
         namespace_key = self._namespace_key(scope)
         if namespace_key is None or not seqs:
             return {}
-        # The scope is asked for again: an index that named another tenant's commit must not leak it.
-        # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
-        where = f"commit_seq IN ({queries.marks(len(seqs))}) AND +namespace_key = ?"
-        found = self._records(where, [*seqs, namespace_key])
-        return {record.commit_seq: record for record in found}
+        found: dict[int, MemoryRecord] = {}
+        others = []
+        for seq in seqs:
+            record = self._recent.by_seq(namespace_key, seq)
+            if record is None:
+                others.append(seq)
+            else:
+                found[seq] = record
+        if others:
+            # The scope is asked for again: an index that named another tenant's commit must not leak it.
+            # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
+            where = f"commit_seq IN ({queries.marks(len(others))}) AND +namespace_key = ?"
+            for record in self._records(where, [*others, namespace_key]):
+                self._recent.keep(namespace_key, record)
+                found[record.commit_seq] = record
+        return found
 
     async def get_by_id(
         self, scope: Scope, ids: Sequence[MemoryId]
@@ -435,9 +457,20 @@ class EmbeddedStore:
 
     def _tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
+            for seq in change.removed_seqs:
+                self._recent.forget(seq)
+            for embedding in change.embedded:
+                self._recent.forget(embedding.seq)
             if change.drops_namespace:
                 self._namespace_keys.pop(change.scope, None)
+                self._recent.clear()
         self._listener(changes)
+
+    def _forget_counted(self, write: AccessWrite) -> None:
+        for scope, memory_id in write.accesses:
+            key = self._namespace_keys.get(scope)
+            if key is not None:
+                self._recent.forget_id(key, memory_id)
 
     def _read_policy(self, namespace_key: int) -> NamespacePolicy:
         statement = "SELECT policy_json FROM namespace WHERE key = ?"
