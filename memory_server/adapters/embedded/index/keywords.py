@@ -37,7 +37,7 @@ from memory_server.domain.ranking import BM25_K1, attainable_bm25, length_norm, 
 from memory_server.ports import WordVectors
 
 COMMON_SHARE = 0.1
-COMMON_COUNTS = (10, 300)
+COMMON_COUNTS = (10, 60)
 """A word that so many memories have, as a share and within these numbers, has no kindred: it finds enough by itself."""
 
 COMMON_LEAST = 10_000

@@ -7,6 +7,7 @@ of the partition that are nearest to it, each for what its nearness is worth.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -26,7 +27,7 @@ LEAST_FIRST_COSINE = 0.3
 are nested, the first dimensions tell most. Of the five nearest of 300 words among 20,000 it missed none of 1,333."""
 
 _LEAST_LENGTH = 3
-_CACHED_WORDS = 4096
+_CACHED_WORDS = 8192
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _LEAST_SPELT = 5
@@ -74,7 +75,8 @@ class Kindred:
             start = min(found[word][0] for word in stale)
             new = self._nearest([words[word] for word in stale], start)
             if len(self._cached) + len(stale) > _CACHED_WORDS:
-                self._cached.clear()
+                for old in list(islice(self._cached, _CACHED_WORDS // 2)):
+                    del self._cached[old]
             for word, near in zip(stale, new, strict=True):
                 others = {**near, **dict(found[word][1])}
                 others.pop(word, None)
