@@ -14,7 +14,7 @@ import grpc
 from somamemory import channel
 from somamemory.access import Access, Token
 from somamemory.calls import admin, lifecycle, links, memories, namespaces, recalls
-from somamemory.calls.base import Call, Download, Exchange, Method
+from somamemory.calls.base import Call, Download, Exchange, Method, made
 from somamemory.errors import SomaMemoryError
 from somamemory.model import Page
 from somamemory.status import error_of_call
@@ -29,7 +29,7 @@ def _unary(
 ) -> Callable[Concatenate["AsyncMemoryClient", P], Coroutine[Any, Any, T]]:
     @channel.documented_as(build)
     async def method(self: "AsyncMemoryClient", *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.invoke(build(*args, **kwargs))
+        return await self.invoke(made(build, *args, **kwargs))
 
     return method
 
@@ -49,7 +49,7 @@ def _downloaded(
 ) -> Callable[Concatenate["AsyncMemoryClient", P], AsyncIterator[T]]:
     @channel.documented_as(build)
     def method(self: "AsyncMemoryClient", *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        return self.download(build(*args, **kwargs))
+        return self.download(made(build, *args, **kwargs))
 
     return method
 

@@ -14,7 +14,7 @@ import grpc
 from somamemory import channel
 from somamemory.access import Access, Token
 from somamemory.calls import admin, lifecycle, links, memories, namespaces, recalls
-from somamemory.calls.base import Call, Download, Exchange, Method
+from somamemory.calls.base import Call, Download, Exchange, Method, made
 from somamemory.errors import SomaMemoryError
 from somamemory.model import Page
 from somamemory.status import error_of_call
@@ -27,7 +27,7 @@ T = TypeVar("T")
 def _unary(build: Callable[P, Call[T]]) -> Callable[Concatenate["MemoryClient", P], T]:
     @channel.documented_as(build)
     def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.invoke(build(*args, **kwargs))
+        return self.invoke(made(build, *args, **kwargs))
 
     return method
 
@@ -37,7 +37,7 @@ def _paged(
 ) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
     @channel.documented_as(build)
     def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        call = build(*args, **kwargs)
+        call = made(build, *args, **kwargs)
         return self.iterate(call)
 
     return method
@@ -48,7 +48,7 @@ def _downloaded(
 ) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
     @channel.documented_as(build)
     def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        return self.download(build(*args, **kwargs))
+        return self.download(made(build, *args, **kwargs))
 
     return method
 

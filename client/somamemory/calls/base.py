@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from google.protobuf.message import Message
 
+from somamemory.errors import invalid
+
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
+P = ParamSpec("P")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -91,3 +94,15 @@ def call(
 ) -> Call[Result]:
     """Return a call whose parts fit together."""
     return Call(method, request, read)
+
+
+def made(build: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+    """Describe a call.
+
+    Raises:
+        InvalidArgument: A text cannot be sent, or as `build` says.
+    """
+    try:
+        return build(*args, **kwargs)
+    except UnicodeEncodeError as error:
+        raise invalid("request", "must hold text only, no half of a surrogate pair") from error

@@ -145,6 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else failures.FAILURE
     except KeyboardInterrupt:
         return failures.INTERRUPTED
+    except UnicodeEncodeError:  # what the shell gave, and no client's call looked at
+        Output(json=False).note("error: an argument is not text in UTF-8")
+        return failures.INVALID
     except OSError as error:  # a file or a pipe of the user's: nothing to trace
         about = f": {error.filename}" if error.filename else ""
         Output(json=False).note(f"error: {error.strerror or error}{about}")

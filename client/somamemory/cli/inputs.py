@@ -136,13 +136,13 @@ def scalar(text: str) -> Scalar:
     return text
 
 
-def metadata(given: list[str] | None) -> dict[str, Scalar]:
+def metadata(given: list[str] | None, option: str = "--metadata") -> dict[str, Scalar]:
     """Return the values of repeated KEY=VALUE options."""
     pairs = {}
     for text in given or []:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise invalid("--metadata", f"must be KEY=VALUE, not {text!r}")
+            raise invalid(option, f"must be KEY=VALUE, not {text!r}")
         pairs[key] = scalar(value)
     return pairs
 

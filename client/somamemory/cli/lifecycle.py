@@ -218,5 +218,5 @@ def verify_erasure(
 
 
 def _subject(text: str) -> tuple[str, str | int | float | bool]:
-    values = inputs.metadata([text])
+    values = inputs.metadata([text], "SUBJECT")
     return next(iter(values.items()))

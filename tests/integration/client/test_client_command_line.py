@@ -101,6 +101,9 @@ def test_links_and_facts(soma: Soma) -> None:
     [
         (["get", "none"], failures.NOT_FOUND, "there is no memory 'none'"),
         (["recall"], failures.INVALID, "query: give exactly one"),
+        (["recall", "\udcff"], failures.INVALID, "request: must hold text only"),
+        (["dump", "file", "--namespace", "\udcff"], failures.INVALID, "not text in UTF-8"),
+        (["erase", "who", "--yes"], failures.INVALID, "SUBJECT: must be KEY=VALUE"),
         (["store", "x", "--kind", "odd"], failures.INVALID, "one of episodic, semantic"),
         (["store", "x", "--coordinate", "1,b"], failures.INVALID, "--coordinate: must be numbers"),
         (["store", "x", "-m", "novalue"], failures.INVALID, "--metadata: must be KEY=VALUE"),

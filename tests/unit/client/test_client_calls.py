@@ -242,3 +242,21 @@ def _store(payload: object, **more: object) -> memory_service_pb2.StoreRequest:
     request = calls.store(payload, **more).request  # type: ignore[arg-type]
     assert isinstance(request, memory_service_pb2.StoreRequest)
     return request
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.recall("\ud83d"),
+        lambda client: client.get("a", namespace="\udcff"),
+        lambda client: client.store({"text": "x"}, metadata={"k": "\ud83d"}),
+        lambda client: client.list_memories(namespace="\ud83d"),
+        lambda client: client.export_memories(namespace="\ud83d"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_bad_argument(ask: Callable[[MemoryClient], object]) -> None:
+    """It cannot be sent, and is refused before any server is asked, as an error of the client's own."""
+    with MemoryClient("127.0.0.1:1") as client, pytest.raises(InvalidArgument) as caught:
+        ask(client)
+
+    assert [bad.field for bad in caught.value.violations] == ["request"]
