@@ -135,6 +135,14 @@ class _Acting:
             * BACKUP_WORKERS,
         )
         self._memory = memory
+        kept = {
+            "objects": lambda: len(memory),
+            "keys": lambda: self._queue.known,
+            "resources": lambda: len(self._watches.seen),
+            "tasks": lambda: len(asyncio.all_tasks()),
+        }
+        for what, count in kept.items():
+            metrics.kept.labels(what).set_function(count)
         self._resync = Resync(
             self._listed,
             self._watches,

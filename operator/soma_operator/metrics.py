@@ -26,6 +26,12 @@ class Metrics:
             ["verb", "resource", "code"],
             registry=self.registry,
         )
+        self.kept = Gauge(
+            "soma_operator_kept",
+            "Things kept in memory by what they are: remembered objects, keys of the queue, resources seen, tasks.",
+            ["what"],
+            registry=self.registry,
+        )
         self.is_leader = Gauge(
             "soma_operator_is_leader", "1 in the process that acts, else 0.", registry=self.registry
         )

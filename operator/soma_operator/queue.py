@@ -77,6 +77,11 @@ class WorkQueue:
         """Return how many keys wait for their time or their turn."""
         return sum(entry.due is not None for entry in self._entries.values())
 
+    @property
+    def known(self) -> int:
+        """How many keys are kept, those included that wait for nothing."""
+        return len(self._entries)
+
     def add(self, key: ObjectKey, generation: int | None = None) -> None:
         """Ask for a run as soon as the rules allow; `generation` when the trigger was the resource itself."""
         entry = self._entries.setdefault(key, _Entry())

@@ -62,6 +62,10 @@ class Memory:
         self.newest = 0
         """The newest resource version that was told."""
 
+    def __len__(self) -> int:
+        """Return how many objects are remembered."""
+        return len(self._objects)
+
     def get(self, address: Address) -> Manifest | None:
         """Return an object."""
         return self._objects.get(address)

@@ -1,0 +1,201 @@
+"""This operator and a published one on kopf, one after the other on the same control plane in one run."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soma_dev import fake_nodes
+from soma_dev.control_plane import ALL_CONTROLLERS, ControlPlane, control_plane
+from soma_operator.core.kinds import DEPLOYMENT, SOMA_MEMORY, Kind, Manifest, name_of
+from tests.bench.operator import peer
+from tests.bench.operator.cluster import (
+    apply_all,
+    at,
+    children_made,
+    processor_s,
+    requests,
+)
+from tests.support import operator_rooms as rooms
+from tests.support.audit import Trail
+from tests.support.churn import resident_mib
+from tests.support.kube_api import KubeApi, Room, eventually, path_of
+
+QUIET_S = 30.0
+SETTLED_S = 5.0
+CLEARED_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One operator, and how it is measured.
+
+    Attributes:
+        kind: What it is given.
+        account: Its name to the API server.
+        process: Starts it; acts once entered, and gives the id of the process.
+        wish: Makes a resource's manifest from namespace and name.
+        deployments: How many Deployments a resource has; it is ready when all their pods are.
+        children: How many objects it makes for a resource.
+        own: Kinds of objects that it makes and that are no children.
+    """
+
+    kind: Kind
+    account: str
+    process: Callable[[], AbstractContextManager[int]]
+    wish: Callable[[str, str], Manifest]
+    deployments: int
+    children: int
+    own: frozenset[str]
+
+
+def measure_beside(folder: Path, count: int, rounds: int) -> dict[str, Any]:
+    """Measure both in turns; return what each round measured, and the ratios of the medians."""
+    with (
+        control_plane(folder, controllers=ALL_CONTROLLERS) as plane,
+        fake_nodes.fake_nodes(plane, folder, pods=3 * count * rounds),
+    ):
+        api = rooms.install(plane)
+        contenders = {"theirs": _theirs(api, folder), "ours": _ours(api, folder)}
+        measured: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+        for _ in range(rounds):
+            for name, contender in contenders.items():
+                measured[name].append(_measure(plane, api, contender, count))
+    return {
+        "peer": peer.WISHED.read_text().split(),
+        "resources": count,
+        "rounds": rounds,
+        **measured,
+        "ratio": _ratios(measured),
+    }
+
+
+def _measure(plane: ControlPlane, api: KubeApi, contender: Contender, count: int) -> dict[str, Any]:
+    room = rooms.a_room(api)
+    with contender.process() as pid:
+        # What it does once, at its start, is none of a resource's.
+        time.sleep(SETTLED_S)
+        empty, busy = resident_mib(pid), processor_s(pid)
+        trail = Trail(plane.audit_log, contender.account).now()
+        wishes = [contender.wish(room.namespace, f"mem-{number}") for number in range(count)]
+        wished = {
+            f"{name_of(one)}/{part}" for one in wishes for part in range(contender.deployments)
+        }
+        times = asyncio.run(apply_all(plane, wishes, DEPLOYMENT, _parts(), wished))
+        made = children_made(trail, contender.own)
+        asked_until_made = requests(trail.until(made[-1]))
+        time.sleep(SETTLED_S)
+        asked, busy = requests(trail), processor_s(pid) - busy
+        calm = trail.now()
+        time.sleep(QUIET_S)
+        quiet, full = requests(calm), resident_mib(pid)
+        _clear(room, contender.kind)
+    assert len(made) == contender.children * count, f"{len(made)} children"
+    waits = sorted(
+        max(times.ended[f"{name}/{part}"] for part in range(contender.deployments)) - begun
+        for name, begun in times.begun.items()
+    )
+    return {
+        "children_per_resource": contender.children,
+        "first_to_last_child_s": made[-1] - made[0],
+        "pods_ready_s": {"p50": at(waits, 0.5), "p99": at(waits, 0.99)},
+        "requests_per_resource_until_children": asked_until_made["all"] / count,
+        "requests_per_resource": asked["all"] / count,
+        "requests_in_quiet": {"seconds": QUIET_S, **quiet},
+        "processor_s": busy,
+        "resident_mib": {"empty": empty, "full": full},
+    }
+
+
+def _parts() -> Callable[[Manifest], str | None]:
+    """Return what tells the n-th Deployment of a resource whose pods are ready, as NAME/n."""
+    seen: dict[str, list[str]] = {}
+
+    def told(deployment: Manifest) -> str | None:
+        status, name = deployment.get("status", {}), name_of(deployment)
+        if status.get("readyReplicas", 0) < deployment["spec"]["replicas"]:
+            return None
+        resource = "-".join(name.split("-")[:2])
+        parts = seen.setdefault(resource, [])
+        if name not in parts:
+            parts.append(name)
+        return f"{resource}/{parts.index(name)}"
+
+    return told
+
+
+def _clear(room: Room, kind: Kind) -> None:
+    """Delete all resources, and wait until the garbage collector has taken their children."""
+    room.api.request("DELETE", path_of(kind, room.namespace))
+    eventually(
+        lambda: (
+            room.api.find(kind, room.namespace) == [] == room.api.find(DEPLOYMENT, room.namespace)
+        )
+        or None,
+        timeout_s=CLEARED_S,
+    )
+
+
+def _ratios(measured: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Return how many times more the peer takes, by the medians of the rounds."""
+    values: dict[str, Callable[[dict[str, Any]], float]] = {
+        "first_to_last_child_s": lambda one: one["first_to_last_child_s"],
+        "pods_ready_p99_s": lambda one: one["pods_ready_s"]["p99"],
+        "requests_per_child": lambda one: (
+            one["requests_per_resource"] / one["children_per_resource"]
+        ),
+        "processor_s": lambda one: one["processor_s"],
+        "resident_mib": lambda one: one["resident_mib"]["full"],
+    }
+
+    def median(name: str, value: Callable[[dict[str, Any]], float]) -> float:
+        return at(sorted(map(value, measured[name])), 0.5)
+
+    return {
+        name: round(median("theirs", value) / median("ours", value), 2)
+        for name, value in values.items()
+    }
+
+
+def _ours(api: KubeApi, folder: Path) -> Contender:
+    kubeconfig = rooms.kubeconfig_of_the_operator(api, folder / "access")
+
+    @contextmanager
+    def process() -> Iterator[int]:
+        with rooms.an_operator(kubeconfig, folder, min_interval_s=1, lease_duration_s=120) as one:
+            one.wait_leading()
+            yield one.pid
+            assert one.stop() == 0
+
+    return Contender(
+        kind=SOMA_MEMORY,
+        account=rooms.ACCOUNT,
+        process=process,
+        wish=lambda namespace, name: Room(api, namespace).manifest(name),
+        deployments=1,
+        children=8,
+        own=frozenset({"events", "leases"}),
+    )
+
+
+def _theirs(api: KubeApi, folder: Path) -> Contender:
+    operator = peer.DaskOperator(api, folder)
+    operator.install()
+
+    @contextmanager
+    def process() -> Iterator[int]:
+        with operator:
+            yield operator.pid
+
+    return Contender(
+        kind=peer.DASK_CLUSTER,
+        account=peer.ACCOUNT,
+        process=process,
+        wish=lambda namespace, name: peer.a_dask_cluster(name, namespace),
+        deployments=2,
+        children=4,
+        own=frozenset({"events"}),
+    )

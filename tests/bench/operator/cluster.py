@@ -1,0 +1,123 @@
+"""What is measured on a cluster of which everything shares one machine: readiness, requests, memory."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+
+from soma_dev.control_plane import ControlPlane
+from soma_operator.adapters.access import Access, of_kubeconfig
+from soma_operator.adapters.kubernetes import connect
+from soma_operator.core.kinds import Kind, Manifest, name_of
+from soma_operator.metrics import Metrics
+from tests.support.audit import WRITES, Trail
+from tests.support.kube_api import path_of
+
+AT_ONCE = 16
+PATIENCE_S = 1200.0
+
+Told = Callable[[Manifest], str | None]
+"""Returns what an object tells of by its state; None: nothing yet."""
+
+
+@dataclass(slots=True)
+class Times:
+    """Moments, monotonic seconds, by name."""
+
+    begun: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+
+    def waits(self) -> list[float]:
+        """Return how long each took, the shortest first."""
+        return sorted(self.ended[name] - begun for name, begun in self.begun.items())
+
+
+async def apply_all(
+    plane: ControlPlane, manifests: list[Manifest], watched: Kind, told: Told, wished: set[str]
+) -> Times:
+    """Create all resources as fast as they are taken, and wait for all that is wished.
+
+    Args:
+        plane: Where.
+        manifests: Of the resources.
+        watched: Kind of the objects that tell of readiness, in the namespace of the first resource.
+        told: What they tell of.
+        wished: All that is to be told of; times are kept by these names and by those of the resources.
+    """
+    access = of_kubeconfig(plane.kubeconfig)
+    times = Times()
+    async with connect(access, Metrics(), timeout_s=60) as cluster:
+        namespace = manifests[0]["metadata"]["namespace"]
+        watching = asyncio.create_task(_watch(access, watched, namespace, told, wished, times))
+        left = iter(manifests)
+
+        async def work() -> None:
+            for manifest in left:
+                times.begun[name_of(manifest)] = time.monotonic()
+                await cluster.create(manifest)
+
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        async with asyncio.timeout(PATIENCE_S):
+            await watching
+    return times
+
+
+async def _watch(
+    access: Access, kind: Kind, namespace: str, told: Told, wished: set[str], times: Times
+) -> None:
+    """Note when each thing was told first; a watch costs the cluster less than lists, again and again."""
+    headers = {"Authorization": f"Bearer {access.bearer()}"}
+    query = {"watch": "1", "timeoutSeconds": str(int(PATIENCE_S))}
+    url = access.server + path_of(kind, namespace)
+    connector = aiohttp.TCPConnector(ssl=access.ssl_context())
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**24) as session,
+        session.get(url, params=query, headers=headers) as answer,
+    ):
+        async for line in answer.content:
+            name = told(json.loads(line)["object"])
+            if name is not None:
+                times.ended.setdefault(name, time.monotonic())
+            if wished <= set(times.ended):
+                return
+
+
+def requests(trail: Trail) -> dict[str, int]:
+    """Return the requests of an operator by verb, but for those of its Lease."""
+    verbs = Counter(
+        entry["verb"] for entry in trail.entries() if entry["objectRef"]["resource"] != "leases"
+    )
+    return {**verbs, "writes": sum(verbs[verb] for verb in WRITES), "all": verbs.total()}
+
+
+def children_made(trail: Trail, own: frozenset[str]) -> list[float]:
+    """Return when the operator made each child, seconds of the wall, in order.
+
+    Args:
+        trail: Of the operator.
+        own: Resources that are no children, such as what it is given and Events.
+    """
+    made = [
+        entry
+        for entry in trail.entries()
+        if entry["responseStatus"]["code"] == 201 and entry["objectRef"]["resource"] not in own
+    ]
+    return sorted(datetime.fromisoformat(one["stageTimestamp"]).timestamp() for one in made)
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def at(values: list[float], share: float) -> float:
+    """Return the value below which a share of the sorted ones lies."""
+    return values[min(int(len(values) * share), len(values) - 1)]
