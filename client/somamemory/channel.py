@@ -23,6 +23,8 @@ _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 """gRPC's own 4 MiB would refuse a full page of large memories that the server has already read."""
 
 _SERVICE_CONFIG = {
+    # A name may stand for several servers, such as that of a headless Service: all of them are used.
+    "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
             "name": [{}],
@@ -36,13 +38,15 @@ _SERVICE_CONFIG = {
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         }
-    ]
+    ],
 }
 
 CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.max_receive_message_length", _MAX_RESPONSE_BYTES),
     ("grpc.primary_user_agent", "somamemory-python"),
+    # A new server behind a name is found with the next connection: gRPC's own half a minute would pass over it.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
     # A server that comes back is found again within a second: gRPC's own back-off grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

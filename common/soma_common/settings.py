@@ -167,6 +167,14 @@ class SMFSettings(SomaBaseSettings):
     """How long a streaming call may be open without a message in either direction, seconds; a watcher hears something
     every 15."""
 
+    max_connection_age_s: Annotated[float, Field(ge=1, le=86400)] = 1800.0
+    """How long a gRPC connection may live, seconds, a tenth more or less: its client is then asked to make a new one,
+    and so finds servers that came meanwhile. No call fails by it."""
+
+    max_connection_grace_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """How long calls that are open on such a connection may go on, seconds. A stream that is still open then breaks,
+    and the Python client goes on with it on a new connection."""
+
     write_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     """Writes waiting for the committer; one more is refused with a time to retry after."""
 

@@ -17,10 +17,6 @@ KEEPALIVE_TIMEOUT_MS = 20_000
 MIN_CLIENT_PING_MS = 10_000
 """Clients that ping more often are cut off; the usual keepalive of 10 s and more is fine."""
 
-MAX_CONNECTION_AGE_MS = 30 * 60_000
-MAX_CONNECTION_AGE_GRACE_MS = 60_000
-"""Connections end now and then, so that clients find new pods."""
-
 
 def build_server(
     settings: SMFSettings,
@@ -68,6 +64,6 @@ def _options(settings: SMFSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", MIN_CLIENT_PING_MS),
-        ("grpc.max_connection_age_ms", MAX_CONNECTION_AGE_MS),
-        ("grpc.max_connection_age_grace_ms", MAX_CONNECTION_AGE_GRACE_MS),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(settings.max_connection_grace_s * 1000)),
     ]

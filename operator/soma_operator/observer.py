@@ -14,6 +14,7 @@ from soma_operator.core.kinds import (
     POD,
     POD_MONITOR,
     SECRET,
+    SERVICE,
     SOMA_MEMORY,
     STORAGE_CLASS,
     Kind,
@@ -69,9 +70,10 @@ class Observer:
         key = ObjectKey(resource["metadata"]["namespace"], name_of(resource))
         names = Names(key.name)
         reads = [
-            self._cluster.read(kind, key.namespace, _child_name(kind, names))
+            self._cluster.read(kind, key.namespace, name)
             for kind in CHILD_KINDS
             if kind not in (CONTROLLER_REVISION, PERSISTENT_VOLUME_CLAIM)
+            for name in _child_names(kind, names)
         ]
         labels = selector_of(key.name)
         pods, revisions, optional, missing, *children = await asyncio.gather(
@@ -137,5 +139,7 @@ class Observer:
             )
 
 
-def _child_name(kind: Kind, names: Names) -> str:
-    return names.config_map if kind == CONFIG_MAP else names.resource
+def _child_names(kind: Kind, names: Names) -> tuple[str, ...]:
+    if kind == SERVICE:
+        return (names.resource, names.pods_service)
+    return (names.config_map if kind == CONFIG_MAP else names.resource,)

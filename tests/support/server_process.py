@@ -46,11 +46,14 @@ class ServerProcess:
         *,
         module: str = "memory_server",
         environment: Mapping[str, str] | None = None,
+        host: str = HOST,
+        grpc_port: int | None = None,
         **settings: object,
     ) -> None:
         self.data_dir = data_dir
         self._module = module
-        self.grpc_port = free_port()
+        self._host = host
+        self.grpc_port = grpc_port or free_port()
         self.http_port = free_port()
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
         self._settings = settings
@@ -60,12 +63,12 @@ class ServerProcess:
     @property
     def address(self) -> str:
         """Where the gRPC services listen."""
-        return f"{HOST}:{self.grpc_port}"
+        return f"{self._host}:{self.grpc_port}"
 
     @property
     def http_address(self) -> str:
         """Where the health and metrics pages listen."""
-        return f"{HOST}:{self.http_port}"
+        return f"{self._host}:{self.http_port}"
 
     @property
     def pid(self) -> int:
@@ -154,9 +157,9 @@ class ServerProcess:
         given |= self._environment_more
         own = {
             "SOMA_DATA_DIR": str(self.data_dir),
-            "SOMA_GRPC_HOST": HOST,
+            "SOMA_GRPC_HOST": self._host,
             "SOMA_GRPC_PORT": str(self.grpc_port),
-            "SOMA_HTTP_HOST": HOST,
+            "SOMA_HTTP_HOST": self._host,
             "SOMA_HTTP_PORT": str(self.http_port),
         }
         return kept | own | given
@@ -176,7 +179,7 @@ class ServerProcess:
         # A plain connect costs nothing; a gRPC channel that failed once waits a second before the next try.
         with socket.socket() as probe:
             probe.settimeout(1.0)
-            return probe.connect_ex((HOST, self.grpc_port)) == 0
+            return probe.connect_ex((self._host, self.grpc_port)) == 0
 
     def _serves(self) -> bool:
         if "tls_cert_file" in self._settings:

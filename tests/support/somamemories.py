@@ -202,6 +202,8 @@ def specs() -> st.SearchStrategy[Manifest]:
                 optional={
                     "type": st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
                     "port": st.integers(1, 65535).filter(lambda port: port != 8080),
+                    "headless": st.booleans(),
+                    "maxConnectionAgeSeconds": st.integers(10, 3600),
                     "annotations": st.dictionaries(
                         st.sampled_from(["a.test/one", "a.test/two"]), st.text("ab", max_size=3)
                     ),

@@ -43,8 +43,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [jobs]
   verbs: [list, watch, create, patch]
 - apiGroups: [""]
-  resources: [configmaps, serviceaccounts, services]
+  resources: [configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  # delete: the headless one, which is made on request
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]

@@ -56,6 +56,11 @@ class Names:
         return f"{self.resource}-config"
 
     @property
+    def pods_service(self) -> str:
+        """Name of the headless Service."""
+        return f"{self.resource}-pods"
+
+    @property
     def claim(self) -> str:
         """Name of the PersistentVolumeClaim."""
         return f"{self.resource}-data"

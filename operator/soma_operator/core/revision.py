@@ -131,7 +131,9 @@ _OF_PODS: dict[str, Any] = {
 def wish_of(memory: ResolvedMemory) -> str:
     """Return the hash of what the user, not the release, says about pods."""
     said = memory.spec.model_dump(mode="json", include=_OF_PODS, exclude_defaults=True)
-    return content_hash([said, memory.restarted_at])
+    age = memory.spec.service.max_connection_age_seconds
+    # Apart from the others: most of the service reaches no pod, and what is not said must not change the hash.
+    return content_hash([said, memory.restarted_at, *([] if age is None else [age])])
 
 
 def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choice:

@@ -67,12 +67,14 @@ EVERYTHING: Manifest = {
     "autoscaling": {"type": "HPA"},
     "monitoring": {"podMonitor": {"enabled": True}},
     "tls": {"mode": "Secret", "secretName": "cert"},
+    "service": {"headless": True},
 }
 """A wish for all kinds of children."""
 
 NOTHING: Manifest = {
     "autoscaling": None,
     "monitoring": None,
+    "service": None,
     "networkPolicy": {"enabled": False},
     "podDisruptionBudget": {"enabled": False},
 }

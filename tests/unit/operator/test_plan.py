@@ -138,7 +138,7 @@ def test_what_others_add_is_none_of_our_business(spec: Manifest) -> None:
             pod["containers"].insert(0, {"name": "sidecar", "image": "registry.test/sidecar"})
             pod["volumes"].append({"name": "theirs", "emptyDir": {}})
         if kind_of(child) == SERVICE:
-            child["spec"]["clusterIP"] = "10.0.0.1"
+            child["spec"].setdefault("clusterIP", "10.0.0.1")
             child["spec"]["ports"][0]["nodePort"] = 31000
 
     assert plan_of(observed_of(resource, children=children)).is_empty

@@ -15,6 +15,7 @@ from soma_operator.core.kinds import (
     NETWORK_POLICY,
     OPTIONAL_KINDS,
     PERSISTENT_VOLUME_CLAIM,
+    SERVICE,
     Kind,
     Manifest,
     controller_of,
@@ -181,6 +182,28 @@ def test_what_concerns_no_pod_changes_no_pod_template(spec: Manifest) -> None:
     template = one_of(DEPLOYMENT)["spec"]["template"]
 
     assert one_of(DEPLOYMENT, spec)["spec"]["template"] == template
+
+
+def test_a_headless_service_stands_for_the_pods() -> None:
+    """On request there is a second Service without an address of its own, with the port that the pods have."""
+    wish = {"service": {"headless": True, "port": 443, "type": "LoadBalancer"}}
+    services = [one for one in manifests_of(a_somamemory(spec=wish)) if kind_of(one) == SERVICE]
+
+    [in_front, pods] = services
+    assert (name_of(pods), pods["spec"]["clusterIP"]) == ("mem-pods", "None")
+    assert pods["spec"]["selector"] == in_front["spec"]["selector"]
+    assert [port["port"] for port in pods["spec"]["ports"]] == [50053]
+    assert len([one for one in manifests_of(a_somamemory()) if kind_of(one) == SERVICE]) == 1
+
+
+def test_the_age_of_connections_is_a_setting_of_the_pods() -> None:
+    """It is rendered when wished for, as a new revision of the user's; without the wish nothing of the pods changes."""
+    wish = {"service": {"maxConnectionAgeSeconds": 300}}
+
+    aged, plain = (choice_of(observed_of(a_somamemory(spec=spec))).newest for spec in (wish, {}))
+
+    assert aged.environment == {**plain.environment, "SOMA_MAX_CONNECTION_AGE_S": "300"}
+    assert aged.wish != plain.wish
 
 
 def test_the_restart_annotation_reaches_the_pods() -> None:

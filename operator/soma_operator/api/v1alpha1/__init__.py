@@ -26,7 +26,7 @@ from soma_operator.api.v1alpha1.base import (
     RESTART_ANNOTATION,
     ApiModel,
 )
-from soma_operator.api.v1alpha1.network import Limits
+from soma_operator.api.v1alpha1.network import Limits, ServiceSpec
 from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
@@ -55,6 +55,7 @@ __all__ = [
     "Image",
     "Limits",
     "Retention",
+    "ServiceSpec",
     "SomaMemory",
     "SomaMemoryBackup",
     "SomaMemoryBackupSpec",

@@ -38,6 +38,13 @@ class ServiceSpec(ApiModel):
     ] = {}
     """Annotations of the Service, such as those that a cloud's load balancer reads."""
 
+    headless: bool = False
+    """Whether there is a second Service, NAME-pods, whose name stands for the pods themselves: clients that spread
+    their calls over what a name stands for, as the Python client does, use all of them. Default: false."""
+
+    max_connection_age_seconds: Annotated[int, Field(ge=10, le=86400)] | None = None
+    """Longest life of a gRPC connection; clients then make a new one, and find new pods. Default: the server's."""
+
 
 class NetworkPolicySpec(ApiModel):
     """Which connections the pods may have, where the cluster's network enforces policies."""

@@ -13,7 +13,7 @@ from soma_operator.core.render.network_policy import network_policy
 from soma_operator.core.render.persistent_volume_claim import persistent_volume_claim
 from soma_operator.core.render.pod_disruption_budget import pod_disruption_budget
 from soma_operator.core.render.pod_monitor import pod_monitor
-from soma_operator.core.render.service import service
+from soma_operator.core.render.service import pods_service, service
 from soma_operator.core.render.service_account import service_account
 from soma_operator.core.resolve import ResolvedMemory
 from soma_operator.core.revision import Choice
@@ -46,6 +46,8 @@ def _manifests(
     yield config_map(memory, choice.running)
     yield persistent_volume_claim(memory)
     yield service(memory)
+    if spec.service.headless:
+        yield pods_service(memory)
     if spec.pod_disruption_budget.enabled:
         yield pod_disruption_budget(memory)
     yield deployment(memory, choice.running)

@@ -1,6 +1,6 @@
 """Settings of the server, as environment variables that SMFSettings reads."""
 
-from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, Auth, Limits, Tls
+from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, Auth, Limits, ServiceSpec, Tls
 from soma_operator.core.resolve import ResolvedMemory
 
 DATA_DIR = "/data"
@@ -46,6 +46,7 @@ def environment(memory: ResolvedMemory) -> dict[str, str]:
         "SOMA_DRAIN_DELAY_S": str(DRAIN_DELAY_S),
         "SOMA_DRAIN_S": str(DRAIN_S),
         **_limits(spec.limits),
+        **_connections(spec.service),
         **_security(spec.tls, spec.auth),
     }
 
@@ -57,6 +58,11 @@ def _limits(limits: Limits) -> dict[str, str]:
         "SOMA_MAX_CONCURRENT_RPCS": limits.max_concurrent_calls,
     }
     return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def _connections(service: ServiceSpec) -> dict[str, str]:
+    age = service.max_connection_age_seconds
+    return {} if age is None else {"SOMA_MAX_CONNECTION_AGE_S": str(age)}
 
 
 def _security(tls: Tls, auth: Auth) -> dict[str, str]:
