@@ -76,7 +76,10 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soma-bench-")))
         server = stack.enter_context(ServerProcess(folder / "data"))
         load = stack.enter_context(LoadGenerator(folder, workloads))
+        empty_mib = _resident_mib(server)
         growth = _fill(server, memories)
+        time.sleep(SETTLE_S)
+        held = {"empty_mib": empty_mib, "loaded_mib": _resident_mib(server)}
         clustered = _fill_clustered(server, count)
         _keep_responses(server, workloads, folder / "responses")
         empty = stack.enter_context(
@@ -101,6 +104,9 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         },
         "start": start,
         "growth": growth,
+        "held": held,
+        "dimensions": data.DIMENSIONS,
+        "words": data.WORDS_OF_TEXT,
         "clustered": clustered,
         "cases": cases,
     }
@@ -181,14 +187,14 @@ def _restarted(server: ServerProcess) -> dict[str, float]:
     before = time.perf_counter()
     server.start()
     took = time.perf_counter() - before
+    _say(f"started over {count} memories in {took:.1f} s")
+    return {"memories": count, "seconds": round(took, 2), "resident_mib": _resident_mib(server)}
+
+
+def _resident_mib(server: ServerProcess) -> int:
     status = Path(f"/proc/{server.pid}/status").read_text()
     [resident_kib] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
-    _say(f"started over {count} memories in {took:.1f} s")
-    return {
-        "memories": count,
-        "seconds": round(took, 2),
-        "resident_mib": round(int(resident_kib) / 1024),
-    }
+    return round(int(resident_kib) / 1024)
 
 
 def _say(text: str) -> None:

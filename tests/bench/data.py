@@ -25,7 +25,7 @@ DIMENSIONS = 256
 _CLUSTERS = 2000
 
 _VOCABULARY = 20_000
-_WORDS_OF_TEXT = 30
+WORDS_OF_TEXT = 30
 _WORDS_OF_QUERY = 8
 
 
@@ -50,7 +50,7 @@ class Texts:
 
     def text(self) -> str:
         """Return the words of one memory."""
-        return " ".join(self._random.choices(self._words, self._weights, k=_WORDS_OF_TEXT))
+        return " ".join(self._random.choices(self._words, self._weights, k=WORDS_OF_TEXT))
 
     def query(self, text: str) -> str:
         """Return some words of a text, as somebody who half remembers it would say them."""
