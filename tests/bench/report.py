@@ -182,8 +182,8 @@ def _section(name: str, run: dict[str, Any]) -> str:
         empty, loaded = run["held"]["empty_mib"], run["held"]["loaded_mib"]
         each_kib = 1024 * (loaded - empty) / run["corpus"]
         told = (
-            f"The server held {empty} MiB when it was empty and {loaded} MiB with the corpus: {each_kib:.1f} KiB a memory"
-            f" of {run['dimensions']} dimensions and {run['words']} words."
+            f"The server held {empty} MiB when it was empty and {loaded} MiB with the corpus: {each_kib:.1f} KiB a "
+            f"memory of {run['dimensions']} dimensions and {run['words']} words."
         )
         lines += ["", told]
     return "\n".join(lines) + "\n"
