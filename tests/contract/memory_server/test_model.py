@@ -19,6 +19,7 @@ from memory_server.domain.limits import Limits
 from memory_server.domain.memory import (
     MemoryDraft,
     MemoryId,
+    MemoryLink,
     MemoryRecord,
     MemoryRef,
     Receipt,
@@ -26,11 +27,13 @@ from memory_server.domain.memory import (
     Tenant,
 )
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
-from memory_server.ports import EraseWrite, MemoryStore, SearchIndex, SweepWrite
+from memory_server.ports import EraseWrite, EvictWrite, MemoryStore, SearchIndex, SweepWrite
 from memory_server.usecases import (
+    consolidate,
     delete,
     lifecycle,
     link,
+    movement,
     namespaces,
     read,
     recall,
@@ -38,6 +41,7 @@ from memory_server.usecases import (
     update,
     walk,
 )
+from memory_server.usecases import outcome as outcomes
 from memory_server.usecases.engine import Engine, fill_index
 from soma_common.errors import SomaError
 from tests.support.memories import DIMENSIONS, NOW_US, StoppedClock
@@ -64,7 +68,8 @@ def an_engine(memory_store: MemoryStore, index: SearchIndex, clock: StoppedClock
 
 OTHERS = [
     "get", "list", "walk", "stats", "expire", "purge", "restore", "versions", "past", "get_past", "changes", "policy",
-    "create", "drop", "erase", "unlink", "path", "export", "accesses", "sweep",
+    "create", "drop", "erase", "unlink", "path", "export", "accesses", "sweep", "evict", "import", "share",
+    "recall_past", "outcome", "consolidate",
 ]  # fmt: skip
 
 
@@ -282,6 +287,57 @@ class Caller:
     def _stats(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
         return [namespaces.stats(engine, scope) for engine in engines]
 
+    def _evict(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        limit = self.random.randint(1, 4)
+        write = EvictWrite(engines[0].clock.now_us(), limit)
+        return [engine.commit_one(write) for engine in engines]
+
+    def _conflict(self) -> movement.ConflictPolicy:
+        return self.random.choice(list(movement.ConflictPolicy))
+
+    def _moved(self, engines: list[Engine], count: int) -> movement.MovedMemory:
+        ref = self._ref()
+        draft = MemoryDraft(
+            payload_json=b'{"text": "%s"}' % self._text().encode(),
+            id=ref.id or "",
+            coordinate=ref.coordinate,
+            importance=float(self.random.randint(0, 5)),
+        )
+        older = tuple(self._moved(engines, 0) for _ in range(count))
+        return movement.MovedMemory(draft, "", self._moment(engines), None, older)
+
+    def _import(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        options = movement.ImportOptions(self._conflict(), self.random.random() < 0.3)
+        memories = [self._moved(engines, self.random.choice([0, 0, 1, 3])) for _ in range(3)]
+        ends = [MemoryId(f"m{self.random.randint(0, 30)}") for _ in range(4)]
+        links = [MemoryLink(ends[0], ends[1], "likes", 1.0, {}, 1),
+                 MemoryLink(ends[2], ends[3], "likes", 0.5, {}, 1)]  # fmt: skip
+        importers = [movement.Importer(engine, scope, options) for engine in engines]
+        return [importer.take(memories, links) for importer in importers]
+
+    def _share(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        to_scope = Scope(scope.tenant, self.random.choice(["a", "a:b"]))
+        options, given = movement.ImportOptions(self._conflict()), self._filter()
+        return [movement.share(engine, scope, to_scope, given, options) for engine in engines]
+
+    def _recall_past(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        query = recall.RecallQuery(
+            text=self._text(), mode=recall.RecallMode.KEYWORD, top_k=1000, given=self._filter(),
+            as_of_us=self._moment(engines),
+        )  # fmt: skip
+        return [recall.recall(engine, scope, query) for engine in engines]
+
+    def _outcome(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        ref = self._ref()
+        draft = MemoryDraft(b'{"right": 1}', id=self._ref().id or "", kind=2)
+        correction = self.random.choice([None, draft])
+        judged = outcomes.Outcome(ref, self.random.uniform(-1, 1), correction, self._request())
+        return [outcomes.report(engine, scope, judged) for engine in engines]
+
+    def _consolidate(self, scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
+        order = consolidate.Order(self._filter(), dry_run=self.random.random() < 0.5)
+        return [consolidate.consolidate(engine, scope, order) for engine in engines]
+
     def _expire(self, _scope: Scope, engines: list[Engine]) -> list[Awaitable[Any]]:
         return [lifecycle.expire_once(engine) for engine in engines]
 
@@ -295,6 +351,9 @@ async def outcome(call: Awaitable[Any]) -> tuple[object, dict[int, float]]:
     if isinstance(answer, recall.RecallAnswer):
         scores = {hit.record.commit_seq: hit.score for hit in answer.hits}
         return [hit.record for hit in sorted(answer.hits, key=_seq)], scores
+    if isinstance(answer, movement.Progress):
+        rejects = [(one.position, one.id, type(one.error)) for one in answer.rejects]
+        return (dataclasses.replace(answer, rejects=[]), rejects), {}
     # Page tokens are signed with each store's own key.
     if isinstance(answer, read.MemoryPage):
         return answer.records, {}

@@ -67,8 +67,9 @@ class MemoryWrites:
         if space is None:
             space = self._namespaces.make(write.scope, write.now_us, commit_seq)
         removed = [*making_room, *(head for head in found if head.is_expired)]
+        last_seq = commit_seq + len(write.older)
         for head in removed:
-            self.remove(space, head, commit_seq, write.now_us)
+            self.remove(space, head, last_seq, write.now_us)
         *older, record = _records_of(write, current, space, commit_seq)
         if current:
             self._supersede(space, current, write)
