@@ -121,6 +121,6 @@ def _thaw_vectors(arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Vector
     if f"vectors/{number}/inverted" in arrays:
         index: Any = faiss.deserialize_index(arrays[f"vectors/{number}/inverted"])
         rows, trained_rows = arrays[f"vectors/{number}/sizes"].tolist()
-        inverted = InvertedFile(index, rows, trained_rows)
+        inverted = InvertedFile.of(index, rows, trained_rows)
     rows, slots = arrays[f"vectors/{number}/rows"], arrays[f"vectors/{number}/slots"]
     return VectorRows.over(rows, slots, inverted)

@@ -74,6 +74,13 @@ class InvertedFile:
     index: faiss.IndexIVF
     rows: int
     trained_rows: int
+    centres: Vectors
+    """Of the cells; kept here, because asking faiss for their cosines takes three times as long."""
+
+    @classmethod
+    def of(cls, index: Any, rows: int, trained_rows: int) -> "InvertedFile":
+        """Return the inverted file of faiss's index."""
+        return cls(index, rows, trained_rows, index.quantizer.reconstruct_n(0, index.nlist))
 
     def cells(self, query: Vector, factor: float, *, is_a_leg: bool) -> int:
         """Return how many cells to look into; the narrower a filter, the greater the factor."""
@@ -81,10 +88,10 @@ class InvertedFile:
         least = min(count, max(1, round(factor * count * _PROBED_ROWS / self.rows)))
         if is_a_leg:
             return least
-        ranked = min(count, max(1, round(factor * count * _MOST_SHARE)))
-        centres = self.index.quantizer.search(query[None, :], ranked)[0][0]
-        near = int(np.count_nonzero(centres >= _NEAR * centres[0]))
-        return max(near, least)
+        most = min(count, max(1, round(factor * count * _MOST_SHARE)))
+        cosines = self.centres @ query
+        near = int(np.count_nonzero(cosines >= _NEAR * cosines.max()))
+        return max(min(near, most), least)
 
 
 class VectorRows:
@@ -321,11 +328,11 @@ def _built(based: Vectors, own: Vectors) -> InvertedFile:
     for rows in (based, own):
         for start in range(0, len(rows), _ADDED_AT_ONCE):
             index.add(np.ascontiguousarray(rows[start : start + _ADDED_AT_ONCE]))
-    return InvertedFile(index, count, count)
+    return InvertedFile.of(index, count, count)
 
 
 def _extended(inverted: InvertedFile, tail: Vectors) -> InvertedFile:
     # A copy, because a search must not meet an addition; the codes are an eighth of a float, and more.
     index: Any = faiss.clone_index(inverted.index)
     index.add(tail)
-    return InvertedFile(index, inverted.rows + len(tail), inverted.trained_rows)
+    return InvertedFile.of(index, inverted.rows + len(tail), inverted.trained_rows)
