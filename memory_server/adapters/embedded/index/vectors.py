@@ -37,20 +37,20 @@ RETRAIN_AT = 2.0
 """The inverted file is built anew when it holds so many times the rows that it was trained on: its cells are where the
 rows were then."""
 
-_ROWS_OF_CELL = 100
+_ROWS_OF_CELL = 200
 _TRAIN_OF_CELL = 40
 """Rows of a cell on average, and rows of it that its centre is learnt from."""
 
-_PROBED_ROWS = 6_000
+_PROBED_ROWS = 8_000
 """Rows that a query looks at, at least, in the nearest cells; enough where keywords lead and the vectors only help."""
 
 _NEAR = 0.35
-_MOST_SHARE = 0.3
+_MOST_SHARE = 0.35
 """Where nothing else finds the best, a query looks into the cells whose centre is at least so near, as a share of the
 nearest one's cosine, up to this share of all cells. Vectors that lie in clusters have few such cells; short texts fill
 the space evenly, and their neighbours are in many."""
 
-_RESCORED = 200
+_RESCORED = 250
 _RESCORED_OF_A_LEG = 64
 """Candidates that are compared exactly, at least: one-bit codes put the best among so many."""
 
