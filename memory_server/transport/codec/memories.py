@@ -62,30 +62,37 @@ def memory_ref(message: memory_pb2.MemoryRef) -> MemoryRef:
 
 def memory_message(namespace: str, record: MemoryRecord) -> memory_pb2.Memory:
     """Return a memory as callers see it."""
-    message = memory_pb2.Memory(
-        namespace=namespace,
-        id=record.id,
-        kind=cast("memory_pb2.MemoryKind", int(record.kind)),
-        payload_json=record.payload_json,
-        text=record.text,
-        importance=record.importance,
-        version=record.version,
-        commit_seq=record.commit_seq,
-        embedding_model=record.embedding_model,
-        access_count=record.access_count,
-    )
-    # Set in place: a message made elsewhere and copied takes twice as long, and every recall makes tens of them.
-    put_time(message.event_time, record.event_time_us)
-    put_time(message.create_time, record.create_time_us)
-    put_time(message.update_time, record.update_time_us)
-    if record.last_access_us is not None:
-        put_time(message.last_access_time, record.last_access_us)
-    if record.coordinate is not None:
-        message.coordinate.values.extend(record.coordinate)
-    if record.expire_time_us is not None:
-        put_time(message.expire_time, record.expire_time_us)
-    put_metadata(message.metadata, record.metadata)
+    message = memory_pb2.Memory()
+    put_memory(message, namespace, record)
     return message
+
+
+def put_memory(target: memory_pb2.Memory, namespace: str, record: MemoryRecord) -> None:
+    """Write a memory into a field of a message.
+
+    Field by field and in its place: every recall writes tens of them, and a message that is made elsewhere and copied
+    takes twice as long.
+    """
+    target.namespace = namespace
+    target.id = record.id
+    target.kind = cast("memory_pb2.MemoryKind", record.kind)
+    target.payload_json = record.payload_json
+    target.text = record.text
+    target.importance = record.importance
+    target.version = record.version
+    target.commit_seq = record.commit_seq
+    target.embedding_model = record.embedding_model
+    target.access_count = record.access_count
+    put_time(target.event_time, record.event_time_us)
+    put_time(target.create_time, record.create_time_us)
+    put_time(target.update_time, record.update_time_us)
+    if record.last_access_us is not None:
+        put_time(target.last_access_time, record.last_access_us)
+    if record.coordinate is not None:
+        target.coordinate.values.extend(record.coordinate)
+    if record.expire_time_us is not None:
+        put_time(target.expire_time, record.expire_time_us)
+    put_metadata(target.metadata, record.metadata)
 
 
 def receipt_message(receipt: Receipt) -> memory_pb2.Receipt:

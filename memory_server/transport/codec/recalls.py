@@ -1,7 +1,7 @@
 """Queries and their answers."""
 
 from memory_server.transport.codec.filters import filter_of
-from memory_server.transport.codec.memories import memory_message
+from memory_server.transport.codec.memories import put_memory
 from memory_server.transport.codec.values import coordinate, optional_float, time_us
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from soma.memory.v1 import recall_service_pb2
@@ -56,7 +56,9 @@ def recall_message(
         next_page_token=answer.next_token,
     )
     for hit in answer.hits:
-        result = message.results.add(memory=memory_message(namespace, hit.record), score=hit.score)
+        result = message.results.add()
+        put_memory(result.memory, namespace, hit.record)
+        result.score = hit.score
         if explain:
             result.parts.keyword = hit.parts.keyword
             result.parts.vector = hit.parts.vector
