@@ -9,10 +9,10 @@ import logging
 import sys
 from pathlib import Path
 
-from memory_server.adapters.embedded.restore import restore
+from memory_server.adapters.embedded.restore import is_restored, restore
 from memory_server.bootstrap import serve
 from soma_common import __version__
-from soma_common.errors import InvalidInput, SomaError
+from soma_common.errors import AlreadyExists, InvalidInput, NotFound, SomaError
 from soma_common.json_log import configure_logging, log_fields
 from soma_common.lifecycle import stop_event_on_signals
 from soma_common.settings import SMFSettings, load_settings
@@ -21,6 +21,15 @@ log = logging.getLogger("memory_server")
 
 EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
+EXIT_NOT_FOUND = 3
+EXIT_NOT_EMPTY = 5
+
+_CODES: dict[type[SomaError], int] = {
+    InvalidInput: EXIT_BAD_SETTINGS,
+    NotFound: EXIT_NOT_FOUND,
+    AlreadyExists: EXIT_NOT_EMPTY,
+}
+"""Exit codes as those of `soma`; another error is EXIT_FAILED."""
 
 
 def main() -> int:
@@ -40,7 +49,7 @@ def main() -> int:
             asyncio.run(_run(settings))
     except SomaError as error:
         log.critical(error.message, extra=log_fields(error.facts))
-        return EXIT_BAD_SETTINGS if isinstance(error, InvalidInput) else EXIT_FAILED
+        return _CODES.get(type(error), EXIT_FAILED)
     return 0
 
 
@@ -50,12 +59,19 @@ def _arguments() -> argparse.Namespace:
     restoring = commands.add_parser("restore", help="make a store of a backup, and end")
     restoring.add_argument("copy", type=Path, help="what a backup gave")
     restoring.add_argument("--sha256", type=bytes.fromhex, help="digest that it must have")
+    restoring.add_argument(
+        "--once", help="name of the copy: restored under it before, it is not again"
+    )
     return parser.parse_args()
 
 
 def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
-    commit_seq = restore(arguments.copy, settings.data_dir, arguments.sha256)
-    log.info("restored", extra={"folder": str(settings.data_dir), "commit_seq": commit_seq})
+    folder, name = settings.data_dir, arguments.once
+    if name is not None and is_restored(folder, name):
+        log.info("restored before", extra={"folder": str(folder)})
+        return
+    commit_seq = restore(arguments.copy, folder, arguments.sha256, name)
+    log.info("restored", extra={"folder": str(folder), "commit_seq": commit_seq})
 
 
 async def _run(settings: SMFSettings) -> None:

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,10 @@ class Copy(Protocol):
 
     def delete(self) -> None:
         """Remove it; that there is none is success."""
+        ...
+
+    def at_hand(self, folder: Path) -> AbstractContextManager[Path]:
+        """Give it as a file, as long as the context lasts; one that has to be fetched is put into the folder."""
         ...
 
 
@@ -144,6 +148,11 @@ class FileCopy:
     def delete(self) -> None:
         """Remove the file."""
         self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def at_hand(self, _folder: Path) -> Iterator[Path]:
+        """Give the file itself."""
+        yield self.path
 
     def _name(self, beside: Path, *, replace: bool) -> None:
         """Give a whole copy its name; durable when it returns."""

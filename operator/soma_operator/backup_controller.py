@@ -78,8 +78,9 @@ class BackupController:
             return Run("gone")
         picture = await self._look_around(resource, key)
         decision = decide_backup(picture)
-        if decision.is_spent:
-            await self._writer.delete(resource, key, why="Expired")
+        spent = resource if decision.is_spent else decision.spent_job
+        if spent is not None:
+            await self._writer.delete(spent, key, why="Spent")
             return Run("changed")
         return await self._carry_out(decision, picture)
 

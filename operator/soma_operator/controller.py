@@ -5,11 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from soma_operator.core.backup.farewell import Farewell, after_refusals, guard_manifest
 from soma_operator.core.events import Reporter
-from soma_operator.core.kinds import kind_of, name_of
+from soma_operator.core.kinds import Manifest, kind_of, name_of
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
-from soma_operator.core.plan import Applied, Delete, Refusal
-from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
+from soma_operator.core.plan import Applied, Apply, Delete, Refusal
+from soma_operator.core.reconcile import (
+    Decision,
+    Leave,
+    Outcome,
+    conclude,
+    conclude_leave,
+    decide,
+)
 from soma_operator.core.status import CONDITION_TYPES
 from soma_operator.observer import Observer
 from soma_operator.ports import Cluster
@@ -65,6 +73,11 @@ class Controller:
         if isinstance(decision, Outcome):
             await self._publish(observed, decision)
             return _run(decision, writes=0)
+        if isinstance(decision, Leave):
+            return await self._let_go(decision.farewell, observed)
+        if decision.guard is not None:
+            guarded = await self._writer.guard(guard_manifest(observed, decision.guard))
+            observed = replace(observed, resource=guarded or observed.resource)
         if decision.opening is not None:
             observed = await self._publish(observed, decision.opening)
         applied = await self._carry_out(decision, observed)
@@ -75,6 +88,16 @@ class Controller:
         await self._publish(observed, outcome)
         return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
 
+    async def _let_go(self, leave: Farewell, observed: Observed) -> Run:
+        """Do what a deletion waits for, and let the resource go when it is done."""
+        _, refusals = await self._write(leave.actions, observed)
+        leave = after_refusals(leave, refusals)
+        outcome = conclude_leave(leave, observed)
+        observed = await self._publish(observed, outcome)
+        if leave.is_over:
+            await self._writer.guard(guard_manifest(observed, "released"))
+        return _run(outcome, writes=len(leave.actions) + leave.is_over, refusals=refusals)
+
     async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:
         if outcome.status is None:
             return observed
@@ -82,9 +105,21 @@ class Controller:
         return replace(observed, resource=resource)
 
     async def _carry_out(self, decision: Decision, observed: Observed) -> Applied:
+        children, refusals = await self._write(decision.plan.actions, observed)
+        return Applied(
+            children=children,
+            obstacles=decision.plan.obstacles,
+            refusals=refusals,
+            is_complete=decision.is_complete and not refusals,
+        )
+
+    async def _write(
+        self, actions: tuple[Apply | Delete, ...], observed: Observed
+    ) -> tuple[tuple[Manifest, ...], tuple[Refusal, ...]]:
+        """Carry out writes; return the children as they are then, and what was refused."""
         children = {(kind_of(one), name_of(one)): one for one in observed.children}
         refusals: list[Refusal] = []
-        for action in decision.plan.actions:
+        for action in actions:
             if isinstance(action, Delete):
                 await self._writer.delete(action.live, observed.key)
                 children.pop((kind_of(action.live), name_of(action.live)), None)
@@ -94,12 +129,7 @@ class Controller:
                 refusals.append(applied)
             else:
                 children[kind_of(applied), name_of(applied)] = applied
-        return Applied(
-            children=tuple(children.values()),
-            obstacles=decision.plan.obstacles,
-            refusals=tuple(refusals),
-            is_complete=decision.is_complete and not refusals,
-        )
+        return tuple(children.values()), tuple(refusals)
 
 
 def _run(outcome: Outcome, *, writes: int, refusals: tuple[Refusal, ...] = ()) -> Run:

@@ -10,21 +10,30 @@ from soma_operator.core.kinds import (
     CHILD_KINDS,
     CONFIG_MAP,
     CONTROLLER_REVISION,
+    JOB,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_MONITOR,
     SECRET,
     SERVICE,
     SOMA_MEMORY,
+    SOMA_MEMORY_BACKUP,
     STORAGE_CLASS,
     Kind,
     Manifest,
     kind_of,
     name_of,
 )
-from soma_operator.core.observed import Defaults, ObjectKey, Observed
-from soma_operator.core.render.metadata import selector_of
-from soma_operator.core.resolve import Names, secret_names
+from soma_operator.core.observed import Defaults, ObjectKey, Observed, Restore
+from soma_operator.core.render.metadata import (
+    INSTANCE_LABEL,
+    MEMORY_LABEL,
+    MEMORY_UID_LABEL,
+    NAME_LABEL,
+    RESTORE_APP,
+    selector_of,
+)
+from soma_operator.core.resolve import Names, restore_job_name, secret_names
 from soma_operator.ports import Cluster
 
 
@@ -76,18 +85,25 @@ class Observer:
             for name in _child_names(kind, names)
         ]
         labels = selector_of(key.name)
-        pods, revisions, optional, missing, *children = await asyncio.gather(
-            self._cluster.find(POD, key.namespace, labels),
-            self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
-            self._optional(resource, key),
-            self._missing_secrets(resource, key),
-            self._claim(resource, key),
-            *reads,
+        pods, revisions, optional, missing, claim, copies, restore, *children = (
+            await asyncio.gather(
+                self._cluster.find(POD, key.namespace, labels),
+                self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
+                self._optional(resource, key),
+                self._missing_secrets(resource, key),
+                self._claim(resource, key),
+                self._copies(resource, key),
+                self._restore(resource, key),
+                *reads,
+            )
         )
         assert isinstance(pods, list)
         assert isinstance(revisions, list)
         assert isinstance(optional, _Optional)
         assert isinstance(missing, frozenset)
+        assert isinstance(copies, tuple)
+        assert isinstance(restore, Restore)
+        children.append(claim)
         live = (*(one for one in children if isinstance(one, dict)), *revisions, *optional.children)
         return Observed(
             resource=resource,
@@ -98,6 +114,31 @@ class Observer:
             defaults=self._defaults,
             unserved=optional.unserved,
             missing_secrets=missing,
+            copies=copies,
+            restore=restore,
+        )
+
+    async def _copies(self, resource: Manifest, key: ObjectKey) -> tuple[Manifest, ...]:
+        """Look at the copies that the operator wished for, where some are or were wished for."""
+        spec, status = resource.get("spec") or {}, resource.get("status") or {}
+        if "backup" not in spec and "backup" not in status:
+            return ()
+        mine = {MEMORY_LABEL: key.name, MEMORY_UID_LABEL: resource["metadata"]["uid"]}
+        return tuple(await self._cluster.find(SOMA_MEMORY_BACKUP, key.namespace, mine))
+
+    async def _restore(self, resource: Manifest, key: ObjectKey) -> Restore:
+        """Look at what fills the storage of a new memory, until it is filled."""
+        wish = (resource.get("spec") or {}).get("bootstrap", {})
+        storage = (resource.get("status") or {}).get("storage", {})
+        if wish.get("type", "Empty") == "Empty" or "restoredFrom" in storage:
+            return Restore()
+        job = restore_job_name(key.name, resource["metadata"]["uid"])
+        labels = {NAME_LABEL: RESTORE_APP, INSTANCE_LABEL: key.name}
+        source = str(wish.get("backupName"))
+        return Restore(
+            job=await self._cluster.read(JOB, key.namespace, job),
+            pods=tuple(await self._cluster.find(POD, key.namespace, labels)),
+            source=await self._cluster.read(SOMA_MEMORY_BACKUP, key.namespace, source),
         )
 
     async def _claim(self, resource: Manifest, key: ObjectKey) -> Manifest | None:

@@ -13,7 +13,7 @@ from soma_common.errors import (
     Unavailable,
 )
 from soma_operator.core.events import Event, Reporter, event_manifest
-from soma_operator.core.kinds import Manifest, name_of
+from soma_operator.core.kinds import Manifest, kind_of, name_of
 from soma_operator.core.observed import ObjectKey, Seen
 from soma_operator.core.plan import Apply, Refusal
 from soma_operator.core.published import Status, status_manifest, strangers
@@ -65,6 +65,20 @@ class Writer:
             return Refusal(action.manifest, True, str(error.facts["detail"]))
         self._tell_write("applied a child", key, live, why=action.why)
         return live
+
+    async def guard(self, manifest: Manifest) -> Manifest | None:
+        """Set or release a finalizer; return the resource as it is then, if it is still there.
+
+        Raises:
+            SomaError: As `Cluster.apply`.
+        """
+        self._check_leadership()
+        live = await self._cluster.apply(manifest)
+        if "deletionTimestamp" not in live["metadata"]:
+            return live
+        # The answer shows a resource that this very write may have ended.
+        key = live["metadata"]
+        return await self._cluster.read_now(kind_of(live), key["namespace"], key["name"])
 
     async def delete(self, live: Manifest, key: ObjectKey, *, why: str = "Unwished") -> None:
         """Delete an object that belongs to a resource.

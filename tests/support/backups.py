@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from soma_operator.core.kinds import (
     JOB,
@@ -12,9 +11,12 @@ from soma_operator.core.kinds import (
     Manifest,
     name_of,
 )
+from soma_operator.core.render.metadata import MEMORY_LABEL, MEMORY_UID_LABEL, ORIGIN_LABEL
 from tests.support.kube_api import Room, eventually
 
 TARGET: Manifest = {"type": "Volume", "volume": {"claimName": "backups", "path": "team"}}
+
+SNAPSHOT: Manifest = {"deletionPolicy": "Snapshot", "backup": {"target": TARGET}}
 
 REPORT: Manifest = {"size_bytes": 3 * 1024 * 1024, "sha256": "ab" * 32, "commit_seq": 7}
 
@@ -27,15 +29,23 @@ class BackupRoom:
 
     room: Room
 
-    def make(self, name: str, target: Manifest | None = None, **spec: Any) -> Manifest:
+    def make(self, name: str, *, labels: dict[str, str] | None = None) -> Manifest:
         """Create a SomaMemoryBackup of the SomaMemory `mem`."""
+        metadata = {"name": name, "namespace": self.room.namespace, "labels": labels or {}}
+        annotations = {"memory.soma.sh/scheduled-at": MADE_AT} if labels else {}
         manifest = {
             "apiVersion": SOMA_MEMORY_BACKUP.api_version,
             "kind": SOMA_MEMORY_BACKUP.name,
-            "metadata": {"name": name, "namespace": self.room.namespace},
-            "spec": {"memoryRef": {"name": "mem"}, "target": target or TARGET, **spec},
+            "metadata": {**metadata, "annotations": annotations},
+            "spec": {"memoryRef": {"name": "mem"}, "target": TARGET},
         }
         return self.room.api.create(manifest)
+
+    @staticmethod
+    def of_schedule(memory: Manifest) -> dict[str, str]:
+        """Return the labels of a copy that the schedule of a memory made."""
+        uid = memory["metadata"]["uid"]
+        return {MEMORY_LABEL: "mem", MEMORY_UID_LABEL: uid, ORIGIN_LABEL: "schedule"}
 
     def claim(self, name: str) -> None:
         """Make a claim, as a user who has a volume for copies."""

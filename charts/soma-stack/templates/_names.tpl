@@ -31,17 +31,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* What the operator does to the children of a SomaMemory; the verbs are those of its requests, no more. */}}
 {{- define "soma.rules" -}}
 - apiGroups: [memory.soma.sh]
+  # patch: the finalizer of the deletion policy Snapshot, and nothing else
   resources: [somamemories]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [memory.soma.sh]
+  # delete: a copy that its schedule no longer keeps, after what it stored was removed
   resources: [somamemorybackups]
-  verbs: [list, watch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [memory.soma.sh]
   resources: [somamemories/status, somamemorybackups/status]
   verbs: [patch]
 - apiGroups: [batch]
+  # delete: a Job that has the volume of a memory which is to go
   resources: [jobs]
-  verbs: [list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps, serviceaccounts]
   verbs: [get, list, watch, create, patch]

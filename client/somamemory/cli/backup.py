@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -74,12 +75,16 @@ def delete_backup(*, place: PlaceArgument) -> None:
 
 def restore(
     *,
-    file: Annotated[Path, typer.Argument(help="What backup wrote.")],
+    place: PlaceArgument,
     data: Annotated[
         Path, typer.Option("--data", help="Folder of the new store; it must hold none.")
     ],
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="Digest that the copy must have.")
+    ] = None,
+    once: Annotated[
+        str | None,
+        typer.Option("--once", help="Name of the copy: restored under it before, it is not again."),
     ] = None,
 ) -> None:
     """Make a store of a backup, on this machine; a server is not needed."""
@@ -90,10 +95,12 @@ def restore(
         raise typer.Exit(failures.FAILURE)
     environment = {**os.environ, "SOMA_DATA_DIR": str(data)}
     environment.setdefault("SOMA_LOG_FORMAT", "text")
-    command = [sys.executable, "-m", _SERVER, "restore", str(file)]
+    command = [sys.executable, "-m", _SERVER, "restore"]
     command += ["--sha256", sha256] if sha256 else []
-    sys.stderr.flush()
-    os.execve(sys.executable, command, environment)  # noqa: S606 - our own words, no shell
+    command += ["--once", once] if once else []
+    with copies.copy_at(place).at_hand(data) as file:
+        ended = subprocess.run([*command, str(file)], env=environment, check=False)
+    raise typer.Exit(ended.returncode)
 
 
 def dump(

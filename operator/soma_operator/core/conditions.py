@@ -10,6 +10,8 @@ from typing import Any
 
 from soma_common.errors import InvalidInput
 from soma_operator.api.v1alpha1 import APPROVE_ANNOTATION, RESTART_ANNOTATION
+from soma_operator.core.backup.restore import restore_problem
+from soma_operator.core.backup.schedule import backup_healthy
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
@@ -107,7 +109,7 @@ def _secret_is_missing(situation: Situation) -> Finding | None:
 
 def _volume_is_impossible(situation: Situation) -> Finding | None:
     claim = situation.claim
-    if claim is None or _phase(claim) == "Bound" or situation.memory.replicas.wished == 0:
+    if claim is None or _phase(claim) == "Bound" or not _needs_volume(situation):
         return None
     if _phase(claim) == "Lost":
         text = "its volume is gone: bring the PersistentVolume back, or delete the claim and restore the memories"
@@ -116,6 +118,14 @@ def _volume_is_impossible(situation: Situation) -> Finding | None:
         )
     classes = situation.observed.storage_classes
     return None if classes is None else _class_is_missing(claim, classes)
+
+
+def _needs_volume(situation: Situation) -> bool:
+    return situation.memory.replicas.wished > 0 or situation.memory.is_restoring
+
+
+def _storage_is_not_restored(situation: Situation) -> Finding | None:
+    return restore_problem(situation.memory, situation.observed)
 
 
 def _class_is_missing(claim: Manifest, classes: tuple[Manifest, ...]) -> Finding | None:
@@ -171,7 +181,7 @@ def _roll_out_is_under_way(situation: Situation) -> Finding | None:
 
 def _volume_is_pending(situation: Situation) -> Finding | None:
     claim = situation.claim
-    if claim is None or _phase(claim) == "Bound" or situation.memory.replicas.wished == 0:
+    if claim is None or _phase(claim) == "Bound" or not _needs_volume(situation):
         return None
     return Finding("Progressing", f"claim {name_of(claim)} waits for its volume")
 
@@ -183,6 +193,7 @@ _CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
     _write_was_refused,
     _secret_is_missing,
     _volume_is_impossible,
+    _storage_is_not_restored,
     _pods_are_refused,
     _pods_have_a_problem,
     _roll_out_is_under_way,
@@ -193,6 +204,10 @@ _CHECKS: tuple[Callable[[Situation], Finding | None], ...] = (
 def _available(situation: Situation) -> Aspect:
     if situation.memory.is_hibernated:
         return Aspect("Available", "False", "Hibernated", "asleep as wished: the data is kept")
+    if situation.memory.is_restoring:
+        return Aspect(
+            "Available", "False", "Restoring", "the storage is restored before a server starts"
+        )
     if situation.memory.replicas.wished == 0:
         return Aspect("Available", "False", "ScaledToZero", "spec.replicas is 0: the data is kept")
     ready = (situation.deployment or {}).get("status", {}).get("readyReplicas", 0)
@@ -310,11 +325,16 @@ def _monitored(situation: Situation) -> Aspect | None:
     return Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
 
 
+def _backup_healthy(situation: Situation) -> Aspect | None:
+    return backup_healthy(situation.memory, situation.observed)
+
+
 _ASPECTS: tuple[Callable[[Situation], Aspect | None], ...] = (
     _available,
     _storage_ready,
     _secrets_ready,
     _monitored,
+    _backup_healthy,
     _growing,
     _paused,
     _hibernated,

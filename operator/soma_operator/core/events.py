@@ -21,6 +21,7 @@ _CALM = frozenset(
         "Verified",
         "Expiring",
         "Restoring",
+        "SnapshotUnderWay",
     }
 )
 """Reasons of Ready that need nobody's attention."""
@@ -50,7 +51,9 @@ class Reporter:
 
 def transitions(status: Status, observed: Seen) -> tuple[Event, ...]:
     """Return what is new in the status."""
-    ready, before = condition(status, "Ready"), condition(observed.status, "Ready")
+    # What is being deleted keeps its verdict; what is new is what the deletion waits for.
+    subject = "Reconciling" if status["phase"] == "Deleting" else "Ready"
+    ready, before = condition(status, subject), condition(observed.status, subject)
     stalled = condition(status, "Stalled")
     was_stalled = condition(observed.status, "Stalled") is not None
     if ready is None or (_said(ready) == _said(before) and (stalled is not None) == was_stalled):

@@ -58,6 +58,21 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """What there is of a restore into a new memory.
+
+    Attributes:
+        job: The Job that restores.
+        pods: Its pods.
+        source: The SomaMemoryBackup that is restored from.
+    """
+
+    job: Manifest | None = None
+    pods: tuple[Manifest, ...] = ()
+    source: Manifest | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """A picture of one SomaMemory and of all that belongs to it.
 
@@ -69,6 +84,8 @@ class Observed:
             the operator may not read them.
         unserved: Kinds of wished children that this cluster does not know.
         missing_secrets: Names of Secrets that the resource speaks of and that are not there.
+        copies: SomaMemoryBackups that the operator wished for by this resource.
+        restore: What fills the storage before the first server starts.
         now: When the picture was taken.
         defaults: What the release decides.
     """
@@ -81,6 +98,8 @@ class Observed:
     defaults: Defaults
     unserved: frozenset[Kind] = frozenset()
     missing_secrets: frozenset[str] = frozenset()
+    copies: tuple[Manifest, ...] = ()
+    restore: Restore = Restore()
 
     @property
     def metadata(self) -> Mapping[str, Any]:

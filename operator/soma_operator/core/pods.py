@@ -25,12 +25,14 @@ class Finding:
         reason: Stable word.
         message: What is, and what mends it.
         is_final: Whether waiting cannot help, so that the resource is stalled at once.
+        is_patient: Whether it takes as long as it takes, whatever the progress deadline says.
         is_known: Whether it is certain that the resource does not serve as wished; else Ready is Unknown.
     """
 
     reason: str
     message: str
     is_final: bool = False
+    is_patient: bool = False
     is_known: bool = True
 
 

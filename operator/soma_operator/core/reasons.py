@@ -1,4 +1,4 @@
-"""Every reason that a condition of a SomaMemory may have; stable words, part of the API."""
+"""Every reason that a condition of our resources may have; stable words, part of the API."""
 
 REASONS = {
     "Ready": "all is as wished",
@@ -36,4 +36,27 @@ REASONS = {
     "PodMonitorMade": "a PodMonitor names the pods",
     "KindNotServed": "the cluster does not know the kind of a wished child; install it, or no longer wish for it",
     "VolumeGrowing": "the volume grows to the wished size",
+    "Verified": "a copy was read back and is what the server sent",
+    "Copying": "a copy is being made",
+    "CopyFailed": "the Job of a copy gave up; its last words are told",
+    "DeadlineExceeded": "a copy was not begun before its deadline; make another",
+    "ReportLost": "the pod of a copy went before it was asked what it made; make another",
+    "MemoryNotFound": "the SomaMemory that is to be copied does not exist",
+    "MemoryNotServing": "the SomaMemory that is to be copied does not serve; its own conditions say why",
+    "CredentialNotNamed": "the server asks for a credential; name one in `spec.backup` of the SomaMemory",
+    "ClaimNotFound": "the claim that copies are kept on does not exist",
+    "Expiring": "a copy is removed, as the retention of its schedule says",
+    "RemovalFailed": "a copy that its schedule no longer keeps could not be removed",
+    "BackupFailed": "the newest copy of the schedule failed; it says why",
+    "BackupSuspended": "the schedule is suspended by `spec.backup.suspended`",
+    "NoBackupYet": "the schedule has made no copy yet",
+    "ScheduleNeverFires": "no day of the calendar fits the schedule",
+    "SnapshotUnderWay": "the deletion waits for the last copy",
+    "SnapshotFailed": "the last copy failed, and the deletion waits for another until its deadline",
+    "SnapshotGivenUp": "no last copy was verified in time; the volume stays",
+    "Restoring": "the storage is restored from a copy before the first server starts",
+    "BackupNotFound": "the SomaMemoryBackup to begin with does not exist",
+    "BackupNotReady": "the SomaMemoryBackup to begin with is no verified copy",
+    "StorageNotEmpty": "a copy is restored into an empty volume only, and the claim holds memories",
+    "RestoreFailed": "the Job that restores gave up; its last words are told",
 }

@@ -3,11 +3,21 @@
 from dataclasses import dataclass
 
 from soma_common.errors import InvalidInput
+from soma_operator.core.backup.farewell import (
+    Farewell,
+    Guard,
+    farewell,
+    is_guarded,
+    wished_guard,
+)
+from soma_operator.core.backup.restore import restoring_job
+from soma_operator.core.backup.schedule import due_copy, next_copy_at
 from soma_operator.core.conditions import Situation, invalid_spec
 from soma_operator.core.events import Event, transitions
 from soma_operator.core.kinds import is_deleting
 from soma_operator.core.observed import Observed
-from soma_operator.core.plan import Applied, Plan, plan
+from soma_operator.core.plan import Applied, Apply, Plan, plan
+from soma_operator.core.pods import Finding
 from soma_operator.core.published import Status, condition, is_published
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
@@ -24,6 +34,9 @@ from soma_operator.core.status import (
 
 MISSING_SECRET_RETRY_S = 5.0
 """Secrets are not watched: the right to watch them would be the right to read them all."""
+
+RESTORE_RETRY_S = 5.0
+"""That a copy to restore from was verified wakes the memory that was copied, not the one that waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,7 @@ class Decision:
         memory: The resolved resource.
         choice: Which revision runs.
         opening: A status to publish before the writes, when the generation is new to us.
+        guard: What is to be done about the finalizer, before anything else.
         plan: The writes; empty while paused.
         is_complete: Whether nothing is left unwritten once the plan is carried out.
     """
@@ -64,23 +78,59 @@ class Decision:
     opening: Outcome | None
     plan: Plan
     is_complete: bool
+    guard: Guard | None = None
 
 
-def decide(observed: Observed) -> Decision | Outcome:
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A deletion that waits for us."""
+
+    farewell: Farewell
+
+
+def decide(observed: Observed) -> Decision | Leave | Outcome:
     """Return the writes for a resource; or the outcome at once, when there is nothing to write for it."""
     if is_deleting(observed.resource):
-        return _outcome(deleting_status(observed), observed)
+        return _leave(observed)
     try:
         memory = resolve(observed)
     except InvalidInput as error:
         return _outcome(invalid_status(invalid_spec(error), observed), observed)
     choice = choose(newest_revision(memory), memory, observed)
-    wished = plan(render(memory, choice, observed.unserved), observed)
+    children = plan(render(memory, choice, observed.unserved), observed)
+    wished = Plan((*children.actions, *_tasks(memory, observed)), children.obstacles)
+    guard = wished_guard(memory, observed)
     if memory.is_paused:
-        return Decision(memory, choice, None, Plan((), ()), is_complete=wished.is_empty)
+        return Decision(memory, choice, None, Plan((), ()), wished.is_empty, guard)
     is_slow = bool(wished.actions) and observed.is_new_generation
     opening = _outcome(opening_status(memory, choice, observed), observed) if is_slow else None
-    return Decision(memory, choice, opening, wished, is_complete=not wished.obstacles)
+    return Decision(memory, choice, opening, wished, not wished.obstacles, guard)
+
+
+def _leave(observed: Observed) -> Leave | Outcome:
+    """Return what is to be done for a resource that is being deleted: nothing, unless it waits for us."""
+    if not is_guarded(observed.resource):
+        return _outcome(deleting_status(observed), observed)
+    try:
+        leave = farewell(resolve(observed), observed)
+    except InvalidInput:
+        # What is not understood is not deleted: the volume stays, and the resource goes.
+        leave = Farewell(
+            (), Finding("Deleting", "the spec is not understood: the volume stays"), True
+        )
+    return Leave(leave)
+
+
+def conclude_leave(leave: Farewell, observed: Observed) -> Outcome:
+    """Return what to publish about a deletion that waits for us, or does no longer."""
+    outcome = _outcome(deleting_status(observed, leave.finding), observed)
+    return Outcome(outcome.status, outcome.events, leave.requeue_after_s)
+
+
+def _tasks(memory: ResolvedMemory, observed: Observed) -> tuple[Apply, ...]:
+    """Return what is made once: the copy that is due, and the Job that fills a new storage."""
+    wished = (restoring_job(memory, observed), due_copy(memory, observed))
+    return tuple(Apply(one, "Missing") for one in wished if one is not None)
 
 
 def conclude(observed: Observed, decision: Decision, applied: Applied) -> Outcome:
@@ -94,6 +144,9 @@ def conclude(observed: Observed, decision: Decision, applied: Applied) -> Outcom
 def _wait_s(status: Status, decision: Decision, observed: Observed) -> float | None:
     """Return when to look again without being woken."""
     waits = [MISSING_SECRET_RETRY_S] if observed.missing_secrets else []
+    waits += [RESTORE_RETRY_S] if decision.memory.is_restoring else []
+    due = next_copy_at(decision.memory, observed.now)
+    waits += [(due - observed.now).total_seconds()] if due is not None else []
     passing = _time_passes_s(status, decision, observed)
     return min([*waits, passing] if passing is not None else waits, default=None)
 

@@ -16,9 +16,15 @@ from soma_operator.api.v1alpha1 import (
     SomaMemory,
     SomaMemorySpec,
 )
+from soma_operator.core.content import content_hash
+from soma_operator.core.cron import parse_cron
+from soma_operator.core.jobs import has_completed
 from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.quantity import parse_quantity
+
+SOURCE_ANNOTATION = "memory.soma.sh/source"
+"""On a Job that restores: the copy, as people write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class ResolvedMemory:
         replicas: How many servers there are to be.
         is_paused: Whether nothing may be changed, by the spec or by the annotation.
         is_hibernated: Whether no server may run, by the spec or by the annotation.
+        is_restoring: Whether the storage does not hold yet what it is to begin with, so that no server may run.
         restarted_at: Value of the annotation that restarts pods; None: never asked.
         approved_revision: Value of the annotation that lets a waiting revision run.
     """
@@ -103,6 +110,7 @@ class ResolvedMemory:
     replicas: Replicas
     is_paused: bool
     is_hibernated: bool
+    is_restoring: bool
     restarted_at: str | None
     approved_revision: str | None
 
@@ -113,8 +121,8 @@ class ResolvedMemory:
 
     @property
     def retains_data(self) -> bool:
-        """Whether the volume outlives the resource."""
-        return self.spec.deletion_policy == "Retain"
+        """Whether the volume outlives the resource, unless somebody deletes it."""
+        return self.spec.deletion_policy != "Delete"
 
 
 def resolve(observed: Observed) -> ResolvedMemory:
@@ -127,6 +135,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
     spec = _parsed(observed.resource)
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     is_hibernated = spec.hibernated or annotations.get(HIBERNATE_ANNOTATION) == "true"
+    is_restoring = spec.bootstrap.type != "Empty" and restored_from(observed) is None
     return ResolvedMemory(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -135,12 +144,27 @@ def resolve(observed: Observed) -> ResolvedMemory:
         spec=spec,
         image=_image(spec.image, observed.defaults),
         claim_size=_claim_size(spec.storage.embedded.size, observed),
-        replicas=_replicas(spec, observed, is_hibernated=is_hibernated),
+        replicas=_replicas(spec, observed, is_stopped=is_hibernated or is_restoring),
         is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
         is_hibernated=is_hibernated,
+        is_restoring=is_restoring,
         restarted_at=annotations.get(RESTART_ANNOTATION),
         approved_revision=annotations.get(APPROVE_ANNOTATION),
     )
+
+
+def restored_from(observed: Observed) -> str | None:
+    """Return the copy that the storage began with; None: none yet, or it began empty."""
+    told: str | None = observed.status.get("storage", {}).get("restoredFrom")
+    job = observed.restore.job
+    if told is None and job is not None and has_completed(job):
+        return str(job["metadata"]["annotations"][SOURCE_ANNOTATION])
+    return told
+
+
+def restore_job_name(name: str, uid: str) -> str:
+    """Return the name of the Job that restores; a namesake of the memory has another."""
+    return f"{name[:46]}-restore-{content_hash(uid)[:8]}"
 
 
 def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
@@ -161,13 +185,25 @@ def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
 def _parsed(resource: Mapping[str, Any]) -> SomaMemorySpec:
     try:
         # The status is our own output and may come from another version: it is read leniently, elsewhere.
-        return SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec
+        spec = SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec
     except ValidationError as error:
         violations = [
             Violation(".".join(str(part) for part in detail["loc"]), detail["msg"])
             for detail in error.errors(include_input=False, include_url=False)
         ]
         raise InvalidInput("the spec is not valid", violations=violations) from None
+    _check_schedule(spec)
+    return spec
+
+
+def _check_schedule(spec: SomaMemorySpec) -> None:
+    if spec.backup.schedule is None:
+        return
+    try:
+        parse_cron(spec.backup.schedule)
+    except InvalidInput as error:
+        violation = Violation("spec.backup.schedule", error.message)
+        raise InvalidInput("the spec is not valid", violations=[violation]) from None
 
 
 def _image(wish: Image, defaults: Defaults) -> ImageReference:
@@ -201,8 +237,8 @@ def version_of(tag: str | None, digest: str | None) -> str:
     return digest.removeprefix("sha256:")[:12] if digest else tag or "latest"
 
 
-def _replicas(spec: SomaMemorySpec, observed: Observed, *, is_hibernated: bool) -> Replicas:
-    if is_hibernated:
+def _replicas(spec: SomaMemorySpec, observed: Observed, *, is_stopped: bool) -> Replicas:
+    if is_stopped:
         return Replicas(0)
     if spec.autoscaling.type == "None":
         return Replicas(spec.replicas)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from soma_operator.api.v1alpha1 import HTTP_PORT, UpdateStrategy
+from soma_operator.core.backup.schedule import backup_fields
 from soma_operator.core.conditions import (
     ROLLING,
     Situation,
@@ -23,7 +24,7 @@ from soma_operator.core.observed import Observed
 from soma_operator.core.pods import Finding
 from soma_operator.core.published import Aspect, Status, dated, format_time, parse_time
 from soma_operator.core.render.metadata import selector_of
-from soma_operator.core.resolve import ResolvedMemory
+from soma_operator.core.resolve import ResolvedMemory, restored_from
 from soma_operator.core.revision import Choice
 
 CONDITION_TYPES = (
@@ -34,6 +35,7 @@ CONDITION_TYPES = (
     "StorageReady",
     "SecretsReady",
     "Monitored",
+    "BackupHealthy",
     "ResizePending",
     "UpdatePending",
     "RolledBack",
@@ -41,6 +43,9 @@ CONDITION_TYPES = (
     "Paused",
 )
 """Every condition that may be published, in the order of publishing."""
+
+
+LEAVING = Finding("Deleting", "the resource is being deleted")
 
 
 def opening_status(memory: ResolvedMemory, choice: Choice, observed: Observed) -> Status:
@@ -61,6 +66,7 @@ def status_of(situation: Situation) -> Status:
         **_wished_fields(memory, situation.choice),
         **_revisions(situation, is_good=problem is None),
         **_counters(situation),
+        **backup_fields(memory, situation.observed),
     }
     return _document(situation.observed, [*verdict, *told], fields, phase)
 
@@ -95,12 +101,12 @@ def invalid_status(finding: Finding, observed: Observed) -> Status:
     return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
 
 
-def deleting_status(observed: Observed) -> Status:
-    """Return the status of a resource that waits for the end of its children."""
+def deleting_status(observed: Observed, finding: Finding = LEAVING) -> Status:
+    """Return the status of a resource that waits for the end of its children, or for its last copy."""
     kept = [aspect for aspect in _published(observed) if aspect.type not in _ABNORMAL]
     if not any(aspect.type == "Ready" for aspect in kept):
         kept.insert(0, Aspect("Ready", "Unknown", "Deleting", "the resource is being deleted"))
-    leaving = Aspect("Reconciling", "True", "Deleting", "the resource is being deleted")
+    leaving = Aspect("Reconciling", "True", finding.reason, finding.message)
     return _document(observed, [*kept, leaving], _kept_fields(observed), "Deleting")
 
 
@@ -129,7 +135,7 @@ def _verdict(problem: Finding | None, memory: ResolvedMemory, observed: Observed
     deadline = deadline_of(
         {"progressStartedAt": _progress_started_at(observed)}, memory.spec.update_strategy
     )
-    if deadline is None or observed.now < deadline:
+    if deadline is None or observed.now < deadline or problem.is_patient:
         return [ready, Aspect("Reconciling", "True", problem.reason, problem.message)]
     late = _overdue(problem, memory)
     return [
@@ -207,7 +213,7 @@ def _published(observed: Observed) -> list[Aspect]:
     ]
 
 
-_COUNTERS = ("replicas", "readyReplicas", "updatedReplicas", "storage")
+_COUNTERS = ("replicas", "readyReplicas", "updatedReplicas", "storage", "backup")
 _WISHED = ("selector", "image", "version", "endpoints", "currentRevision", "lastGoodRevision")
 
 
@@ -253,4 +259,7 @@ def _counters(situation: Situation) -> Status:
         capacity = capacity_of(situation.claim)
         if capacity is not None:
             storage["capacity"] = capacity
+    source = restored_from(situation.observed)
+    if source is not None:
+        storage["restoredFrom"] = source
     return {**counters, "storage": storage}

@@ -14,7 +14,9 @@ GROWTH = 1.3
 
 def test_what_is_gone_is_forgotten(room: Room, operator_kubeconfig: Path, tmp_path: Path) -> None:
     """After resources came, changed and went, no object and no key of theirs is kept."""
-    with an_operator(operator_kubeconfig, tmp_path) as operator:
+    # Alone in its namespace: what other tests left goes away at a time of its own.
+    own = {"watch_namespaces": room.namespace}
+    with an_operator(operator_kubeconfig, tmp_path, **own) as operator:
         operator.wait_leading()
         before = kept(operator)
 

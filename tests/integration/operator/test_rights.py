@@ -1,5 +1,6 @@
 """The chart gives the operator the rights that it uses, and no more."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ from soma_operator.core.kinds import (
     Manifest,
 )
 from tests.support.audit import Trail
-from tests.support.backups import BackupRoom
+from tests.support.backups import SNAPSHOT, BackupRoom
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess, plan
-from tests.support.operator_rooms import ACCOUNT, chart, serve_pod_monitors
+from tests.support.operator_rooms import ACCOUNT, a_room, chart, serve_pod_monitors
 
 Right = tuple[str, str, str]
 """API group, resource, verb."""
@@ -42,11 +43,6 @@ def test_every_right_is_used_and_none_is_missing(
     room.wait_for("Reconciling", "True")
     room.run()
     plan(room.manifest(), "--live", kubeconfig=operator_kubeconfig)
-    copies = BackupRoom(room)
-    copies.claim("backups")
-    copies.make("copy")
-    copies.finish(copies.job("copy"))
-    copies.wait_phase("copy", "Succeeded")
     room.edit({"spec": NOTHING})
     for kind in (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, POD_MONITOR):
         wait_until_gone(room, kind)
@@ -54,12 +50,33 @@ def test_every_right_is_used_and_none_is_missing(
         room.make("other", {"storage": {"embedded": {"storageClassName": storage_class}}})
         room.wait_for("Ready", "False", name="other")
         api.delete(SOMA_MEMORY, room.namespace, "other")
+    copy_and_leave(api, a_room(api))
 
     used = eventually(lambda: used_rights(trail) if used_rights(trail) >= granted() else None,
                       or_say=lambda: f"never used: {granted() - used_rights(trail)}")  # fmt: skip
 
     assert used == granted()
     assert denied(story) == set()
+
+
+def copy_and_leave(api: KubeApi, room: Room) -> None:
+    """Tell of a memory with copies: one of them goes, and at the end the memory after its last copy."""
+    copies = BackupRoom(room)
+    copies.claim("backups")
+    keeping = {**SNAPSHOT["backup"], "schedule": "0 0 29 2 *", "retention": {"keepLast": 1}}
+    made = room.make(spec={**SNAPSHOT, "backup": keeping})
+    room.run()
+    for name in ("first", "second"):
+        copies.make(name, labels=copies.of_schedule(made))
+        copies.finish(copies.job(name))
+        copies.wait_phase(name, "Succeeded")
+        time.sleep(1.1)  # ages are told in seconds
+    copies.finish(copies.job("first", "removal"))
+    eventually(lambda: copies.names() == ["second"] or None)
+    api.delete(SOMA_MEMORY, room.namespace, "mem")
+    last = eventually(lambda: next(iter(set(copies.names()) - {"second"}), None))
+    copies.finish(copies.job(last))
+    eventually(lambda: api.read(SOMA_MEMORY, room.namespace, "mem") is None or None)
 
 
 EVERYTHING: Manifest = {

@@ -15,7 +15,7 @@ from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manife
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied
 from soma_operator.core.published import format_time
-from soma_operator.core.reconcile import Outcome, conclude, decide
+from soma_operator.core.reconcile import Decision, Outcome, conclude, decide
 from tests.support.gitops import Health, kstatus
 from tests.support.lua import run_lua
 from tests.support.somamemories import (
@@ -53,6 +53,7 @@ def told(observed: Observed, *, is_complete: bool = True) -> Manifest:
     if isinstance(decision, Outcome):
         outcome = decision
     else:
+        assert isinstance(decision, Decision)
         done = Applied(observed.children, (), (), is_complete=is_complete)
         outcome = conclude(observed, decision, done)
     return {**observed.resource, "status": outcome.status or dict(observed.status)}

@@ -38,7 +38,7 @@ def test_every_reason_is_explained() -> None:
     """No condition has a reason that the reference page does not tell."""
     used = {
         node.value
-        for path in (ROOT / "operator/soma_operator/core").glob("*.py")
+        for path in (ROOT / "operator/soma_operator").rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Finding", "Aspect")
         for node in call.args[:3]

@@ -14,7 +14,6 @@ from soma_common.errors import InvalidInput
 from soma_operator.api.v1alpha1 import SomaMemoryBackupSpec
 from soma_operator.core.backup.outcome import (
     failed_status,
-    has_completed,
     job_status,
     removal_status,
     waiting_status,
@@ -29,7 +28,8 @@ from soma_operator.core.backup.picture import (
     resolved,
 )
 from soma_operator.core.backup.retention import expired, expires_at
-from soma_operator.core.backup.tasks import copying, job_name, removal
+from soma_operator.core.backup.tasks import copying, holds_data, job_name, removal
+from soma_operator.core.jobs import has_completed
 from soma_operator.core.kinds import Manifest, is_deleting, name_of
 from soma_operator.core.pods import Finding
 from soma_operator.core.published import Status, condition, parse_time
@@ -46,12 +46,14 @@ class BackupDecision:
     Attributes:
         status: What to publish; None: the stored status stays.
         job: A Job to make.
+        spent_job: A Job to remove: as long as its pods are there, the volume of the memory cannot go.
         is_spent: Whether the SomaMemoryBackup goes, because its copy is removed.
         requeue_after_s: When time alone changes the decision, seconds; None: never.
     """
 
     status: Status | None
     job: Manifest | None = None
+    spent_job: Manifest | None = None
     is_spent: bool = False
     requeue_after_s: float | None = None
 
@@ -94,12 +96,12 @@ def _given_up(
 ) -> Finding:
     told = condition(picture.status, "Ready")
     if isinstance(found, Finding):
-        reason, message = found.reason, found.message
+        cause = found
     elif told is not None:
-        reason, message = told["reason"], told["message"]
+        cause = Finding(told["reason"], told["message"])
     else:
-        reason, message = "DeadlineExceeded", "nobody looked at it in time; make another"
-    return Finding(reason, f"given up after {spec.deadline_seconds} seconds: {message}")
+        cause = Finding("DeadlineExceeded", "nobody looked at it in time; make another")
+    return Finding(cause.reason, f"given up after {spec.deadline_seconds} seconds: {cause.message}")
 
 
 def _obstacle(picture: BackupPicture, spec: SomaMemoryBackupSpec) -> Finding | Manifest:
@@ -145,7 +147,10 @@ def _no_credential(wish: ResolvedMemory) -> str | None:
 
 
 def _after_its_end(picture: BackupPicture) -> BackupDecision:
-    """Remove a copy that its schedule no longer keeps."""
+    """Tidy up, and remove a copy that its schedule no longer keeps."""
+    made_by = _job(picture, "copy")
+    if made_by is not None and not is_deleting(made_by) and holds_data(made_by):
+        return BackupDecision(None, spent_job=made_by)
     job = _job(picture, "removal")
     if job is not None:
         if has_completed(job):

@@ -1,7 +1,6 @@
 """From what became of the Jobs to the status of a SomaMemoryBackup."""
 
 import json
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from soma_operator.core.backup.picture import (
@@ -13,6 +12,7 @@ from soma_operator.core.backup.picture import (
     phase_of,
 )
 from soma_operator.core.backup.tasks import place_of
+from soma_operator.core.jobs import ended, has_completed, has_failed, pods_of, why_failed
 from soma_operator.core.kinds import Manifest, name_of
 from soma_operator.core.pods import Finding, diagnose, shortened
 from soma_operator.core.published import Aspect, Status, dated, format_time
@@ -20,8 +20,6 @@ from soma_operator.core.quantity import readable_bytes
 
 BACKUP_CONDITION_TYPES = ("Ready", "Reconciling", "Stalled")
 """Every condition of a SomaMemoryBackup, in the order of publishing."""
-
-JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
 _KEPT = (
     "startedAt",
@@ -60,7 +58,9 @@ def job_status(picture: BackupPicture, job: Manifest) -> Status:
     made = job["metadata"].get("creationTimestamp", format_time(picture.now))
     started = job.get("status", {}).get("startTime", made)
     if has_failed(job):
-        finding = Finding("CopyFailed", f"no copy was made: {why_failed(job, picture.pods)}")
+        finding = Finding(
+            "CopyFailed", f"no copy was made: {shortened(why_failed(job, picture.pods))}"
+        )
         return {**failed_status(picture, finding), "startedAt": started}
     if not has_completed(job):
         return _running(picture, job, started)
@@ -88,7 +88,7 @@ def job_status(picture: BackupPicture, job: Manifest) -> Status:
 def removal_status(picture: BackupPicture, job: Manifest | None) -> Status:
     """Return the status of a copy that is removed."""
     if job is not None and has_failed(job):
-        cause = why_failed(job, picture.pods)
+        cause = shortened(why_failed(job, picture.pods))
         finding = Finding(
             "RemovalFailed",
             f"the copy could not be removed: {cause}; mend that and delete the Job {name_of(job)} for another try, or "
@@ -101,38 +101,6 @@ def removal_status(picture: BackupPicture, job: Manifest | None) -> Status:
         return _document(picture, EXPIRING, aspects)
     text = "the copy is removed, as the retention of its schedule says"
     return waiting_status(picture, Finding("Expiring", text))
-
-
-def has_completed(job: Manifest) -> bool:
-    """Return whether a Job did its work."""
-    return _job_condition(job, "Complete") is not None
-
-
-def has_failed(job: Manifest) -> bool:
-    """Return whether a Job gave up."""
-    return _job_condition(job, "Failed") is not None
-
-
-def why_failed(job: Manifest, pods: Iterable[Manifest]) -> str:
-    """Return why a Job gave up: the last words of its newest pod, else the Job's own."""
-    told = _job_condition(job, "Failed") or {}
-    ended = [end for pod in pods_of(job, pods) if (end := _ended(pod)) is not None]
-    said = [end["message"] for end in ended if end.get("exitCode") and end.get("message")]
-    if said:
-        return shortened(said[-1])
-    return shortened(told.get("message") or "the Job says no more; see its pods")
-
-
-def exit_codes(job: Manifest, pods: Iterable[Manifest]) -> set[int]:
-    """Return how the attempts of a Job ended."""
-    ends = (_ended(pod) for pod in pods_of(job, pods))
-    return {int(end["exitCode"]) for end in ends if end is not None}
-
-
-def pods_of(job: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
-    """Return the pods of a Job, the oldest first."""
-    own = [one for one in pods if one["metadata"]["labels"].get(JOB_NAME_LABEL) == name_of(job)]
-    return sorted(own, key=lambda one: str(one["metadata"].get("creationTimestamp", "")))
 
 
 def _running(picture: BackupPicture, job: Manifest, started: str) -> Status:
@@ -158,26 +126,13 @@ def _document(picture: BackupPicture, phase: str, aspects: list[Aspect], **field
     }
 
 
-def _job_condition(job: Manifest, kind: str) -> Mapping[str, Any] | None:
-    conditions: list[Mapping[str, Any]] = job.get("status", {}).get("conditions", [])
-    return next(
-        (one for one in conditions if one["type"] == kind and one["status"] == "True"), None
-    )
-
-
-def _ended(pod: Manifest) -> Mapping[str, Any] | None:
-    statuses = pod.get("status", {}).get("containerStatuses", [])
-    ends = (one.get("state", {}).get("terminated") for one in statuses)
-    return next((end for end in ends if end is not None), None)
-
-
 def _report(pods: list[Manifest]) -> dict[str, Any] | None:
     """Return what the command wrote when it had done its work."""
     for pod in reversed(pods):
-        ended = _ended(pod)
-        if ended is not None and ended.get("exitCode") == 0:
+        end = ended(pod)
+        if end is not None and end.get("exitCode") == 0:
             try:
-                report: dict[str, Any] = json.loads(ended.get("message", ""))
+                report: dict[str, Any] = json.loads(end.get("message", ""))
             except ValueError:
                 return None
             return report if {"size_bytes", "sha256", "commit_seq"} <= set(report) else None

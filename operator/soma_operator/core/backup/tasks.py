@@ -24,6 +24,7 @@ SERVER_DIR, TOKEN_DIR, CLIENT_DIR = "/etc/soma/server", "/etc/soma/token", "/etc
 TOKEN = "token"  # noqa: S105 - the key of a Secret
 LOOPBACK = "127.0.0.1"
 REMOVAL_DEADLINE_S = 3600
+DATA_VOLUME = "data"
 
 
 def copy_name(namespace: str, memory: str, backup: str, uid: str) -> str:
@@ -42,7 +43,7 @@ def place_of(backup: Manifest, *, is_read_only: bool = False) -> Place:
 def job_name(backup: Manifest, purpose: str) -> str:
     """Return the name of a Job of a SomaMemoryBackup; of one that had its name before, it is another."""
     metadata = backup["metadata"]
-    return f"{metadata['name'][:46]}-{purpose}-{content_hash(metadata['uid'])[:10]}"
+    return f"{metadata['name'][:44]}-{purpose}-{content_hash(metadata['uid'])[:10]}"
 
 
 def copying(picture: BackupPicture, memory: Manifest, wish: ResolvedMemory) -> Manifest:
@@ -74,6 +75,12 @@ def removal(picture: BackupPicture, memory: Manifest, wish: ResolvedMemory) -> M
         deadline_s=REMOVAL_DEADLINE_S,
     )
     return _job(picture, "removal", task, wish)
+
+
+def holds_data(job: Manifest) -> bool:
+    """Return whether the pods of a Job have the volume of the memory."""
+    volumes = job["spec"]["template"]["spec"]["volumes"]
+    return any(one["name"] == DATA_VOLUME for one in volumes)
 
 
 def secrets_of(backup: Manifest, wish: ResolvedMemory, *, offline: bool) -> frozenset[str]:
@@ -139,7 +146,7 @@ def _secret(name: str, secret: str, keys: list[str]) -> Manifest:
 
 def _data(wish: ResolvedMemory) -> tuple[Manifest, ...]:
     claim = {"claimName": wish.names.claim}
-    return ({"name": "data", "persistentVolumeClaim": claim},)
+    return ({"name": DATA_VOLUME, "persistentVolumeClaim": claim},)
 
 
 def _server(memory: Manifest, wish: ResolvedMemory) -> Manifest:
@@ -163,7 +170,7 @@ def _server(memory: Manifest, wish: ResolvedMemory) -> Manifest:
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": "data", "mountPath": DATA_DIR},
+            {"name": DATA_VOLUME, "mountPath": DATA_DIR},
             {"name": "tmp", "mountPath": TMP_DIR},
         ],
     }
