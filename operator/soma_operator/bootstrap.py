@@ -7,7 +7,8 @@ Stop: workers finish what they have -> watches end -> Lease given back -> sessio
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from soma_operator import __version__
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.cached import CachedCluster, Memory
 from soma_operator.adapters.kubernetes import KubernetesCluster, connect
+from soma_operator.adapters.otlp import exporting
 from soma_operator.backup_controller import BackupController
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
@@ -28,6 +30,7 @@ from soma_operator.ports import Watches
 from soma_operator.queue import Pace, WorkQueue
 from soma_operator.resync import Resync
 from soma_operator.settings import OperatorSettings
+from soma_operator.traces import Tracer
 from soma_operator.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -73,11 +76,12 @@ async def run_operator(
     async with (
         serve(health, metrics, host=settings.http_host, port=settings.http_port),
         connect(access, metrics, timeout_s=settings.request_timeout_s) as cluster,
+        _tracing(settings, metrics, process.now) as tracer,
     ):
         _log.info("started", extra={"identity": settings.identity})
         leader = Leader(cluster, _term(settings), clock=clock, now=process.now)
         metrics.is_leader.set_function(lambda: float(leader.is_leading))
-        acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
+        acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health, tracer)
         health.ready["crd"] = lambda: "the CRD is not served yet"
         if not await _unless_stopped(_crd_is_served(cluster), process.stop):
             return True
@@ -103,6 +107,7 @@ class _Acting:
         process: Process,
         metrics: Metrics,
         health: Health,
+        tracer: Tracer | None,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings = settings
@@ -128,16 +133,15 @@ class _Acting:
             for kind in (Controller, BackupController)
         )
         timeout_s = settings.reconcile_timeout_s
-        self._workers = (
-            *[Workers(memories, self._queue, metrics, clock=clock, timeout_s=timeout_s)]
-            * settings.workers,
-            *[Workers(backups, self._backups, metrics, clock=clock, timeout_s=timeout_s)]
-            * BACKUP_WORKERS,
+        of_memories, of_backups = (
+            Workers(kind, queue, metrics, clock=clock, timeout_s=timeout_s, tracer=tracer)
+            for kind, queue in ((memories, self._queue), (backups, self._backups))
         )
+        self._workers = (*[of_memories] * settings.workers, *[of_backups] * BACKUP_WORKERS)
         self._memory = memory
         kept = {
             "objects": lambda: len(memory),
-            "keys": lambda: self._queue.known,
+            "keys": lambda: self._queue.known + self._backups.known,
             "resources": lambda: len(self._watches.seen),
             "tasks": lambda: len(asyncio.all_tasks()),
         }
@@ -225,6 +229,27 @@ class _Acting:
             await self._leader.hold()
         else:
             await stop.wait()
+
+
+@asynccontextmanager
+async def _tracing(
+    settings: OperatorSettings, metrics: Metrics, now: Callable[[], datetime]
+) -> AsyncIterator[Tracer | None]:
+    if settings.otlp_endpoint is None:
+        yield None
+        return
+    resource = {
+        "service.name": settings.service,
+        "service.version": __version__,
+        "service.instance.id": settings.identity,
+    }
+    async with exporting(settings.otlp_endpoint, resource, metrics) as exporter:
+        yield Tracer(
+            exporter.take,
+            share=settings.trace_share,
+            now_ns=lambda: round(now().timestamp() * 1e6) * 1000,
+            random_bits=random.getrandbits,
+        )
 
 
 async def _unless_stopped(work: Awaitable[None], stop: asyncio.Event) -> bool:

@@ -21,6 +21,7 @@ from soma_operator.core.reconcile import (
 from soma_operator.core.status import CONDITION_TYPES
 from soma_operator.observer import Observer
 from soma_operator.ports import Cluster
+from soma_operator.traces import stage
 from soma_operator.writer import Writer
 
 FORBIDDEN_RETRY_S = 60.0
@@ -66,10 +67,12 @@ class Controller:
         Raises:
             SomaError: The API server did not do its part; to be tried again.
         """
-        observed = await self._observer.observe(key)
+        with stage("observe"):
+            observed = await self._observer.observe(key)
         if observed is None:
             return Run("gone")
-        decision = decide(observed)
+        with stage("decide"):
+            decision = decide(observed)
         if isinstance(decision, Outcome):
             await self._publish(observed, decision)
             return _run(decision, writes=0)
@@ -80,8 +83,10 @@ class Controller:
             observed = replace(observed, resource=guarded or observed.resource)
         if decision.opening is not None:
             observed = await self._publish(observed, decision.opening)
-        applied = await self._carry_out(decision, observed)
-        outcome = conclude(observed, decision, applied)
+        with stage("apply"):
+            applied = await self._carry_out(decision, observed)
+        with stage("conclude"):
+            outcome = conclude(observed, decision, applied)
         if decision.opening is not None and outcome.is_passing:
             # The opening says as much; what it leaves out is told at the next look, with what has happened by then.
             return Run("changed", requeue_after_s=0.0)
@@ -101,7 +106,8 @@ class Controller:
     async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:
         if outcome.status is None:
             return observed
-        resource = await self._writer.publish(outcome.status, outcome.events, observed)
+        with stage("publish"):
+            resource = await self._writer.publish(outcome.status, outcome.events, observed)
         return replace(observed, resource=resource)
 
     async def _carry_out(self, decision: Decision, observed: Observed) -> Applied:

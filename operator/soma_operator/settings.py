@@ -70,6 +70,13 @@ class OperatorSettings(SomaBaseSettings):
     lease_renew_s: Annotated[float, Field(gt=0, le=100)] = 2.0
     """Time between renewals of the Lease, and between looks at a foreign one, seconds."""
 
+    otlp_endpoint: str | None = None
+    """Collector of traces, such as `http://collector:4318`; `/v1/traces` is added (OTLP over HTTP, JSON). None: there
+    are no traces."""
+
+    trace_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the reconciles that are traced."""
+
     kubeconfig: Path | None = None
     """File that names the API server. None: the pod's ServiceAccount, else `KUBECONFIG`, else `~/.kube/config`."""
 

@@ -22,6 +22,7 @@ from soma_operator.adapters.access import Access
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
 from soma_operator.metrics import Metrics
+from soma_operator.traces import Fact, note, stage, trace_headers
 
 PAGE_SIZE = 500
 """Objects in one answer: bounds the memory of a list, here and in the API server."""
@@ -189,7 +190,22 @@ class KubernetesCluster:
         headers: Mapping[str, str] | None = None,
         name: str = "",
     ) -> Manifest:
-        headers = {"Accept": _JSON, "Content-Type": _JSON, **(headers or {})}
+        facts: dict[str, Fact] = {"http.request.method": method, "k8s.object.name": name}
+        with stage(f"{verb} {kind.plural}", **facts):
+            return await self._ask(verb, method, kind, path, params, body, headers, name)
+
+    async def _ask(
+        self,
+        verb: str,
+        method: str,
+        kind: Kind,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Manifest | list[Manifest] | None,
+        headers: Mapping[str, str] | None,
+        name: str,
+    ) -> Manifest:
+        headers = {"Accept": _JSON, "Content-Type": _JSON, **trace_headers(), **(headers or {})}
         token = self._access.bearer()
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -210,6 +226,7 @@ class KubernetesCluster:
             ) from error
         finally:
             self._metrics.api_requests.labels(verb, kind.plural, str(code)).inc()
+            note(**{"http.response.status_code": code})
         if code < 300:
             answer: Manifest = json.loads(content)
             return answer

@@ -84,7 +84,7 @@ def _measure(plane: ControlPlane, api: KubeApi, contender: Contender, count: int
         wished = {
             f"{name_of(one)}/{part}" for one in wishes for part in range(contender.deployments)
         }
-        times = asyncio.run(apply_all(plane, wishes, DEPLOYMENT, _parts(), wished))
+        times = asyncio.run(apply_all(plane, contender.kind, wishes, DEPLOYMENT, _parts(), wished))
         made = children_made(trail, contender.own)
         asked_until_made = requests(trail.until(made[-1]))
         time.sleep(SETTLED_S)

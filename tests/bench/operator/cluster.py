@@ -12,15 +12,15 @@ from pathlib import Path
 import aiohttp
 
 from soma_dev.control_plane import ControlPlane
-from soma_operator.adapters.access import Access, of_kubeconfig
-from soma_operator.adapters.kubernetes import connect
+from soma_operator.adapters.access import of_kubeconfig
 from soma_operator.core.kinds import Kind, Manifest, name_of
-from soma_operator.metrics import Metrics
 from tests.support.audit import WRITES, Trail
 from tests.support.kube_api import path_of
 
 AT_ONCE = 16
 PATIENCE_S = 1200.0
+LONGEST_LINE = 2**24
+"""Bytes of one event of a watch."""
 
 Told = Callable[[Manifest], str | None]
 """Returns what an object tells of by its state; None: nothing yet."""
@@ -39,12 +39,18 @@ class Times:
 
 
 async def apply_all(
-    plane: ControlPlane, manifests: list[Manifest], watched: Kind, told: Told, wished: set[str]
+    plane: ControlPlane,
+    kind: Kind,
+    manifests: list[Manifest],
+    watched: Kind,
+    told: Told,
+    wished: set[str],
 ) -> Times:
     """Create all resources as fast as they are taken, and wait for all that is wished.
 
     Args:
         plane: Where.
+        kind: Of the resources.
         manifests: Of the resources.
         watched: Kind of the objects that tell of readiness, in the namespace of the first resource.
         told: What they tell of.
@@ -52,15 +58,24 @@ async def apply_all(
     """
     access = of_kubeconfig(plane.kubeconfig)
     times = Times()
-    async with connect(access, Metrics(), timeout_s=60) as cluster:
-        namespace = manifests[0]["metadata"]["namespace"]
-        watching = asyncio.create_task(_watch(access, watched, namespace, told, wished, times))
+    namespace = manifests[0]["metadata"]["namespace"]
+    async with aiohttp.ClientSession(
+        access.server,
+        connector=aiohttp.TCPConnector(ssl=access.ssl_context()),
+        timeout=aiohttp.ClientTimeout(total=None),
+        headers={"Authorization": f"Bearer {access.bearer()}"},
+        read_bufsize=LONGEST_LINE,
+        raise_for_status=True,
+    ) as session:
+        where = path_of(watched, namespace)
+        watching = asyncio.create_task(_watch(session, where, told, wished, times))
         left = iter(manifests)
 
         async def work() -> None:
             for manifest in left:
                 times.begun[name_of(manifest)] = time.monotonic()
-                await cluster.create(manifest)
+                async with session.post(path_of(kind, namespace), json=manifest):
+                    pass
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         async with asyncio.timeout(PATIENCE_S):
@@ -69,18 +84,11 @@ async def apply_all(
 
 
 async def _watch(
-    access: Access, kind: Kind, namespace: str, told: Told, wished: set[str], times: Times
+    session: aiohttp.ClientSession, where: str, told: Told, wished: set[str], times: Times
 ) -> None:
     """Note when each thing was told first; a watch costs the cluster less than lists, again and again."""
-    headers = {"Authorization": f"Bearer {access.bearer()}"}
     query = {"watch": "1", "timeoutSeconds": str(int(PATIENCE_S))}
-    url = access.server + path_of(kind, namespace)
-    connector = aiohttp.TCPConnector(ssl=access.ssl_context())
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with (
-        aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=2**24) as session,
-        session.get(url, params=query, headers=headers) as answer,
-    ):
+    async with session.get(where, params=query) as answer:
         async for line in answer.content:
             name = told(json.loads(line)["object"])
             if name is not None:

@@ -43,7 +43,9 @@ def _measure(plane: ControlPlane, folder: Path, count: int) -> dict[str, Any]:
         empty, busy = resident_mib(operator.pid), processor_s(operator.pid)
         trail = Trail(plane.audit_log, ACCOUNT).now()
         wishes = [room.manifest(name) for name in names]
-        times = asyncio.run(apply_all(plane, wishes, SOMA_MEMORY, ready_memory, set(names)))
+        times = asyncio.run(
+            apply_all(plane, SOMA_MEMORY, wishes, SOMA_MEMORY, ready_memory, set(names))
+        )
         time.sleep(5)
         asked, busy = requests(trail), processor_s(operator.pid) - busy
         calm = Trail(plane.audit_log, ACCOUNT).now()
