@@ -61,16 +61,20 @@ class Postings:
 
     def add(self, slot: int, words: Sequence[str]) -> list[str]:
         """Take a memory in; return the words that are new."""
-        numbers, own = self.numbers, dict.fromkeys(words)
-        new = [word for word in own if word not in numbers]
-        for word in new:
-            numbers[word] = len(numbers)
-        self._words.extend([numbers[word] for word in own])
+        known, own = self.numbers, dict.fromkeys(words)
+        numbers = [known.get(word, -1) for word in own]
+        new = []
+        if -1 in numbers:
+            new = [word for word in own if word not in known]
+            for word in new:
+                known[word] = len(known)
+            numbers = [known[word] for word in own]
+        self._words.extend(numbers)
         self._ends.append(len(self._words))
         if len(own) < len(words):
             for word, count in Counter(words).items():
                 if count > 1:
-                    self._repeat(numbers[word], slot, count)
+                    self._repeat(known[word], slot, count)
         if len(self._ends) - self._taken_in >= MOST_WAITING:
             self._take_in()
         return new
