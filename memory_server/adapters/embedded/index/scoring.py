@@ -42,22 +42,21 @@ class Common:
     repeats: tuple[npt.NDArray[np.uint32], Scores] | None
     """The slots in which it stands more than once, and how often."""
 
-    def gains(self, slots: Slots, once: Scores) -> Sums:
-        """Return what it gives these slots.
+    def add_to(self, sums: Sums, slots: npt.NDArray[np.uint32], once: Scores) -> None:
+        """Add what it gives some slots.
 
         Args:
+            sums: What the other words give each of them.
             slots: The slots.
             once: What one occurrence counts in each of them.
         """
-        gains = np.zeros(len(slots))
         for having in self.lists:
-            gains[_places(having, slots)[1]] = self.gain
+            sums[_places(having, slots)[1]] += self.gain
         if self.repeats is not None:
             again, counts = self.repeats
             # Slots of repeats come in the order of the additions, which is theirs.
             places, is_there = _places(again, slots)
-            gains[is_there] *= 1 + _more(counts[places[is_there]], once[is_there])
-        return gains
+            sums[is_there] += self.gain * _more(counts[places[is_there]], once[is_there])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,11 @@ class KeywordScores:
         """Return the scores of these slots."""
         places, is_found = _places(self.slots, slots)
         if not self.common:
-            return np.minimum(np.where(is_found, self.scores[places], 0.0), 1.0)
-        sums = np.where(is_found, self.sums[places], 0.0)
-        once = self.once[slots]
+            return np.minimum(self.scores.take(places, mode="clip") * is_found, 1.0)
+        sums = self.sums.take(places, mode="clip") * is_found
+        once, narrow = self.once[slots], slots.astype(np.uint32)
         for word in self.common:
-            sums += word.gains(slots, once)
+            word.add_to(sums, narrow, once)
         scores: Sums = np.minimum(sums * once, 1.0)
         return scores
 
@@ -159,10 +158,9 @@ def _keys(slots: npt.NDArray[np.uint32], codes: npt.NDArray[np.int64]) -> Slots:
 def _places(
     ordered: npt.NDArray[Any], wanted: npt.NDArray[Any]
 ) -> tuple[Slots, npt.NDArray[np.bool_]]:
-    """Return where values stand in an ascending array that has any, and whether they do."""
-    places = ordered.searchsorted(wanted.astype(ordered.dtype, copy=False))
-    places[places == len(ordered)] = 0
-    return places, ordered[places] == wanted
+    """Return where values stand, or would stand, in an ascending array that has any, and whether they do."""
+    places = ordered.searchsorted(wanted)
+    return places, ordered.take(places, mode="clip") == wanted
 
 
 def _is_first(ordered: Slots) -> npt.NDArray[np.bool_]:
