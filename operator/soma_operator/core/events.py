@@ -72,7 +72,8 @@ def transitions(status: Status, observed: Seen) -> tuple[Event, ...]:
 
 
 def _said(ready: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
-    return None if ready is None else (ready["status"], ready["reason"])
+    # That work under way is first unknown and then known not to be done is one occurrence to people.
+    return None if ready is None else (ready["status"] == "True", ready["reason"])
 
 
 def event_manifest(event: Event, observed: Seen, reporter: Reporter) -> Manifest:

@@ -13,6 +13,8 @@ from soma_dev.control_plane import ALL_CONTROLLERS, ControlPlane, control_plane
 from soma_operator.core.kinds import DEPLOYMENT, SOMA_MEMORY, Kind, Manifest, name_of
 from tests.bench.operator import peer
 from tests.bench.operator.cluster import (
+    Times,
+    Told,
     apply_all,
     at,
     children_made,
@@ -53,56 +55,63 @@ class Contender:
 
 
 def measure_beside(folder: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Measure both in turns; return what each round measured, and the ratios of the medians."""
-    with (
-        control_plane(folder, controllers=ALL_CONTROLLERS) as plane,
-        fake_nodes.fake_nodes(plane, folder, pods=3 * count * rounds),
-    ):
+    """Measure both in turns, where nobody but the operators acts, and once where pods are played."""
+    environment = peer.make_environment(folder)
+    alone: dict[str, list[dict[str, Any]]] = {"theirs": [], "ours": []}
+    with control_plane(_made(folder / "alone")) as plane:
         api = rooms.install(plane)
-        contenders = {"theirs": _theirs(api, folder), "ours": _ours(api, folder)}
-        measured: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+        contenders = _contenders(api, folder / "alone", environment)
         for _ in range(rounds):
             for name, contender in contenders.items():
-                measured[name].append(_measure(plane, api, contender, count))
+                alone[name].append(_measure_alone(plane, api, contender, count))
+    with (
+        control_plane(_made(folder / "played"), controllers=ALL_CONTROLLERS) as plane,
+        fake_nodes.fake_nodes(plane, folder / "played", pods=3 * count),
+    ):
+        api = rooms.install(plane)
+        contenders = _contenders(api, folder / "played", environment)
+        played = {
+            name: _measure_played(plane, api, contender, count)
+            for name, contender in contenders.items()
+        }
     return {
         "peer": peer.WISHED.read_text().split(),
         "resources": count,
         "rounds": rounds,
-        **measured,
-        "ratio": _ratios(measured),
+        "alone": alone,
+        "ratio": _ratios(alone),
+        "played": played,
     }
 
 
-def _measure(plane: ControlPlane, api: KubeApi, contender: Contender, count: int) -> dict[str, Any]:
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _measure_alone(
+    plane: ControlPlane, api: KubeApi, contender: Contender, count: int
+) -> dict[str, Any]:
     room = rooms.a_room(api)
     with contender.process() as pid:
         # What it does once, at its start, is none of a resource's.
         time.sleep(SETTLED_S)
         empty, busy = resident_mib(pid), processor_s(pid)
         trail = Trail(plane.audit_log, contender.account).now()
-        wishes = [contender.wish(room.namespace, f"mem-{number}") for number in range(count)]
-        wished = {
-            f"{name_of(one)}/{part}" for one in wishes for part in range(contender.deployments)
-        }
-        times = asyncio.run(apply_all(plane, contender.kind, wishes, DEPLOYMENT, _parts(), wished))
-        made = children_made(trail, contender.own)
-        asked_until_made = requests(trail.until(made[-1]))
+        _apply(plane, room, contender, count, _parts(lambda _deployment: True))
         time.sleep(SETTLED_S)
+        made = children_made(trail, contender.own)
         asked, busy = requests(trail), processor_s(pid) - busy
         calm = trail.now()
         time.sleep(QUIET_S)
         quiet, full = requests(calm), resident_mib(pid)
         _clear(room, contender.kind)
     assert len(made) == contender.children * count, f"{len(made)} children"
-    waits = sorted(
-        max(times.ended[f"{name}/{part}"] for part in range(contender.deployments)) - begun
-        for name, begun in times.begun.items()
-    )
+    until_made = requests(trail.until(made[-1]))
     return {
         "children_per_resource": contender.children,
         "first_to_last_child_s": made[-1] - made[0],
-        "pods_ready_s": {"p50": at(waits, 0.5), "p99": at(waits, 0.99)},
-        "requests_per_resource_until_children": asked_until_made["all"] / count,
+        "requests_per_resource_until_children": until_made["all"] / count,
         "requests_per_resource": asked["all"] / count,
         "requests_in_quiet": {"seconds": QUIET_S, **quiet},
         "processor_s": busy,
@@ -110,13 +119,43 @@ def _measure(plane: ControlPlane, api: KubeApi, contender: Contender, count: int
     }
 
 
-def _parts() -> Callable[[Manifest], str | None]:
-    """Return what tells the n-th Deployment of a resource whose pods are ready, as NAME/n."""
+def _measure_played(
+    plane: ControlPlane, api: KubeApi, contender: Contender, count: int
+) -> dict[str, Any]:
+    room = rooms.a_room(api)
+    with contender.process():
+        time.sleep(SETTLED_S)
+        times = _apply(plane, room, contender, count, _parts(_is_ready))
+        _clear(room, contender.kind)
+    waits = sorted(
+        max(times.ended[f"{name}/{part}"] for part in range(contender.deployments)) - begun
+        for name, begun in times.begun.items()
+    )
+    return {"pods_ready_s": {"p50": at(waits, 0.5), "p99": at(waits, 0.99)}}
+
+
+def _apply(plane: ControlPlane, room: Room, contender: Contender, count: int, told: Told) -> Times:
+    wishes = [contender.wish(room.namespace, f"mem-{number}") for number in range(count)]
+    wished = {f"{name_of(one)}/{part}" for one in wishes for part in range(contender.deployments)}
+    return asyncio.run(apply_all(plane, contender.kind, wishes, DEPLOYMENT, told, wished))
+
+
+def _contenders(api: KubeApi, folder: Path, environment: Path) -> dict[str, Contender]:
+    return {"theirs": _theirs(api, folder, environment), "ours": _ours(api, folder)}
+
+
+def _is_ready(deployment: Manifest) -> bool:
+    ready: int = deployment.get("status", {}).get("readyReplicas", 0)
+    return ready >= int(deployment["spec"]["replicas"])
+
+
+def _parts(is_so: Callable[[Manifest], bool]) -> Told:
+    """Return what tells the n-th Deployment of a resource for which something is so, as NAME/n."""
     seen: dict[str, list[str]] = {}
 
     def told(deployment: Manifest) -> str | None:
-        status, name = deployment.get("status", {}), name_of(deployment)
-        if status.get("readyReplicas", 0) < deployment["spec"]["replicas"]:
+        name = name_of(deployment)
+        if not is_so(deployment):
             return None
         resource = "-".join(name.split("-")[:2])
         parts = seen.setdefault(resource, [])
@@ -143,7 +182,6 @@ def _ratios(measured: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     """Return how many times more the peer takes, by the medians of the rounds."""
     values: dict[str, Callable[[dict[str, Any]], float]] = {
         "first_to_last_child_s": lambda one: one["first_to_last_child_s"],
-        "pods_ready_p99_s": lambda one: one["pods_ready_s"]["p99"],
         "requests_per_child": lambda one: (
             one["requests_per_resource"] / one["children_per_resource"]
         ),
@@ -181,8 +219,8 @@ def _ours(api: KubeApi, folder: Path) -> Contender:
     )
 
 
-def _theirs(api: KubeApi, folder: Path) -> Contender:
-    operator = peer.DaskOperator(api, folder)
+def _theirs(api: KubeApi, folder: Path, environment: Path) -> Contender:
+    operator = peer.DaskOperator(api, folder, environment)
     operator.install()
 
     @contextmanager

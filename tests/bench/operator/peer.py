@@ -24,15 +24,26 @@ ACCOUNT = f"system:serviceaccount:{SYSTEM}:dask"
 PROBE_S = 60.0
 
 
+def make_environment(folder: Path) -> Path:
+    """Make the peer's environment in a folder of its own, and return it."""
+    environment = folder / "dask"
+    uv = str(ROOT / ".venv/bin/uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(environment)], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", str(environment / "bin/python")]
+    subprocess.run([*install, "--require-hashes", "-r", str(LOCK)], check=True)
+    return environment
+
+
 class DaskOperator:
     """`kopf run -m dask_kubernetes.operator.controller`, as its own image starts it.
 
     Use it as a context manager; no process is left behind.
     """
 
-    def __init__(self, api: KubeApi, folder: Path) -> None:
+    def __init__(self, api: KubeApi, folder: Path, environment: Path) -> None:
         self._api = api
         self._folder = folder
+        self._environment = environment
         self._log = folder / "dask.log"
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,15 +55,9 @@ class DaskOperator:
         return self._process.pid
 
     def install(self) -> None:
-        """Make the environment, and put the CRDs and an administrator's account on the API server."""
-        environment = self._folder / "dask"
-        uv = str(ROOT / ".venv/bin/uv")
-        python = environment / "bin/python"
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(environment)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(python)]
-        subprocess.run([*install, "--require-hashes", "-r", str(LOCK)], check=True)
+        """Put the CRDs and an administrator's account on the API server."""
         charts = "dask_kubernetes/operator/deployment/helm/dask-kubernetes-operator/crds"
-        [crds] = environment.glob(f"lib/python*/site-packages/{charts}")
+        [crds] = self._environment.glob(f"lib/python*/site-packages/{charts}")
         kubectl = [str(tool("kubectl")), "--kubeconfig", str(self._api.plane.kubeconfig)]
         # Server-side: they are too large for what kubectl would write down of them otherwise.
         subprocess.run(
@@ -79,7 +84,7 @@ class DaskOperator:
 
     def __enter__(self) -> Self:
         """Start it, and wait until it answers its probe."""
-        python = self._folder / "dask/bin/python"
+        python = self._environment / "bin/python"
         where = f"http://{HOST}:{self._port}/healthz"
         run = ["-m", "kopf", "run", "-m", "dask_kubernetes.operator.controller"]
         environment = {

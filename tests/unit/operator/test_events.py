@@ -25,6 +25,22 @@ def test_a_state_that_lasts_is_told_once() -> None:
     assert transitions(status_of(situation_of(second)), second) == ()
 
 
+def test_work_under_way_is_told_once() -> None:
+    """That its end is unknown at first, and known to be away later, makes no second event."""
+    first = observed_of(children=settled())
+    status = status_of(situation_of(first))
+    [ready] = [one for one in status["conditions"] if one["type"] == "Ready"]
+    unknown = {**ready, "status": "Unknown", "reason": "Progressing"}
+    seen = observed_of(a_somamemory(status={**status, "conditions": [unknown]}))
+
+    def told(result: str, reason: str) -> list[str]:
+        later = {**ready, "status": result, "reason": reason}
+        return [one.reason for one in transitions({**status, "conditions": [later]}, seen)]
+
+    assert told("False", "Progressing") == []
+    assert told("True", "Ready") == ["Ready"]
+
+
 def test_success_is_normal_and_trouble_a_warning() -> None:
     """The type of the Event tells whether somebody should look."""
     ready = observed_of(children=settled())
