@@ -2,13 +2,17 @@
 
 Rule 1: namespaces take turns: one that has a thousand keys to run delays another one's single key by one run a worker.
 Rule 2: within a namespace, keys with news of the user and all others take turns: neither a wave of new resources nor
-        the stir of those that run already holds up the other.
+        the stir of those that run already holds up the other. To look at the latter is cheap and done often: they have
+        several turns for each one of the former.
 Rule 3: among those, first come, first served.
 """
 
 from dataclasses import dataclass, field
 
 from soma_operator.core.observed import ObjectKey
+
+TURNS_OF_THE_REST = 4
+"""For each turn of a key with news: making a resource takes that many times the requests of looking at it."""
 
 
 @dataclass(slots=True)
@@ -17,13 +21,15 @@ class _Lanes:
 
     news: dict[ObjectKey, None] = field(default_factory=dict)
     rest: dict[ObjectKey, None] = field(default_factory=dict)
-    is_for_rest: bool = False
-    """Whether the next turn is that of the rest."""
+    left_to_rest: int = 0
+    """Turns of the rest before the next one of a key with news."""
 
     def take(self) -> ObjectKey:
-        first, second = (self.rest, self.news) if self.is_for_rest else (self.news, self.rest)
+        first, second = (self.rest, self.news) if self.left_to_rest else (self.news, self.rest)
         lane = first or second
-        self.is_for_rest = lane is self.news
+        self.left_to_rest = (
+            TURNS_OF_THE_REST if lane is self.news else max(self.left_to_rest - 1, 0)
+        )
         key = next(iter(lane))
         del lane[key]
         return key
