@@ -3,16 +3,20 @@
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
 
+from somamemory import s3
 from somamemory.errors import ServerError, invalid
 from somamemory.model import BackupSummary
 
 READ_BYTES = 1024 * 1024
+PART_BYTES = 16 * 1024 * 1024
+PIECES_OF_A_SIZE = 1000
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """What file systems without hard links say, such as those of USB sticks."""
@@ -187,12 +191,104 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def copy_at(place: str) -> Copy:
-    """Return the copy at a place: the path of a file.
+@dataclass(frozen=True, slots=True)
+class BucketCopy:
+    """A copy in a bucket.
+
+    An object is there whole or not at all; only then can it be read back.
+    """
+
+    item: s3.Object
+    part_bytes: int = PART_BYTES
+
+    def exists(self) -> bool:
+        """Return whether there is such an object."""
+        return self.item.exists()
+
+    def write(self, parts: Iterable[bytes], check: Check, *, replace: bool) -> None:
+        """Send it in parts of some size, of which one at a time is in memory."""
+        if not replace and self.item.exists():
+            raise FileExistsError(errno.EEXIST, "there is such an object", self.item.address)
+        pieces = _pieces(parts, self.part_bytes)
+        first = next(pieces, b"")
+        second = next(pieces, None)
+        if second is None:
+            self.item.put(first)
+        else:
+            self._send(chain((first, second), pieces))
+        try:
+            check(self.read())
+        except BaseException:
+            with suppress(OSError):
+                self.item.delete()
+            raise
+
+    def read(self) -> Iterator[bytes]:
+        """Read the object."""
+        return self.item.read()
+
+    def delete(self) -> None:
+        """Remove the object."""
+        self.item.delete()
+
+    @contextmanager
+    def at_hand(self, folder: Path) -> Iterator[Path]:
+        """Fetch it into a file, which goes when the context ends."""
+        folder.mkdir(parents=True, exist_ok=True)
+        fetched = folder / f".fetched.{os.getpid()}"
+        try:
+            with _naming(fetched), fetched.open("wb") as file:
+                file.writelines(self.item.read())
+            yield fetched
+        finally:
+            fetched.unlink(missing_ok=True)
+
+    def _send(self, pieces: Iterable[bytes]) -> None:
+        upload = self.item.begin()
+        try:
+            tags = [
+                self.item.put_part(upload, number, piece)
+                for number, piece in enumerate(pieces, start=1)
+            ]
+            self.item.complete(upload, tags)
+        except BaseException:
+            # Parts that nobody completes cost money for ever.
+            with suppress(OSError):
+                self.item.abort(upload)
+            raise
+
+
+def _pieces(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Give the same bytes in pieces, which grow: a store takes ten thousand of them at most."""
+    held, given = bytearray(), iter(parts)
+    for number in count():
+        wished = size * (1 + number // PIECES_OF_A_SIZE)
+        for part in given:
+            held += part
+            if len(held) >= wished:
+                break
+        else:
+            break
+        yield bytes(held[:wished])
+        del held[:wished]
+    if held:
+        yield bytes(held)
+
+
+def copy_at(place: str, environment: Mapping[str, str]) -> Copy:
+    """Return the copy at a place: the path of a file, or `s3://bucket/key`.
+
+    Args:
+        place: What the user names.
+        environment: Tells where buckets are.
 
     Raises:
         InvalidArgument: It is no place.
     """
-    if "://" in place:
-        raise invalid("PLACE", "must be the path of a file")
-    return FileCopy(Path(place))
+    scheme, separator, rest = place.partition("://")
+    if not separator:
+        return FileCopy(Path(place))
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise invalid("PLACE", "must be the path of a file, or s3://bucket/key")
+    return BucketCopy(s3.Object(s3.store_from(environment), bucket, key))

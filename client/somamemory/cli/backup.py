@@ -24,7 +24,9 @@ from somamemory.errors import SomaMemoryError, invalid
 from somamemory.interchange import json_text
 from somamemory.model import BackupSummary, ConflictPolicy, ImportProgress, Link, Moved
 
-PlaceArgument = Annotated[str, typer.Argument(help="The copy: the path of a file.")]
+PlaceArgument = Annotated[
+    str, typer.Argument(help="The copy: the path of a file, or s3://bucket/key.")
+]
 
 _SERVER = "memory_server"
 _SHOWN_REJECTS = 20
@@ -42,7 +44,7 @@ def backup(
     ] = None,
 ) -> None:
     """Copy the whole store, of all tenants, while it is written to; the copy is read back and compared."""
-    copy = copies.copy_at(place)
+    copy = copies.copy_at(place, os.environ)
     if not replace and copy.exists():
         raise invalid("PLACE", "there is a copy; choose another name, or say --replace")
     with _progress(session) as progress:
@@ -66,8 +68,12 @@ def backup(
 
 def delete_backup(*, place: PlaceArgument) -> None:
     """Remove a copy that backup made; that there is none is no error."""
+    _copy_at(place).delete()
+
+
+def _copy_at(place: str) -> copies.Copy:
     try:
-        copies.copy_at(place).delete()
+        return copies.copy_at(place, os.environ)
     except SomaMemoryError as error:
         Output(json=False).note(failures.report(error, ""))
         raise typer.Exit(failures.exit_code(error)) from error
@@ -98,8 +104,12 @@ def restore(
     command = [sys.executable, "-m", _SERVER, "restore"]
     command += ["--sha256", sha256] if sha256 else []
     command += ["--once", once] if once else []
-    with copies.copy_at(place).at_hand(data) as file:
-        ended = subprocess.run([*command, str(file)], env=environment, check=False)
+    try:
+        with _copy_at(place).at_hand(data) as file:
+            ended = subprocess.run([*command, str(file)], env=environment, check=False)
+    except FileNotFoundError as error:
+        output.note(f"error: there is no copy: {error.filename}")
+        raise typer.Exit(failures.NOT_FOUND) from error
     raise typer.Exit(ended.returncode)
 
 

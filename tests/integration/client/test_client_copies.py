@@ -1,0 +1,273 @@
+"""Copies at their places: files, and objects of a real S3-compatible server."""
+
+import hashlib
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from somamemory import InvalidArgument, MemoryClient, ServerError
+from somamemory.copies import BucketCopy, Copy, FileCopy, _pieces, copy_at, copy_store
+from somamemory.model import BackupSummary
+from somamemory.s3 import ATTEMPTS
+from tests.support.s3_server import BUCKET, S3Server, s3_server
+from tests.support.server_process import ServerProcess
+
+MIB = 1024 * 1024
+CONTENT = hashlib.shake_256(b"a store").digest(11 * MIB + 7)
+
+MakeCopy = Callable[[str], Copy]
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server that checks signatures."""
+    with s3_server(tmp_path_factory.mktemp("s3") / "log") as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "bucket"])
+def make_copy(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> MakeCopy:
+    """Where a copy of a name is."""
+    if request.param == "file":
+        return lambda name: FileCopy(tmp_path / "folder" / name)
+    # The least size of a part that stores take.
+    return lambda name: BucketCopy(s3.item(f"{tmp_path.name}/{name} +é"), part_bytes=5 * MIB)
+
+
+def sent(content: bytes = CONTENT, **change: Any) -> Iterator[bytes | BackupSummary]:
+    """Give what a server sends."""
+    for start in range(0, len(content), MIB):
+        yield content[start : start + MIB]
+    digest = hashlib.sha256(content).digest()
+    yield replace(BackupSummary(len(content), digest, 7), **change)
+
+
+def test_a_copy_is_what_was_sent(make_copy: MakeCopy, tmp_path: Path) -> None:
+    """Written, read back, fetched as a file; removed, and removed again."""
+    copy = make_copy("one")
+    assert not copy.exists()
+
+    facts = copy_store(sent(), copy)
+
+    assert (facts.size_bytes, facts.commit_seq) == (len(CONTENT), 7)
+    assert facts.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert b"".join(copy.read()) == CONTENT
+    with copy.at_hand(tmp_path / "data") as file:
+        assert file.read_bytes() == CONTENT
+    copy.delete()
+    copy.delete()
+    assert not copy.exists()
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"x", CONTENT[: 5 * MIB], CONTENT[: 10 * MIB]])
+def test_sizes_at_the_edges_of_parts(make_copy: MakeCopy, content: bytes) -> None:
+    """Nothing, a byte, exactly one part, exactly two."""
+    copy = make_copy("edge")
+
+    copy_store(sent(content), copy)
+
+    assert b"".join(copy.read()) == content
+
+
+def test_a_copy_takes_another_s_place_only_when_told(make_copy: MakeCopy) -> None:
+    """An attempt may repeat another; nobody loses a copy by a slip."""
+    copy = make_copy("one")
+    copy_store(sent(b"first"), copy)
+
+    with pytest.raises(FileExistsError):
+        copy_store(sent(b"second"), copy)
+    assert b"".join(copy.read()) == b"first"
+    copy_store(sent(b"third"), copy, replace=True)
+
+    assert b"".join(copy.read()) == b"third"
+
+
+WRONG = [{"size_bytes": 1}, {"sha256": b"x" * 32}]
+
+
+@pytest.mark.parametrize("change", WRONG, ids=str)
+def test_a_copy_that_is_not_whole_is_not_kept(make_copy: MakeCopy, change: dict[str, Any]) -> None:
+    """What was read back is compared with what the server says."""
+    copy = make_copy("one")
+
+    with pytest.raises(ServerError):
+        copy_store(sent(**change), copy)
+
+    assert not copy.exists()
+
+
+def test_a_stream_that_breaks_leaves_nothing(make_copy: MakeCopy) -> None:
+    """Neither a part of a copy, nor a copy without its summary."""
+    copy = make_copy("one")
+
+    def broken() -> Iterator[bytes]:
+        yield CONTENT
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        copy_store(broken(), copy)
+    with pytest.raises(ServerError):
+        copy_store([CONTENT], copy)
+
+    assert not copy.exists()
+
+
+def test_a_copy_that_is_changed_in_its_place_is_found_out(s3: S3Server) -> None:
+    """Between writing and reading back, somebody else writes: that is told, and not called a copy."""
+
+    class Meddled(BucketCopy):
+        def read(self) -> Iterator[bytes]:
+            self.item.put(b"something else")
+            return super().read()
+
+    copy = Meddled(s3.item("meddled"))
+
+    with pytest.raises(ServerError):
+        copy.write([b"content"], _refuse_others, replace=True)
+
+    assert not copy.exists()
+
+
+def _refuse_others(kept: Iterable[bytes]) -> None:
+    if b"".join(kept) != b"content":
+        raise ServerError("another one")
+
+
+def test_pieces_grow_so_that_ten_thousand_are_enough() -> None:
+    """A store takes no more parts; the pieces hold what was given."""
+    pieces = list(_pieces((b"x" * 7 for _ in range(20_000)), 10))
+
+    assert b"".join(pieces) == b"x" * 140_000
+    assert [len(pieces[number]) for number in (0, 999, 1000, 1999, 2000)] == [10, 10, 20, 20, 30]
+
+
+REFUSED = [
+    ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch"),
+    ({"AWS_ACCESS_KEY_ID": "nobody"}, "InvalidAccessKeyId"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), REFUSED)
+def test_a_store_that_refuses_is_quoted(s3: S3Server, change: dict[str, str], words: str) -> None:
+    """Who asks is checked by the server, by the signature."""
+    with pytest.raises(OSError, match=words) as caught:
+        s3.item("one", **change).put(b"x")
+
+    assert caught.value.filename == f"s3://{BUCKET}/one"
+
+
+class _Flaky(BaseHTTPRequestHandler):
+    """Refuses for a while, then takes everything."""
+
+    left = 0
+    asked = 0
+
+    def do_PUT(self) -> None:
+        type(self).asked += 1
+        self.rfile.read(int(self.headers["content-length"]))
+        is_away, type(self).left = type(self).left > 0, type(self).left - 1
+        self.send_response(503 if is_away else 200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("failures", "is_taken"), [(ATTEMPTS - 1, True), (ATTEMPTS, False)])
+def test_a_store_that_is_away_is_asked_again(s3: S3Server, failures: int, is_taken: bool) -> None:
+    """A few times, with growing pauses; then it is told."""
+    _Flaky.left, _Flaky.asked = failures, 0
+    pauses: list[float] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flaky)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        item = s3.item("one", AWS_ENDPOINT_URL=url)
+        item = replace(item, store=replace(item.store, pause=pauses.append))
+        if is_taken:
+            item.put(b"x")
+        else:
+            with pytest.raises(OSError, match="503"):
+                item.put(b"x")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    assert _Flaky.asked == ATTEMPTS
+    assert pauses == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3://bucket", "s3:///key", "http://host/key"])
+def test_what_is_no_place_is_refused(s3: S3Server, place: str) -> None:
+    """Before anything is asked of a server."""
+    with pytest.raises(InvalidArgument):
+        copy_at(place, s3.environment)
+
+
+def test_a_place_without_credentials_is_refused() -> None:
+    """The error names the variable."""
+    with pytest.raises(InvalidArgument) as caught:
+        copy_at("s3://bucket/key", {})
+
+    assert caught.value.violations[0].field == "AWS_ACCESS_KEY_ID"
+
+
+def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
+    """`soma backup`, `soma restore` and `soma delete-backup` with s3://; what was there is there again."""
+    place = f"s3://{BUCKET}/travels"
+    with ServerProcess(tmp_path / "data") as server:
+        with MemoryClient(server.address) as client:
+            client.store({"text": "kept"}, id="kept")
+        run = _soma(s3, server.address)
+        assert run("backup", place).returncode == 0
+        assert run("backup", place).returncode == 2
+        assert run("backup", place, "--replace").returncode == 0
+    empty = run("restore", f"{place}-not", "--data", str(tmp_path / "none"))
+    restored = run("restore", place, "--data", str(tmp_path / "new"))
+    again = run("restore", place, "--data", str(tmp_path / "new"))
+
+    assert (empty.returncode, restored.returncode, again.returncode) == (3, 0, 5)
+    with ServerProcess(tmp_path / "new") as server, MemoryClient(server.address) as client:
+        assert [one.payload for one in client.list_memories()] == [{"text": "kept"}]
+    assert run("delete-backup", place).returncode == 0
+    assert run("delete-backup", place).returncode == 0
+    assert run("restore", place, "--data", str(tmp_path / "late")).returncode == 3
+
+
+def test_a_store_is_restored_once_under_a_name(tmp_path: Path) -> None:
+    """Another attempt of the same name is content with what is there; another name is not."""
+    copy = tmp_path / "copy"
+    with ServerProcess(tmp_path / "data") as server:
+        run = _soma(None, server.address)
+        assert run("backup", str(copy)).returncode == 0
+
+    def restore(name: str) -> int:
+        options = ("--data", str(tmp_path / "new"), "--once", name)
+        return run("restore", str(copy), *options).returncode
+
+    assert [restore("one"), restore("one"), restore("two")] == [0, 0, 5]
+
+
+def _soma(s3: S3Server | None, address: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    environment = {**(s3.environment if s3 else {}), "SOMA_ADDRESS": address}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "somamemory", *arguments]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    return run
