@@ -41,8 +41,8 @@ class OperatorSettings(SomaBaseSettings):
     """Port of `/livez`, `/readyz` and `/metrics`."""
 
     workers: Annotated[int, Field(ge=1, le=256)] = 4
-    """Resources reconciled at once. One that hangs holds one worker, never another resource. More are no faster on an API
-    server that is busy, and take its time from the controllers that bind volumes and run pods."""
+    """Resources reconciled at once. One that hangs holds one worker, never another resource. More are no faster on an
+    API server that is busy, and take its time from the controllers that bind volumes and run pods."""
 
     reconcile_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     """Longest reconcile, seconds; more than two request timeouts, so that a slow API server is not cut off."""
