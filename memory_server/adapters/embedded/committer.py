@@ -211,7 +211,8 @@ class Committer:
             self._loop.call_soon(self._gather, self._waiting_count, quiet_turns, since)
 
     def _begin(self) -> None:
-        if not self._waiting:
+        if self._is_busy or not self._waiting:
+            # The log is being emptied: what comes after that begins what waits.
             return
         self._is_busy = True
         started = self._loop.time()

@@ -1,12 +1,14 @@
 """The committer on a real file: groups share an fsync, and one bad write harms nobody else."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from memory_server.adapters.embedded.committer import IDLE_S
+from memory_server.adapters.embedded.committer import IDLE_S, Committer
 from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS
 from memory_server.domain.memory import Receipt
 from soma_common.errors import Overloaded, Unavailable
@@ -115,3 +117,39 @@ async def test_an_erasure_does_not_wait_long_for_a_reader(tmp_path: Path) -> Non
 
     assert await scrubbing
     assert not await store.scrub(5.0)
+
+
+async def test_emptying_the_log_and_writing_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where writes were about to begin when an erasure came: each has a commit of its own, and all are durable."""
+    for name in ("_keep_house", "_settle"):
+        monkeypatch.setattr(Committer, name, slowly(getattr(Committer, name)))
+    store = await open_embedded(tmp_path / "data")
+    writing = []
+    for number in range(6):
+        writing.append(asyncio.ensure_future(store.commit([a_store(f"m{number}")])))
+        await asyncio.sleep(0)
+        scrubbing = asyncio.ensure_future(store.scrub(0.01))
+        await asyncio.sleep(0.02)
+        writing.append(asyncio.ensure_future(store.commit([a_store(f"n{number}")])))
+        await scrubbing
+    receipts = [receipt for outcome in writing for receipt in await outcome]
+    await store.check()
+    await store.close()
+
+    assert all(isinstance(receipt, Receipt) for receipt in receipts), receipts
+    assert sorted(receipt.commit_seq for receipt in receipts) == list(range(1, 13))  # type: ignore[union-attr]
+    reopened = await open_embedded(tmp_path / "data")
+    assert (await reopened.stats(SCOPE, NOW_US)).memory_count == 12
+    await reopened.close()
+
+
+def slowly(work: Callable[..., object]) -> Callable[..., object]:
+    """Return work that takes a while, as it does on a slow disk."""
+
+    def slow(*args: object) -> object:
+        time.sleep(0.03)
+        return work(*args)
+
+    return slow
