@@ -7,8 +7,8 @@ Stop: workers finish what they have -> watches end -> Lease given back -> sessio
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,7 +30,6 @@ from soma_operator.ports import Watches
 from soma_operator.queue import Pace, WorkQueue
 from soma_operator.resync import Resync
 from soma_operator.settings import OperatorSettings
-from soma_operator.traces import Tracer
 from soma_operator.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -76,12 +75,12 @@ async def run_operator(
     async with (
         serve(health, metrics, host=settings.http_host, port=settings.http_port),
         connect(access, metrics, timeout_s=settings.request_timeout_s) as cluster,
-        _tracing(settings, metrics, process.now) as tracer,
+        _tracing(settings),
     ):
         _log.info("started", extra={"identity": settings.identity})
         leader = Leader(cluster, _term(settings), clock=clock, now=process.now)
         metrics.is_leader.set_function(lambda: float(leader.is_leading))
-        acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health, tracer)
+        acting = _Acting(settings, cluster, leader, make_watches, process, metrics, health)
         health.ready["crd"] = lambda: "the CRD is not served yet"
         if not await _unless_stopped(_crd_is_served(cluster), process.stop):
             return True
@@ -107,7 +106,6 @@ class _Acting:
         process: Process,
         metrics: Metrics,
         health: Health,
-        tracer: Tracer | None,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings = settings
@@ -134,7 +132,7 @@ class _Acting:
         )
         timeout_s = settings.reconcile_timeout_s
         of_memories, of_backups = (
-            Workers(kind, queue, metrics, clock=clock, timeout_s=timeout_s, tracer=tracer)
+            Workers(kind, queue, metrics, clock=clock, timeout_s=timeout_s)
             for kind, queue in ((memories, self._queue), (backups, self._backups))
         )
         self._workers = (*[of_memories] * settings.workers, *[of_backups] * BACKUP_WORKERS)
@@ -231,25 +229,15 @@ class _Acting:
             await stop.wait()
 
 
-@asynccontextmanager
-async def _tracing(
-    settings: OperatorSettings, metrics: Metrics, now: Callable[[], datetime]
-) -> AsyncIterator[Tracer | None]:
+def _tracing(settings: OperatorSettings) -> AbstractAsyncContextManager[None]:
     if settings.otlp_endpoint is None:
-        yield None
-        return
+        return nullcontext()
     resource = {
         "service.name": settings.service,
         "service.version": __version__,
         "service.instance.id": settings.identity,
     }
-    async with exporting(settings.otlp_endpoint, resource, metrics) as exporter:
-        yield Tracer(
-            exporter.take,
-            share=settings.trace_share,
-            now_ns=lambda: round(now().timestamp() * 1e6) * 1000,
-            random_bits=random.getrandbits,
-        )
+    return exporting(settings.otlp_endpoint, share=settings.trace_share, resource=resource)
 
 
 async def _unless_stopped(work: Awaitable[None], stop: asyncio.Event) -> bool:

@@ -26,11 +26,6 @@ class Metrics:
             ["verb", "resource", "code"],
             registry=self.registry,
         )
-        self.spans_lost = Counter(
-            "soma_operator_spans_lost_total",
-            "Spans that no collector got: it was away for long, or refused them.",
-            registry=self.registry,
-        )
         self.kept = Gauge(
             "soma_operator_kept",
             "Things kept in memory by what they are: remembered objects, keys of the queue, resources seen, tasks.",

@@ -72,8 +72,8 @@ class OperatorSettings(SomaBaseSettings):
     """Time between renewals of the Lease, and between looks at a foreign one, seconds."""
 
     otlp_endpoint: str | None = None
-    """Collector of traces, such as `http://collector:4318`; `/v1/traces` is added (OTLP over HTTP, JSON). None: there
-    are no traces."""
+    """Collector of traces, such as `http://collector:4318`; `/v1/traces` is added (OTLP over HTTP). None: there are no
+    traces. Headers, certificates and the like: by OpenTelemetry's variables, such as `OTEL_EXPORTER_OTLP_HEADERS`."""
 
     trace_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the reconciles that are traced."""

@@ -1,127 +1,76 @@
-"""Traces: what a reconcile spent its time on, stage by stage.
+"""Traces: what a reconcile spends its time on, stage by stage, by OpenTelemetry.
 
-While traces are off, a stage is one look at a context variable: nothing is measured, nothing is kept.
+Until a collector is named (`adapters.otlp`), the tracer is OpenTelemetry's own that records nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NoOpTracer,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    get_current_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from soma_common.errors import SomaError
 
 Fact = str | int
 
-_TRACE_BITS, _SPAN_BITS = 128, 64
-
-
-@dataclass(slots=True)
-class Span:
-    """One stage of one trace.
-
-    Attributes:
-        trace_id: The same in all stages of a trace.
-        parent_id: Of the stage around it; 0: none.
-        begin_ns, end_ns: Wall time, nanoseconds since 1970.
-        error: Reason of what ended it early; None: nothing did.
-    """
-
-    name: str
-    trace_id: int
-    span_id: int
-    parent_id: int
-    begin_ns: int
-    end_ns: int = 0
-    facts: dict[str, Fact] = field(default_factory=dict)
-    error: str | None = None
-
-
-class Tracer:
-    """Makes spans, and hands on those that ended.
-
-    Args:
-        sink: Takes every span that ended; must be quick.
-        share: Of the traces that are recorded, in [0, 1]; a trace is recorded as a whole or not at all.
-        now_ns: Wall time.
-        random_bits: Random numbers of so many bits.
-    """
-
-    def __init__(
-        self,
-        sink: Callable[[Span], None],
-        *,
-        share: float,
-        now_ns: Callable[[], int],
-        random_bits: Callable[[int], int],
-    ) -> None:
-        self._sink = sink
-        self._most = share * 2**_SPAN_BITS
-        self._now_ns = now_ns
-        self._random_bits = random_bits
-
-    @contextmanager
-    def trace(self, name: str, **facts: Fact) -> Iterator[Span | None]:
-        """Record a trace and, within the context, its stages; None: this one is not recorded."""
-        if self._random_bits(_SPAN_BITS) >= self._most:
-            yield None
-            return
-        with self._span(name, self._id(_TRACE_BITS), 0, facts) as span:
-            yield span
-
-    @contextmanager
-    def stage(self, name: str, around: Span, **facts: Fact) -> Iterator[None]:
-        """Record a stage of a trace."""
-        with self._span(name, around.trace_id, around.span_id, facts):
-            yield
-
-    @contextmanager
-    def _span(
-        self, name: str, trace_id: int, parent_id: int, facts: dict[str, Fact]
-    ) -> Iterator[Span]:
-        span = Span(name, trace_id, self._id(_SPAN_BITS), parent_id, self._now_ns(), facts=facts)
-        token = _active.set((self, span))
-        try:
-            yield span
-        except BaseException as error:
-            span.error = error.reason if isinstance(error, SomaError) else type(error).__name__
-            raise
-        finally:
-            _active.reset(token)
-            span.end_ns = self._now_ns()
-            self._sink(span)
-
-    def _id(self, bits: int) -> int:
-        # Zero means that there is none.
-        return self._random_bits(bits) or 1
-
-
-_active: ContextVar[tuple[Tracer, Span] | None] = ContextVar("active", default=None)
-"""What is recorded in this task, and the stage that it is in."""
+_NOTHING: Tracer = NoOpTracer()
+_propagator = TraceContextTextMapPropagator()
+_tracer = _NOTHING
 
 
 @contextmanager
-def stage(name: str, **facts: Fact) -> Iterator[None]:
-    """Record a stage of what this task records; else do nothing."""
-    active = _active.get()
-    if active is None:
+def recorded_by(tracer: Tracer) -> Iterator[None]:
+    """Let a tracer record, as long as the context lasts; one at a time in a process."""
+    global _tracer  # noqa: PLW0603 - like a logger: what is deep inside asks for it
+    _tracer = tracer
+    try:
         yield
+    finally:
+        _tracer = _NOTHING
+
+
+@contextmanager
+def begin(name: str, **facts: Fact) -> Iterator[Span]:
+    """Record a trace and, within the context, its stages."""
+    with _span(name, SpanKind.INTERNAL, facts) as span:
+        yield span
+
+
+@contextmanager
+def stage(name: str, kind: SpanKind = SpanKind.INTERNAL, **facts: Fact) -> Iterator[Span]:
+    """Record a stage of the trace that this task is in; outside of one, nothing."""
+    if not get_current_span().get_span_context().is_valid:
+        yield INVALID_SPAN
         return
-    tracer, around = active
-    with tracer.stage(name, around, **facts):
-        yield
-
-
-def note(**facts: Fact) -> None:
-    """Add facts to the stage that this task is in."""
-    active = _active.get()
-    if active is not None:
-        active[1].facts.update(facts)
+    with _span(name, kind, facts) as span:
+        yield span
 
 
 def trace_headers() -> dict[str, str]:
     """Return the headers that let another party's trace go on from here (W3C Trace Context)."""
-    active = _active.get()
-    if active is None:
-        return {}
-    span = active[1]
-    return {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-01"}
+    headers: dict[str, str] = {}
+    _propagator.inject(headers)
+    return headers
+
+
+@contextmanager
+def _span(name: str, kind: SpanKind, facts: dict[str, Fact]) -> Iterator[Span]:
+    with _tracer.start_as_current_span(
+        name, kind=kind, attributes=facts, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            # Its text may hold anything, and stays here.
+            reason = error.reason if isinstance(error, SomaError) else type(error).__name__
+            span.set_status(Status(StatusCode.ERROR, reason))
+            raise

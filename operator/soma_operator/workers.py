@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from soma_common.errors import Conflict, Overloaded, SomaError
+from soma_operator import traces
 from soma_operator.controller import Run
 from soma_operator.core.observed import ObjectKey
 from soma_operator.metrics import Metrics
 from soma_operator.queue import WorkQueue
-from soma_operator.traces import Tracer
 from soma_operator.writer import fields_of
 
 _log = logging.getLogger(__name__)
@@ -39,14 +39,12 @@ class Workers:
         *,
         clock: Callable[[], float],
         timeout_s: float,
-        tracer: Tracer | None = None,
     ) -> None:
         self._controller = controller
         self._queue = queue
         self._metrics = metrics
         self._clock = clock
         self._timeout_s = timeout_s
-        self._tracer = tracer
 
     async def run(self) -> None:
         """Work until the queue is closed; a reconcile that runs then is finished first."""
@@ -56,18 +54,11 @@ class Workers:
     async def work_on(self, key: ObjectKey) -> str:
         """Reconcile one key and tell the queue how it went."""
         started = self._clock()
-        result = await self._traced(key)
-        self._metrics.reconcile_seconds.labels(result).observe(self._clock() - started)
-        return result
-
-    async def _traced(self, key: ObjectKey) -> str:
-        if self._tracer is None:
-            return await self._attempt(key)
         names = {"k8s.namespace.name": key.namespace, "k8s.object.name": key.name}
-        with self._tracer.trace("reconcile", **names) as span:
+        with traces.begin("reconcile", **names) as span:
             result = await self._attempt(key)
-            if span is not None:
-                span.facts["soma.result"] = result
+            span.set_attribute("soma.result", result)
+        self._metrics.reconcile_seconds.labels(result).observe(self._clock() - started)
         return result
 
     async def _attempt(self, key: ObjectKey) -> str:

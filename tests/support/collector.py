@@ -1,15 +1,16 @@
 """A collector of traces: an OTLP/HTTP receiver that keeps what it is sent."""
 
-import json
+import gzip
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.server_process import HOST
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-Span = dict[str, Any]
+from tests.support.server_process import HOST
 
 
 class Collector:
@@ -17,21 +18,23 @@ class Collector:
 
     Attributes:
         codes: Answers to the next requests; 200 when none is left.
-        requests: Path, content type and body of every request.
+        requests: Path and body of every request.
     """
 
     def __init__(self) -> None:
         self.codes: deque[int] = deque()
-        self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        self.requests: list[tuple[str, ExportTraceServiceRequest]] = []
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                collector.requests.append((self.path, self.headers["Content-Type"], body))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                request = ExportTraceServiceRequest.FromString(body)
+                collector.requests.append((self.path, request))
                 self.send_response(collector.codes.popleft() if collector.codes else 200)
                 self.end_headers()
-                self.wfile.write(b"{}")
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -62,17 +65,13 @@ class Collector:
         """Return all spans of all requests."""
         return [
             span
-            for _, _, body in list(self.requests)
-            for resource in body["resourceSpans"]
-            for scope in resource["scopeSpans"]
-            for span in scope["spans"]
+            for _, request in list(self.requests)
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
         ]
 
 
-def facts_of(span: Span) -> dict[str, Any]:
+def facts_of(told: Any) -> dict[str, str | int]:
     """Return the attributes of a span, or of a resource."""
-    return {
-        one["key"]: next(iter(one["value"].values()))
-        for one in span["attributes"]
-        if len(one["value"]) == 1
-    }
+    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in told.attributes}

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from opentelemetry.trace import SpanKind, get_current_span
 
 from soma_common.errors import (
     AlreadyExists,
@@ -22,7 +23,7 @@ from soma_operator.adapters.access import Access
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
 from soma_operator.metrics import Metrics
-from soma_operator.traces import Fact, note, stage, trace_headers
+from soma_operator.traces import Fact, stage, trace_headers
 
 PAGE_SIZE = 500
 """Objects in one answer: bounds the memory of a list, here and in the API server."""
@@ -191,7 +192,7 @@ class KubernetesCluster:
         name: str = "",
     ) -> Manifest:
         facts: dict[str, Fact] = {"http.request.method": method, "k8s.object.name": name}
-        with stage(f"{verb} {kind.plural}", **facts):
+        with stage(f"{verb} {kind.plural}", SpanKind.CLIENT, **facts):
             return await self._ask(verb, method, kind, path, params, body, headers, name)
 
     async def _ask(
@@ -226,7 +227,7 @@ class KubernetesCluster:
             ) from error
         finally:
             self._metrics.api_requests.labels(verb, kind.plural, str(code)).inc()
-            note(**{"http.response.status_code": code})
+            get_current_span().set_attribute("http.response.status_code", code)
         if code < 300:
             answer: Manifest = json.loads(content)
             return answer

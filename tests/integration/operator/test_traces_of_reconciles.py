@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from tests.support.collector import Collector, Span, facts_of
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.support.collector import Collector, facts_of
 from tests.support.kube_api import Room, eventually
 from tests.support.operator_rooms import an_operator
 
@@ -24,27 +26,27 @@ def test_each_stage_of_a_reconcile_is_told(
         traces = eventually(lambda: first_look(collector, room))
         spans = collector.spans()
 
-    ids = {one["spanId"] for one in spans}
-    assert all(one.get("parentSpanId", one["spanId"]) in ids for one in spans)
-    [root] = [one for one in traces if one["name"] == "reconcile"]
-    assert {one["name"] for one in traces if one.get("parentSpanId") == root["spanId"]} == STAGES
-    [apply] = [one for one in traces if one["name"] == "apply"]
-    made = [one for one in traces if one.get("parentSpanId") == apply["spanId"]]
-    assert "apply deployments" in {one["name"] for one in made}
-    assert {facts_of(one)["http.response.status_code"] for one in made} == {"201"}
-    assert {one["name"] for one in spans if "parentSpanId" not in one} == {"reconcile"}
+    ids = {one.span_id for one in spans}
+    assert all(one.parent_span_id in ids for one in spans if one.parent_span_id)
+    [root] = [one for one in traces if one.name == "reconcile"]
+    assert {one.name for one in traces if one.parent_span_id == root.span_id} == STAGES
+    [apply] = [one for one in traces if one.name == "apply"]
+    made = [one for one in traces if one.parent_span_id == apply.span_id]
+    assert "apply deployments" in {one.name for one in made}
+    assert {facts_of(one)["http.response.status_code"] for one in made} == {201}
+    assert {one.name for one in spans if not one.parent_span_id} == {"reconcile"}
 
 
 def first_look(collector: Collector, room: Room) -> list[Span] | None:
     """Return the spans of the trace in which the children were made, once it is there as a whole."""
     spans = collector.spans()
     roots = [
-        one["traceId"]
+        one.trace_id
         for one in spans
-        if one["name"] == "reconcile"
+        if one.name == "reconcile"
         and facts_of(one)["k8s.namespace.name"] == room.namespace
         and facts_of(one)["soma.result"] == "changed"
     ]
-    found = [[one for one in spans if one["traceId"] == trace] for trace in roots]
-    made = [one for one in found if any(span["name"] == "apply deployments" for span in one)]
+    found = [[one for one in spans if one.trace_id == trace] for trace in roots]
+    made = [one for one in found if any(span.name == "apply deployments" for span in one)]
     return made[0] if made else None
