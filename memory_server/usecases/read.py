@@ -185,6 +185,10 @@ async def list_versions(
     return VersionPage(page, next_token)
 
 
+BESIDE_BYTES, VALUE_BYTES = 1024, 24
+"""What else a memory takes in an answer at most, such as its id and coordinate; and what surrounds a metadata value."""
+
+
 def fitting(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     """Return the first records, at least one, that one answer can carry."""
     page: list[MemoryRecord] = []
@@ -243,4 +247,8 @@ def _position(record: MemoryRecord, order: ListOrder) -> ListPosition:
 
 
 def _size(record: MemoryRecord) -> int:
-    return len(record.payload_json) + len(record.text.encode())
+    size = len(record.payload_json) + len(record.text.encode()) + BESIDE_BYTES
+    for name, value in record.metadata.items():
+        size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
+        size += VALUE_BYTES
+    return size

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from memory_server.domain.limits import MAX_RECALL_BATCH
+from memory_server.domain.limits import MAX_RECALL_BATCH, MAX_RESPONSE_BYTES
 from memory_server.domain.memory import Scope
 from memory_server.domain.validation import Violations
 from memory_server.transport.auth import AccessScope, Principal
@@ -16,10 +16,20 @@ from memory_server.transport.streams import pipelined
 from memory_server.usecases import recall
 from memory_server.usecases.engine import Engine
 from soma.memory.v1 import recall_service_pb2 as pb
-from soma_common.errors import SomaError
+from soma_common.errors import QuotaExceeded, SomaError
 
 UNANSWERED_QUERIES = 16
 """Queries of one stream that are worked on at once."""
+
+
+_NO_ROOM = pb.RecallOutcome(
+    error=status_of(
+        QuotaExceeded(
+            "the answers before this one are as much as one message can carry; ask again",
+            subject="size of an answer",
+        )
+    )
+)
 
 
 class RecallServicer:
@@ -52,7 +62,14 @@ class RecallServicer:
         is_right = 1 <= len(request.queries) <= MAX_RECALL_BATCH
         found.require(is_right, "queries", f"must have 1 to {MAX_RECALL_BATCH} queries")
         found.raise_if_any()
-        outcomes = [await self._outcome(query, caller) for query in request.queries]
+        outcomes: list[pb.RecallOutcome] = []
+        size = 0
+        for query in request.queries:
+            outcome = await self._outcome(query, caller) if size < MAX_RESPONSE_BYTES else _NO_ROOM
+            if outcomes and size + outcome.ByteSize() > MAX_RESPONSE_BYTES:
+                outcome = _NO_ROOM
+            size += outcome.ByteSize()
+            outcomes.append(outcome)
         return pb.RecallBatchResponse(outcomes=outcomes)
 
     async def recall_stream(

@@ -194,3 +194,26 @@ async def test_the_deepest_payload_that_is_taken_is_read_by_every_call(wire: Wir
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.memory.Store(request)
     assert bad_fields(caught.value) == ["memory.payload_json"]
+
+
+async def test_no_answer_is_larger_than_a_client_takes(wire: Wire) -> None:
+    """Neither by its metadata, which may be most of a memory, nor by many answers together."""
+    heavy = {f"k{number}": memory_pb2.MetadataValue(text="x" * 1000) for number in range(60)}
+    for number in range(100):
+        await wire.store({"text": "tea"}, id=f"m{number}", metadata=heavy)
+    asked = recall_service_pb2.RecallRequest(namespace=wire.namespace, text="tea", top_k=100)
+
+    alone = await wire.recalls.Recall(asked)
+    listed = await wire.memory.List(
+        memory_service_pb2.ListRequest(namespace=wire.namespace, page_size=100)
+    )
+    batch = recall_service_pb2.RecallBatchRequest(queries=[asked] * 5)
+    outcomes = (await wire.recalls.RecallBatch(batch)).outcomes
+
+    assert 30 < len(alone.results) < 60
+    assert alone.next_page_token
+    assert 30 < len(listed.memories) < 60
+    assert listed.next_page_token
+    assert outcomes[0].response.results == alone.results
+    exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert [one.error.code for one in outcomes[1:]] == [exhausted] * 4
