@@ -1,11 +1,11 @@
-"""The part of Argo CD's configuration that knows SomaMemory, put together from the Lua files."""
+"""The part of Argo CD's configuration that knows our resources, put together from the Lua files."""
 
 from pathlib import Path
 
 import yaml
 
 from soma_dev.paths import ROOT
-from soma_operator.core.kinds import SOMA_MEMORY
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP
 
 FOLDER = Path("examples/gitops/argocd")
 FILE = FOLDER / "argocd-cm.yaml"
@@ -30,7 +30,7 @@ _Dumper.add_representer(str, _represent)
 
 def argocd_config_map() -> bytes:
     """Return the patch of the ConfigMap `argocd-cm`."""
-    kind = f"{SOMA_MEMORY.group}_{SOMA_MEMORY.name}"
+    kind, backup = (f"{one.group}_{one.name}" for one in (SOMA_MEMORY, SOMA_MEMORY_BACKUP))
     actions = sorted(
         path for path in (ROOT / FOLDER / "actions").glob("*.lua") if path.stem != "discovery"
     )
@@ -41,6 +41,9 @@ def argocd_config_map() -> bytes:
     data = {
         f"resource.customizations.health.{kind}": (ROOT / FOLDER / "health.lua").read_text(),
         f"resource.customizations.actions.{kind}": _dump(customization),
+        f"resource.customizations.health.{backup}": (
+            ROOT / FOLDER / "backup-health.lua"
+        ).read_text(),
     }
     return (_HEAD + _dump({"data": data})).encode()
 

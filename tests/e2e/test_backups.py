@@ -64,27 +64,25 @@ def test_memories_survive_in_copies(place: Place) -> None:
     before = recalled(place)
 
     create(place, "SomaMemoryBackup", "one", {"memoryRef": {"name": "mem"}, "target": VOLUME})
-    wait_verified(place)
-    heads, row = place.kubectl("get", "smembk").splitlines()
-
-    assert heads.split() == ["NAME", "MEMORY", "PHASE", "TARGET", "SIZE", "COMPLETED", "AGE"]
-    assert row.split()[:4] == ["one", "mem", "Succeeded", "Volume"]
-
+    # Waits for the copy, and begins with it while the rest of the story goes on.
     again = replace(place, name="again")
     again.apply({**SMALL, "bootstrap": {"type": "Backup", "backupName": "one"}})
-    restored = again.wait_ready()
-
-    assert restored["status"]["storage"]["restoredFrom"].startswith("pvc://backups/team/")
-    assert recalled(again) == before
-
+    wait_verified(place)
+    heads, row = place.kubectl("get", "smembk").splitlines()
     schedule = {"target": VOLUME, "schedule": "* * * * *", "retention": {"keepLast": 1}}
     place.apply({**SMALL, "backup": schedule, "deletionPolicy": "Snapshot"})
     scheduled = wait_verified(place, "one")
     place.wait_reason("BackupHealthy", "Verified")
-
-    assert scheduled.startswith("mem-")
     store(place, "last", "Ana stopped drinking tea")
     place.kubectl("delete", "somamemory", "mem", "--timeout=100s")
+
+    assert heads.split() == ["NAME", "MEMORY", "PHASE", "TARGET", "SIZE", "COMPLETED", "AGE"]
+    assert row.split()[:4] == ["one", "mem", "Succeeded", "Volume"]
+    assert scheduled.startswith("mem-2")
+    restored = again.wait_ready()
+    assert restored["status"]["storage"]["restoredFrom"].startswith("pvc://backups/team/")
+    assert recalled(again) == before
+
     last = next(name for name in verified(place) if name.startswith("mem-last-"))
     eventually(lambda: "persistentvolumeclaim/mem-data" not in place.leftovers())
     place.apply({**SMALL, "bootstrap": {"type": "Backup", "backupName": last}})

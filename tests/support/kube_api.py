@@ -176,7 +176,10 @@ class Room:
         }
 
     def clear(self) -> None:
-        """Delete every SomaMemory."""
+        """Delete every SomaMemory; none waits for an operator that has ended."""
+        for one in self.api.find(SOMA_MEMORY, self.namespace):
+            if one["metadata"].get("finalizers"):
+                self.edit({"metadata": {"finalizers": None}}, name_of(one))
         self.api.request("DELETE", path_of(SOMA_MEMORY, self.namespace))
 
     def status(self, name: str = "mem") -> Manifest:

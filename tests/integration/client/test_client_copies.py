@@ -226,41 +226,30 @@ def test_a_place_without_credentials_is_refused() -> None:
 def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
     """`soma backup`, `soma restore` and `soma delete-backup` with s3://; what was there is there again."""
     place = f"s3://{BUCKET}/travels"
-    with ServerProcess(tmp_path / "data") as server:
+    with ServerProcess(tmp_path / "data", embedder="none") as server:
         with MemoryClient(server.address) as client:
             client.store({"text": "kept"}, id="kept")
         run = _soma(s3, server.address)
         assert run("backup", place).returncode == 0
         assert run("backup", place).returncode == 2
-        assert run("backup", place, "--replace").returncode == 0
-    empty = run("restore", f"{place}-not", "--data", str(tmp_path / "none"))
-    restored = run("restore", place, "--data", str(tmp_path / "new"))
-    again = run("restore", place, "--data", str(tmp_path / "new"))
 
-    assert (empty.returncode, restored.returncode, again.returncode) == (3, 0, 5)
-    with ServerProcess(tmp_path / "new") as server, MemoryClient(server.address) as client:
+    def restore(name: str) -> int:
+        options = ("--data", str(tmp_path / "new"), "--once", name)
+        return run("restore", place, *options).returncode
+
+    # Another attempt of the same name is content with what is there; another name is not.
+    assert [restore("one"), restore("one"), restore("two")] == [0, 0, 5]
+    with (
+        ServerProcess(tmp_path / "new", embedder="none") as server,
+        MemoryClient(server.address) as client,
+    ):
         assert [one.payload for one in client.list_memories()] == [{"text": "kept"}]
-    assert run("delete-backup", place).returncode == 0
     assert run("delete-backup", place).returncode == 0
     assert run("restore", place, "--data", str(tmp_path / "late")).returncode == 3
 
 
-def test_a_store_is_restored_once_under_a_name(tmp_path: Path) -> None:
-    """Another attempt of the same name is content with what is there; another name is not."""
-    copy = tmp_path / "copy"
-    with ServerProcess(tmp_path / "data") as server:
-        run = _soma(None, server.address)
-        assert run("backup", str(copy)).returncode == 0
-
-    def restore(name: str) -> int:
-        options = ("--data", str(tmp_path / "new"), "--once", name)
-        return run("restore", str(copy), *options).returncode
-
-    assert [restore("one"), restore("one"), restore("two")] == [0, 0, 5]
-
-
-def _soma(s3: S3Server | None, address: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    environment = {**(s3.environment if s3 else {}), "SOMA_ADDRESS": address}
+def _soma(s3: S3Server, address: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    environment = {**s3.environment, "SOMA_ADDRESS": address}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "somamemory", *arguments]

@@ -8,6 +8,7 @@ import pytest
 
 from soma_dev.paths import ROOT, tool
 from soma_operator.core.kinds import CHILD_KINDS, SOMA_MEMORY
+from tests.support.backups import BackupRoom
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_rooms import chart
@@ -15,7 +16,11 @@ from tests.support.operator_rooms import chart
 MANIFESTS = [
     ("examples/somamemory.yaml", "memory"),
     ("examples/gitops/somamemory.yaml", "team-memory"),
+    ("examples/backups/somamemory.yaml", "copied"),
 ]
+
+RESTORED = "examples/backups/restored.yaml"
+"""Is ready after a copy was restored only; the others are by themselves."""
 
 
 def kubectl(
@@ -87,7 +92,28 @@ def test_examples_are_complete() -> None:
         if "\nkind: SomaMemory\n" in path.read_text()
     }
 
-    assert kinds == {path for path, _ in MANIFESTS}
+    assert kinds == {RESTORED, *(path for path, _ in MANIFESTS)}
+
+
+@pytest.mark.usefixtures("operator")
+def test_examples_of_copies_work_together(api: KubeApi, room: Room) -> None:
+    """A copy by hand, and the memory that begins with it: both are as in Git when they are done."""
+    backups = BackupRoom(room)
+    backups.claim("backups")
+    files = [str(ROOT / name) for name in ("examples/backups/backup.yaml", RESTORED)]
+    room.make("memory")
+    room.run("memory")
+    for path in files:
+        applied = kubectl(api, "-n", room.namespace, "apply", "-f", path)
+        assert applied.returncode == 0, applied.stderr
+    backups.finish(backups.job("before-the-move"))
+    backups.wait_phase("before-the-move", "Succeeded")
+    room.bind("restored")
+    backups.finish(backups.job("restored", "restore"))
+    room.run("restored")
+
+    for path in files:
+        assert differences(api, "--server-side=false", "-n", room.namespace, "-f", path) == []
 
 
 @pytest.mark.usefixtures("operator")

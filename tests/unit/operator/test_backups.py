@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from soma_dev.argocd import FOLDER
+from soma_dev.paths import ROOT
 from soma_operator.core.backup.decide import decide_backup
 from soma_operator.core.backup.picture import BackupPicture
 from soma_operator.core.backup.tasks import job_name
@@ -20,6 +22,7 @@ from tests.support.backup_pictures import (
     with_end,
 )
 from tests.support.gitops import kstatus
+from tests.support.lua import run_lua
 from tests.support.somamemories import a_somamemory, conditions_of
 
 SECRETS: Manifest = {
@@ -156,6 +159,20 @@ def test_what_sleeps_is_copied_by_a_server_of_its_own(memory: Manifest) -> None:
     assert "data" not in mounts
 
 
+def argo(backup: Manifest, status: Manifest | None = None) -> str:
+    """Return what Argo CD calls a SomaMemoryBackup, by our own check."""
+    resource = backup if status is None else {**backup, "status": status}
+    answer = run_lua(ROOT / FOLDER / "backup-health.lua", resource)
+    assert answer["message"]
+    return str(answer["status"])
+
+
+def test_a_new_backup_is_in_progress_for_argo_cd() -> None:
+    """Else a sync wave would pass it before it is looked at."""
+    assert argo(a_backup()) == "Progressing"
+    assert kstatus(a_backup()) == "InProgress"
+
+
 LATE = timedelta(seconds=3600)
 
 WAITS = [
@@ -185,6 +202,7 @@ def test_what_is_missing_is_waited_for_and_told(picture: BackupPicture, reason: 
     assert status["phase"] == "Pending"
     assert conditions_of(status) == {"Ready": ("False", reason), "Reconciling": ("True", reason)}
     assert kstatus({**picture.resource, "status": status}) == "InProgress"
+    assert argo(picture.resource, status) == "Progressing"
 
 
 @pytest.mark.parametrize(("picture", "reason"), WAITS)
@@ -198,6 +216,7 @@ def test_waiting_ends_at_the_deadline(picture: BackupPicture, reason: str) -> No
     assert conditions_of(status) == {"Ready": ("False", reason), "Stalled": ("True", reason)}
     assert status["conditions"][0]["message"].startswith("given up after 3600 seconds: ")
     assert kstatus({**late.resource, "status": status}) == "Failed"
+    assert argo(late.resource, status) == "Degraded"
 
 
 def begun(jobs_end: str | None = None, pods: Iterable[tuple[int, str]] = ()) -> BackupPicture:
@@ -226,6 +245,8 @@ def test_a_copy_is_what_its_pod_reports() -> None:
 
     assert status["phase"] == "Succeeded"
     assert conditions_of(status) == {"Ready": ("True", "Verified")}
+    assert kstatus({**a_backup(), "status": status}) == "Current"
+    assert argo(a_backup(), status) == "Healthy"
     facts = ("sizeBytes", "size", "sha256", "commitSeq", "memories", "location")
     assert {name: status[name] for name in facts} == {
         "sizeBytes": 3145728,
