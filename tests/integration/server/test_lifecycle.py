@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf import timestamp_pb2
 
+from memory_server.__main__ import EXIT_NOT_EMPTY, EXIT_NOT_FOUND
 from soma.memory.v1 import (
     admin_service_pb2,
     lifecycle_service_pb2,
@@ -318,6 +319,27 @@ async def test_an_outcome_moves_importance_and_keeps_the_original(wire: Wire) ->
     assert len(await wire.ids()) == 2
 
 
+async def test_what_was_summed_up_is_told_as_far_as_an_answer_carries(wire: Wire) -> None:
+    """New summaries first; the rest is found by the metadata that names the consolidation."""
+    long = "A sentence that is as long as a summary may be. " + "word " * 9_000
+    for number in range(80):
+        metadata = {"session": memory_pb2.MetadataValue(text=f"s{number}")}
+        await wire.store({}, id=f"m{number}", text=f"{long} {number}", metadata=metadata)
+    request = lifecycle_service_pb2.ConsolidateRequest(
+        namespace=wire.namespace, min_episodes=1, max_summary_bytes=60_000
+    )
+    first = await wire.lifecycle.Consolidate(request)
+    await wire.store({}, id="late", text=long, metadata={"session": {"text": "late"}})
+    again = await wire.lifecycle.Consolidate(request)
+
+    assert first.truncated
+    assert 40 < len(first.memories) < 80
+    written = {"text": first.consolidation_id}
+    test = memory_pb2.MetadataTest(key="consolidation", equals=written)
+    assert len(await wire.ids(memory_pb2.Filter(metadata=[test]))) == 80
+    assert [one.created for one in again.memories[:2]] == [True, False]
+
+
 async def test_what_is_judged_or_summed_up_is_never_written_over(wire: Wire) -> None:
     """A correction under the judged memory's own id or coordinate is refused, and a summary under a source's id."""
     await wire.store({"text": "judged"}, id="a", coordinate={"values": [1.0]})
@@ -429,7 +451,7 @@ async def test_a_backup_is_taken_while_it_is_written_and_restored(tmp_path: Path
 
     with ServerProcess(tmp_path / "new") as server:
         server.stop()
-        assert server.run("restore", str(copy)) == 1  # there is a store already
+        assert server.run("restore", str(copy)) == EXIT_NOT_EMPTY
     restored = ServerProcess(tmp_path / "restored")
     assert restored.run("restore", str(copy), "--sha256", summary.sha256.hex()) == 0
     with restored as server:
@@ -462,6 +484,6 @@ def test_a_copy_that_is_not_there_is_told_of(tmp_path: Path) -> None:
     """In a line that names it, not by a traceback."""
     target = ServerProcess(tmp_path / "target")
 
-    assert target.run("restore", str(tmp_path / "nothing")) == 1
+    assert target.run("restore", str(tmp_path / "nothing")) == EXIT_NOT_FOUND
     assert "there is no such copy" in target.log()
     assert "Traceback" not in target.log()
