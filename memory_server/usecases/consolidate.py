@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ DEFAULT_SUMMARY_BYTES = 2000
 MIN_SUMMARY_BYTES = 100
 
 LINKS_PER_COMMIT = 200
+
+FRAME_BYTES = 16
+"""What surrounds a name in an answer, at most."""
 
 MAX_EPISODES = 100_000
 MAX_TEXT = 64 * 1024 * 1024
@@ -72,11 +76,12 @@ class Consolidated:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a consolidation did; `commit_seq` 0: nothing was written."""
+    """What a consolidation did, as much of it as one answer can carry; `commit_seq` 0: nothing was written."""
 
     consolidation_id: str
     memories: Sequence[Consolidated]
     commit_seq: int
+    is_truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,16 @@ async def consolidate(engine: Engine, scope: Scope, order: Order) -> Result:
         done, seq = await _carry_out(engine, scope, plan, consolidation_id, order.dry_run)
         memories.append(done)
         last_seq = max(last_seq, seq)
-    return Result(consolidation_id, memories, last_seq)
+    memories.sort(key=lambda one: not one.is_created)
+    sizes = itertools.accumulate(map(_size, memories))
+    fitting = sum(1 for size in sizes if size <= limits.MAX_RESPONSE_BYTES)
+    is_truncated = fitting < len(memories)
+    return Result(consolidation_id, memories[:fitting], last_seq, is_truncated)
+
+
+def _size(one: Consolidated) -> int:
+    names = (one.id, *one.source_ids)
+    return len(one.text.encode()) + sum(len(name.encode()) + FRAME_BYTES for name in names)
 
 
 async def undo(engine: Engine, scope: Scope, consolidation_id: str) -> tuple[int, int]:

@@ -71,10 +71,18 @@ class Wire:
         )
         await self.links.Link(request)
 
-    async def ids(self) -> list[str]:
-        """Return the ids of the namespace's first memories, newest event first."""
-        request = memory_service_pb2.ListRequest(namespace=self.namespace, page_size=1000)
-        return [memory.id for memory in (await self.memory.List(request)).memories]
+    async def ids(self, given: memory_pb2.Filter | None = None) -> list[str]:
+        """Return the ids of the namespace's memories, newest event first."""
+        request = memory_service_pb2.ListRequest(
+            namespace=self.namespace, page_size=1000, filter=given
+        )
+        found: list[str] = []
+        while True:
+            page = await self.memory.List(request)
+            found += [memory.id for memory in page.memories]
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
 
 
 def ref(memory_id: str) -> memory_pb2.MemoryRef:

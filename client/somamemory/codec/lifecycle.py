@@ -75,7 +75,7 @@ def consolidation(wire: pb.ConsolidateResponse) -> model.Consolidation:
         model.Consolidated(each.id, each.text, tuple(each.source_ids), each.created)
         for each in wire.memories
     )
-    return model.Consolidation(wire.consolidation_id, memories, wire.commit_seq)
+    return model.Consolidation(wire.consolidation_id, memories, wire.commit_seq, wire.truncated)
 
 
 def correction(ours: model.Draft) -> memory_pb2.MemoryDraft:

@@ -80,11 +80,12 @@ class Consolidated:
 
 @dataclass(frozen=True)
 class Consolidation:
-    """What a consolidation did; its id undoes it."""
+    """What a consolidation did; its id undoes it. `truncated`: there are more than `memories` lists."""
 
     id: str
     memories: tuple[Consolidated, ...]
     commit_seq: int
+    truncated: bool = False
 
 
 @dataclass(frozen=True)

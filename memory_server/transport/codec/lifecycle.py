@@ -122,7 +122,9 @@ def consolidation_order(message: pb.ConsolidateRequest) -> Order:
 def consolidation_message(result: Result) -> pb.ConsolidateResponse:
     """Return what a consolidation did."""
     message = pb.ConsolidateResponse(
-        consolidation_id=result.consolidation_id, commit_seq=result.commit_seq
+        consolidation_id=result.consolidation_id,
+        commit_seq=result.commit_seq,
+        truncated=result.is_truncated,
     )
     for one in result.memories:
         message.memories.add(

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from memory_server.__main__ import EXIT_NOT_EMPTY
 from soma.memory.v1 import (
     admin_service_pb2,
     lifecycle_service_pb2,
@@ -229,7 +230,7 @@ async def test_a_restore_that_died_is_done_again_and_never_half(place: str, tmp_
         assert "a restore into the data folder was not finished" in again.log()
         assert not (folder / "memory.sqlite3").exists()
     assert await asyncio.to_thread(again.run, "restore", str(copy)) == 0
-    assert await asyncio.to_thread(again.run, "restore", str(copy)) == 1  # there is a store now
+    assert await asyncio.to_thread(again.run, "restore", str(copy)) == EXIT_NOT_EMPTY
 
     async with serving(folder) as wire:
         assert (await wire.get("a")).version == 2

@@ -152,14 +152,16 @@ class Summary(_message.Message):
     def __init__(self, memory: _Optional[_Union[_memory_pb2.MemoryDraft, _Mapping]] = ..., sources: _Optional[_Iterable[_Union[_memory_pb2.MemoryRef, _Mapping]]] = ...) -> None: ...
 
 class ConsolidateResponse(_message.Message):
-    __slots__ = ("consolidation_id", "memories", "commit_seq")
+    __slots__ = ("consolidation_id", "memories", "commit_seq", "truncated")
     CONSOLIDATION_ID_FIELD_NUMBER: _ClassVar[int]
     MEMORIES_FIELD_NUMBER: _ClassVar[int]
     COMMIT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     consolidation_id: str
     memories: _containers.RepeatedCompositeFieldContainer[ConsolidatedMemory]
     commit_seq: int
-    def __init__(self, consolidation_id: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[ConsolidatedMemory, _Mapping]]] = ..., commit_seq: _Optional[int] = ...) -> None: ...
+    truncated: bool
+    def __init__(self, consolidation_id: _Optional[str] = ..., memories: _Optional[_Iterable[_Union[ConsolidatedMemory, _Mapping]]] = ..., commit_seq: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
 
 class ConsolidatedMemory(_message.Message):
     __slots__ = ("id", "text", "source_ids", "created")
