@@ -30,6 +30,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Endpoint", "string", ".status.endpoints.grpc", 1),
     ("Storage", "string", ".status.storage.capacity", 1),
+    ("Backup", "date", ".status.backup.lastSuccessfulAt", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 

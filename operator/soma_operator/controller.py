@@ -7,7 +7,7 @@ from typing import Literal
 
 from soma_operator.core.backup.farewell import Farewell, after_refusals, guard_manifest
 from soma_operator.core.events import Reporter
-from soma_operator.core.kinds import Manifest, kind_of, name_of
+from soma_operator.core.kinds import SOMA_MEMORY_BACKUP, Manifest, kind_of, name_of
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
 from soma_operator.core.plan import Applied, Apply, Delete, Refusal
 from soma_operator.core.reconcile import (
@@ -116,7 +116,9 @@ class Controller:
             children=children,
             obstacles=decision.plan.obstacles,
             refusals=refusals,
-            is_complete=decision.is_complete and not refusals,
+            # A memory is as wished without the copy that is due: it is tried again, and told by itself.
+            is_complete=decision.is_complete
+            and all(kind_of(one.manifest) == SOMA_MEMORY_BACKUP for one in refusals),
         )
 
     async def _write(

@@ -1,12 +1,15 @@
 """A controller on an API server in memory."""
 
+from datetime import timedelta
 from typing import Any
 
 from soma_operator.adapters.in_memory import InMemoryCluster
+from soma_operator.backup_controller import BackupController
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
 from soma_operator.core.kinds import CHILD_KINDS, SOMA_MEMORY, Kind, Manifest
 from soma_operator.core.observed import ObjectKey
+from soma_operator.core.published import format_time
 from soma_operator.core.render.metadata import APPLIED_HASH_ANNOTATION
 from soma_operator.core.revision import REVISION_ANNOTATION
 from tests.support.somamemories import DEFAULTS, NOW, conditions_of
@@ -20,16 +23,19 @@ class Bench:
     def __init__(self) -> None:
         self.cluster = InMemoryCluster()
         self.is_leader = True
-        self.controller = Controller(
-            self.cluster,
-            defaults=DEFAULTS,
-            reporter=Reporter("memory.soma.sh/soma-operator", "test"),
-            now=lambda: NOW,
-            may_write=lambda: self.is_leader,
-        )
+        self.later = timedelta()
+        parts: dict[str, Any] = {
+            "defaults": DEFAULTS,
+            "reporter": Reporter("memory.soma.sh/soma-operator", "test"),
+            "now": lambda: NOW + self.later,
+            "may_write": lambda: self.is_leader,
+        }
+        self.controller = Controller(self.cluster, **parts)
+        self.backups = BackupController(self.cluster, **parts)
 
     async def make(self, **spec: Any) -> None:
-        metadata = {"name": KEY.name, "namespace": KEY.namespace}
+        made = format_time(NOW)
+        metadata = {"name": KEY.name, "namespace": KEY.namespace, "creationTimestamp": made}
         manifest = {"apiVersion": SOMA_MEMORY.api_version, "kind": SOMA_MEMORY.name}
         await self.cluster.create(
             {**manifest, "metadata": metadata, "spec": {"replicas": 1, **spec}}

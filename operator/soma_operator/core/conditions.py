@@ -16,6 +16,7 @@ from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
     POD_MONITOR,
+    SOMA_MEMORY_BACKUP,
     Manifest,
     kind_of,
     name_of,
@@ -83,6 +84,8 @@ def _name_is_taken(situation: Situation) -> Finding | None:
 
 def _write_was_refused(situation: Situation) -> Finding | None:
     for refusal in situation.applied.refusals:
+        if kind_of(refusal.manifest) == SOMA_MEMORY_BACKUP:
+            continue  # The memory serves without: `BackupHealthy` tells it.
         what = f"{refusal.manifest['kind']} {name_of(refusal.manifest)}"
         if kind_of(refusal.manifest) == PERSISTENT_VOLUME_CLAIM and situation.claim is not None:
             text = (
@@ -326,6 +329,11 @@ def _monitored(situation: Situation) -> Aspect | None:
 
 
 def _backup_healthy(situation: Situation) -> Aspect | None:
+    for refusal in situation.applied.refusals:
+        if kind_of(refusal.manifest) == SOMA_MEMORY_BACKUP:
+            reason = "Forbidden" if refusal.is_forbidden else "Refused"
+            text = f"the SomaMemoryBackup {name_of(refusal.manifest)} may not be made: {refusal.message}"
+            return Aspect("BackupHealthy", "False", reason, text)
     return backup_healthy(situation.memory, situation.observed)
 
 
