@@ -63,6 +63,7 @@ class Facts:
     size_bytes: int
     sha256: str
     commit_seq: int
+    memory_count: int | None
 
 
 def copy_store(
@@ -114,7 +115,7 @@ class _Sent:
         """Return what was compared."""
         told = self._summary
         assert told is not None, "a copy without a summary is refused"
-        return Facts(told.size_bytes, told.sha256.hex(), told.commit_seq)
+        return Facts(told.size_bytes, told.sha256.hex(), told.commit_seq, told.memory_count)
 
 
 @dataclass(frozen=True, slots=True)

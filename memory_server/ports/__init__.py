@@ -15,6 +15,7 @@ from memory_server.ports.store import (
     ListPosition,
     MemoryStore,
     Snapshot,
+    StoreCopy,
 )
 from memory_server.ports.writes import (
     AccessWrite,
@@ -70,6 +71,7 @@ __all__ = [
     "SearchIndex",
     "Seqs",
     "Snapshot",
+    "StoreCopy",
     "StoreWrite",
     "SweepWrite",
     "UnlinkWrite",

@@ -63,6 +63,19 @@ class Lacking:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class StoreCopy:
+    """What is in a copy of a whole store.
+
+    Attributes:
+        commit_seq: The last commit in it.
+        memory_count: Memories in it, of all tenants.
+    """
+
+    commit_seq: int
+    memory_count: int
+
+
 class Snapshot(Protocol):
     """One namespace as it was at one commit, however long the reading takes."""
 
@@ -122,8 +135,8 @@ class MemoryStore(Protocol):
         """Where the store keeps its files, with room for a copy; None: it has none."""
         ...
 
-    async def copy(self, target: Path) -> int:
-        """Write a compact copy of the whole store to a file that does not exist yet; return the last commit in it.
+    async def copy(self, target: Path) -> StoreCopy:
+        """Write a compact copy of the whole store to a file that does not exist yet; return what is in it.
 
         Raises:
             InvalidInput: This store has no file to copy.

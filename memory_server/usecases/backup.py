@@ -20,6 +20,7 @@ class BackupSummary:
     size_bytes: int
     sha256: bytes
     commit_seq: int
+    memory_count: int
 
 
 async def backup(engine: Engine) -> AsyncGenerator[bytes | BackupSummary, None]:
@@ -33,11 +34,11 @@ async def backup(engine: Engine) -> AsyncGenerator[bytes | BackupSummary, None]:
     """
     with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=engine.store.folder) as folder:
         copy = Path(folder) / "copy.sqlite3"
-        commit_seq = await engine.store.copy(copy)
+        made = await engine.store.copy(copy)
         digest, size = hashlib.sha256(), 0
         with copy.open("rb") as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk
-        yield BackupSummary(size, digest.digest(), commit_seq)
+        yield BackupSummary(size, digest.digest(), made.commit_seq, made.memory_count)

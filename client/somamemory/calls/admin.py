@@ -34,7 +34,8 @@ def backup() -> Download[bytes | model.BackupSummary]:
         if not response.HasField("summary"):
             return (response.data,)
         end = response.summary
-        return (model.BackupSummary(end.size_bytes, end.sha256, end.commit_seq),)
+        count = end.memory_count if end.HasField("memory_count") else None
+        return (model.BackupSummary(end.size_bytes, end.sha256, end.commit_seq, count),)
 
     return Download(BACKUP, pb.BackupRequest(), read)
 

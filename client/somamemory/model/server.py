@@ -38,8 +38,14 @@ class ServerInfo:
 
 @dataclass(frozen=True)
 class BackupSummary:
-    """What the whole copy of a store must be."""
+    """What the whole copy of a store must be.
+
+    Attributes:
+        commit_seq: The copy holds this commit and all before it.
+        memory_count: Memories in the copy, of all tenants. None: the server is older and does not say.
+    """
 
     size_bytes: int
     sha256: bytes
     commit_seq: int
+    memory_count: int | None = None

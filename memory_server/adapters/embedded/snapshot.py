@@ -17,7 +17,7 @@ from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryLink, MemoryVersion, Scope
 from memory_server.domain.refusals import namespace_not_found
-from memory_server.ports import ExportedMemory
+from memory_server.ports import ExportedMemory, StoreCopy
 
 BATCH_ROWS = 200
 
@@ -108,12 +108,8 @@ async def hold(database: Database, scope: Scope) -> AsyncIterator[EmbeddedSnapsh
             connection.close()
 
 
-def copy_store(database: Database, target: Path) -> int:
-    """Write a compact copy of the whole store, as it is at one commit, to a file that does not exist yet.
-
-    Returns:
-        The last commit in it.
-    """
+def copy_store(database: Database, target: Path) -> StoreCopy:
+    """Write a compact copy of the whole store, as it is at one commit, to a file that does not exist yet."""
     connection = database.connect(is_writer=True)
     try:
         connection.execute("VACUUM INTO ?", (str(target),))
@@ -121,7 +117,9 @@ def copy_store(database: Database, target: Path) -> int:
         connection.close()
     copy = sqlite3.connect(f"file:{target}?mode=ro", uri=True)
     try:
-        return _commit_seq(copy)
+        # What a tenant no longer has belongs to nobody, until it is swept away.
+        count = copy.execute("SELECT total(memory_count) FROM namespace WHERE tenant <> ''")
+        return StoreCopy(_commit_seq(copy), int(count.fetchone()[0]))
     finally:
         copy.close()
 

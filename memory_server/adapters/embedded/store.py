@@ -52,6 +52,7 @@ from memory_server.ports import (
     ListPosition,
     NewEmbedding,
     RequestKey,
+    StoreCopy,
     Write,
 )
 from soma_common.errors import CorruptData, StorageFull
@@ -283,7 +284,7 @@ class EmbeddedStore:
         """See the port."""
         return snapshot.hold(self._database, scope)
 
-    async def copy(self, target: Path) -> int:
+    async def copy(self, target: Path) -> StoreCopy:
         """See the port."""
         return await asyncio.to_thread(guarded, lambda: snapshot.copy_store(self._database, target))
 

@@ -37,6 +37,7 @@ from memory_server.ports import (
     ListPosition,
     NewEmbedding,
     RequestKey,
+    StoreCopy,
     Write,
 )
 from soma_common.errors import InvalidInput
@@ -75,7 +76,7 @@ class InMemoryStore:
         """See the port."""
         return None
 
-    async def copy(self, _target: Path) -> int:
+    async def copy(self, _target: Path) -> StoreCopy:
         """See the port."""
         raise InvalidInput("the in-memory store has no file to copy")
 

@@ -71,6 +71,7 @@ def _backup_part(part: bytes | backup.BackupSummary) -> admin_service_pb2.Backup
         size_bytes=part.size_bytes,
         sha256=part.sha256,
         commit_seq=part.commit_seq,
+        memory_count=part.memory_count,
     )
     return admin_service_pb2.BackupResponse(summary=summary)
 

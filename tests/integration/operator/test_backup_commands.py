@@ -170,6 +170,7 @@ def test_a_copy_is_made_restored_and_removed(kubelet: Kubelet, target: Manifest)
     made = kubelet.run(copying(target))
     assert made.returncode == 0, made.stderr
     report = kubelet.report()
+    assert report["memory_count"] == 1
 
     restored = [kubelet.run(restoring(target, report["sha256"])).returncode for _ in range(2)]
 

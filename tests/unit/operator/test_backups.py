@@ -241,7 +241,7 @@ def test_a_running_job_is_a_running_copy() -> None:
 
 def test_a_copy_is_what_its_pod_reports() -> None:
     """Size, digest, commit and place come from the command that read the copy back."""
-    status = status_of(begun("Complete", [(1, "error: away"), (0, a_report(memories=12))]))
+    status = status_of(begun("Complete", [(1, "error: away"), (0, a_report(memory_count=12))]))
 
     assert status["phase"] == "Succeeded"
     assert conditions_of(status) == {"Ready": ("True", "Verified")}

@@ -79,7 +79,7 @@ def job_status(picture: BackupPicture, job: Manifest) -> Status:
         size=readable_bytes(report["size_bytes"]),
         sha256=report["sha256"],
         commitSeq=report["commit_seq"],
-        memories=report.get("memories"),
+        memories=report.get("memory_count"),
         location=place_of(picture.resource).shown,
         memoryUid=(picture.memory or {"metadata": {}})["metadata"].get("uid"),
     )

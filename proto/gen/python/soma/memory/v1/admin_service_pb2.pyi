@@ -69,11 +69,13 @@ class BackupResponse(_message.Message):
     def __init__(self, data: _Optional[bytes] = ..., summary: _Optional[_Union[BackupSummary, _Mapping]] = ...) -> None: ...
 
 class BackupSummary(_message.Message):
-    __slots__ = ("size_bytes", "sha256", "commit_seq")
+    __slots__ = ("size_bytes", "sha256", "commit_seq", "memory_count")
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     COMMIT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_COUNT_FIELD_NUMBER: _ClassVar[int]
     size_bytes: int
     sha256: bytes
     commit_seq: int
-    def __init__(self, size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., commit_seq: _Optional[int] = ...) -> None: ...
+    memory_count: int
+    def __init__(self, size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., commit_seq: _Optional[int] = ..., memory_count: _Optional[int] = ...) -> None: ...
