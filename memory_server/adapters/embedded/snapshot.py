@@ -93,19 +93,22 @@ async def hold(database: Database, scope: Scope) -> AsyncIterator[EmbeddedSnapsh
     Raises:
         NotFound: There is no such namespace.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as thread:
-        connection = database.connect()
-        try:
-            connection.execute("BEGIN")
-            row = connection.execute(
-                "SELECT key FROM namespace WHERE tenant = ? AND name = ?",
-                (scope.tenant, scope.namespace),
-            ).fetchone()
-            if row is None:
-                raise namespace_not_found(scope)
-            yield EmbeddedSnapshot(connection, thread, row[0])
-        finally:
-            connection.close()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+    connection = database.connect()
+    try:
+        connection.execute("BEGIN")
+        row = connection.execute(
+            "SELECT key FROM namespace WHERE tenant = ? AND name = ?",
+            (scope.tenant, scope.namespace),
+        ).fetchone()
+        if row is None:
+            raise namespace_not_found(scope)
+        yield EmbeddedSnapshot(connection, thread, row[0])
+    finally:
+        # A reader who goes may leave a read under way: it is broken off, and only then the connection closed.
+        connection.interrupt()
+        thread.submit(connection.close)
+        thread.shutdown(wait=False)
 
 
 def copy_store(database: Database, target: Path) -> StoreCopy:

@@ -6,6 +6,7 @@ long (counting, scanning, filters over metadata) runs in a thread on a connectio
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -82,7 +83,9 @@ class EmbeddedStore:
         self._database = database
         self._reader = database.connect()
         self._slow_reader = database.connect()
-        self._slow_lock = asyncio.Lock()
+        # A thread that the connection belongs to: a caller who goes leaves a read under way, which nobody else, and no
+        # end of the store, may come across.
+        self._slow_thread = ThreadPoolExecutor(1, thread_name_prefix="slow-reads")
         self._damage: CorruptData | None = None
         """What a read found; a person must look, whatever else works."""
         self._namespace_keys: dict[Scope, int] = {}
@@ -452,8 +455,9 @@ class EmbeddedStore:
         """See the port."""
         await self._committer.close()
         self._reader.close()
-        async with self._slow_lock:
-            self._slow_reader.close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._slow_thread, self._slow_reader.close)
+        self._slow_thread.shutdown()
         self._database.release()
 
     def _tell(self, changes: Sequence[Change]) -> None:
@@ -526,5 +530,5 @@ class EmbeddedStore:
 
     async def _in_thread(self, read: Callable[[], Result]) -> Result:
         # One at a time, so that slow reads do not pile up in the threads that others need.
-        async with self._slow_lock:
-            return await asyncio.to_thread(self._guarded, read)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._slow_thread, self._guarded, read)
