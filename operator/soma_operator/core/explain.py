@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from soma_operator.core.backup.restore import restore_problem
 from soma_operator.core.conditions import Situation, aspects
 from soma_operator.core.difference import differences
 from soma_operator.core.kinds import DEPLOYMENT, Manifest, kind_of, name_of
@@ -50,6 +51,9 @@ def _notes(decision: Decision, observed: Observed) -> Iterator[str]:
             aspect.type in ("SecretsReady", "Monitored") and aspect.status == "True"
         ):
             yield f"! {aspect.type}: {aspect.message}"
+    unrestored = restore_problem(decision.memory, observed)
+    if unrestored is not None:
+        yield f"! no server starts yet: {unrestored.message}"
     live = observed.child(DEPLOYMENT, decision.memory.name)
     template = None if live is None else live["spec"]["template"]
     is_replaced = template is not None and any(

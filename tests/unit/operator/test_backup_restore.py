@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from soma_operator.core.backup.restore import restoring_job
+from soma_operator.core.explain import explain
 from soma_operator.core.kinds import DEPLOYMENT, JOB, Manifest, kind_of
 from soma_operator.core.observed import Observed, Restore
 from soma_operator.core.plan import Applied, Apply
@@ -145,6 +146,7 @@ def test_a_copy_that_is_not_verified_is_waited_for(observed: Observed, reason: s
 
     assert restoring_job(resolve(observed), observed) is None
     assert decision.memory.replicas.wished == 0
+    assert any(line.startswith("! no server starts yet: ") for line in explain(decision, observed))
     assert conditions_of(status)["Ready"] == ("False", reason)
     assert "one" in status["conditions"][0]["message"]
 

@@ -286,13 +286,13 @@ def test_an_ended_copy_is_never_made_again(phase: str) -> None:
 
 
 def test_the_job_that_holds_the_volume_of_a_memory_goes_when_it_ended() -> None:
-    """As long as its pods are there, the claim cannot go with its memory."""
-    memory = a_somamemory(is_deleting=True)
-    job = job_of(picture_of(memory=memory))
-    ended = picture_of(a_backup(phase="Succeeded"), memory=memory, jobs=[job])
+    """As long as its pods are there, the claim cannot go with its memory; other Jobs stay for their logs."""
+    leaving, serving = a_somamemory(is_deleting=True), a_serving_memory()
+    offline, online = (job_of(picture_of(memory=memory)) for memory in (leaving, serving))
+    copy = a_backup(phase="Succeeded")
 
-    assert decide_backup(ended).spent_job == job
-    assert decide_backup(begun()).spent_job is None
+    assert decide_backup(picture_of(copy, memory=leaving, jobs=[offline])).spent_job == offline
+    assert decide_backup(picture_of(copy, memory=serving, jobs=[online])).spent_job is None
 
 
 def scheduled(count: int, **last: Any) -> list[Manifest]:
