@@ -69,8 +69,8 @@ test: $(READY) tools images ## All tests
 chaos: $(READY) tools ## Long forms of the fault tests
 	@$(PYTHON) -m pytest tests/chaos
 
-scale: $(READY) ## A thousand resources on played nodes; numbers in docs/benchmarks/operator.md
-	@$(PYTHON) -m tests.bench.operator
+scale: $(READY) ## A thousand resources on played nodes; OPTIONS=--beside: a peer, OPTIONS=--churn: an hour of coming and going
+	@$(PYTHON) -m tests.bench.operator $(OPTIONS)
 
 bench: $(READY) ## Benchmarks; JSON in docs/benchmarks/
 	@$(PYTHON) -m tests.bench

@@ -1,10 +1,8 @@
 """What the API server wrote down of a user's requests."""
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from soma_operator.core.kinds import Manifest
@@ -19,15 +17,10 @@ class Trail:
     log: Path
     user: str
     start: int = 0
-    end: float = math.inf
 
     def now(self) -> "Trail":
         """Return the trail that begins now."""
         return Trail(self.log, self.user, self.log.stat().st_size)
-
-    def until(self, moment: float) -> "Trail":
-        """Return the trail that ends at a moment, seconds of the wall."""
-        return Trail(self.log, self.user, self.start, moment)
 
     def entries(self) -> Iterator[Manifest]:
         """Give every request to a resource."""
@@ -35,9 +28,7 @@ class Trail:
             file.seek(self.start)
             for line in file:
                 entry = json.loads(line)
-                moment = datetime.fromisoformat(entry["stageTimestamp"]).timestamp()
-                is_theirs = entry["user"]["username"] == self.user and "objectRef" in entry
-                if is_theirs and moment <= self.end:
+                if entry["user"]["username"] == self.user and "objectRef" in entry:
                     yield entry
 
     def writes(self) -> list[str]:

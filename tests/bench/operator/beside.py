@@ -1,6 +1,7 @@
 """This operator and a published one on kopf, one after the other on the same control plane in one run."""
 
 import asyncio
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +21,7 @@ from tests.bench.operator.cluster import (
     children_made,
     processor_s,
     requests,
+    requests_until_children,
 )
 from tests.support import operator_rooms as rooms
 from tests.support.audit import Trail
@@ -101,17 +103,17 @@ def _measure_alone(
         _apply(plane, room, contender, count, _parts(lambda _deployment: True))
         time.sleep(SETTLED_S)
         made = children_made(trail, contender.own)
+        until_made = requests_until_children(trail, contender.own, r"\bmem-\d+\b")
         asked, busy = requests(trail), processor_s(pid) - busy
         calm = trail.now()
         time.sleep(QUIET_S)
         quiet, full = requests(calm), resident_mib(pid)
         _clear(room, contender.kind)
     assert len(made) == contender.children * count, f"{len(made)} children"
-    until_made = requests(trail.until(made[-1]))
     return {
         "children_per_resource": contender.children,
         "first_to_last_child_s": made[-1] - made[0],
-        "requests_per_resource_until_children": until_made["all"] / count,
+        "requests_per_resource_until_children": until_made,
         "requests_per_resource": asked["all"] / count,
         "requests_in_quiet": {"seconds": QUIET_S, **quiet},
         "processor_s": busy,
@@ -190,7 +192,7 @@ def _ratios(measured: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     }
 
     def median(name: str, value: Callable[[dict[str, Any]], float]) -> float:
-        return at(sorted(map(value, measured[name])), 0.5)
+        return statistics.median(map(value, measured[name]))
 
     return {
         name: round(median("theirs", value) / median("ours", value), 2)

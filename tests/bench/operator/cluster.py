@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -105,6 +106,42 @@ def requests(trail: Trail) -> dict[str, int]:
     return {**verbs, "writes": sum(verbs[verb] for verb in WRITES), "all": verbs.total()}
 
 
+def requests_until_children(trail: Trail, own: frozenset[str], name: str) -> float:
+    """Return the mean number of requests that a resource takes until the last of its children exists.
+
+    A request that names a resource is its own; those that name none, such as lists, are shared by all.
+
+    Args:
+        trail: Of the operator.
+        own: As for `children_made`.
+        name: Pattern of the resources' names.
+    """
+    told: dict[str | None, list[Manifest]] = defaultdict(list)
+    for entry in trail.entries():
+        reference = entry["objectRef"]
+        if reference["resource"] != "leases":
+            found = re.search(name, f"{entry['requestURI']} {reference.get('name', '')}")
+            told[found and found[0]].append(entry)
+    shared = told.pop(None, [])
+    last = {resource: _last_made(entries, own) for resource, entries in told.items()}
+    asked: int = sum(
+        entry["stageTimestamp"] <= last[resource]
+        for resource, entries in told.items()
+        for entry in entries
+    )
+    asked += sum(entry["stageTimestamp"] <= max(last.values()) for entry in shared)
+    return asked / len(told)
+
+
+def _last_made(entries: list[Manifest], own: frozenset[str]) -> str:
+    return max(str(entry["stageTimestamp"]) for entry in entries if _is_child(entry, own))
+
+
+def _is_child(entry: Manifest, own: frozenset[str]) -> bool:
+    is_new = entry["responseStatus"]["code"] == 201
+    return is_new and entry["objectRef"]["resource"] not in own
+
+
 def children_made(trail: Trail, own: frozenset[str]) -> list[float]:
     """Return when the operator made each child, seconds of the wall, in order.
 
@@ -112,11 +149,7 @@ def children_made(trail: Trail, own: frozenset[str]) -> list[float]:
         trail: Of the operator.
         own: Resources that are no children, such as what it is given and Events.
     """
-    made = [
-        entry
-        for entry in trail.entries()
-        if entry["responseStatus"]["code"] == 201 and entry["objectRef"]["resource"] not in own
-    ]
+    made = [entry for entry in trail.entries() if _is_child(entry, own)]
     return sorted(datetime.fromisoformat(one["stageTimestamp"]).timestamp() for one in made)
 
 

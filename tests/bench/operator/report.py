@@ -79,7 +79,7 @@ def _beside(run: dict[str, Any]) -> str:
         _row(run, "first to last child", "s", lambda one: one["first_to_last_child_s"]),
         _row(
             run,
-            "requests for each resource until all children exist",
+            "requests for each resource until its children exist",
             "",
             lambda one: one["requests_per_resource_until_children"],
         ),
