@@ -13,7 +13,7 @@ from soma_common.errors import (
     Unavailable,
 )
 from soma_operator.core.events import Event, Reporter, event_manifest
-from soma_operator.core.kinds import Manifest, kind_of, name_of
+from soma_operator.core.kinds import SOMA_MEMORY_BACKUP, Manifest, kind_of, name_of
 from soma_operator.core.observed import ObjectKey, Seen
 from soma_operator.core.plan import Apply, Refusal
 from soma_operator.core.published import Status, status_manifest, strangers
@@ -58,6 +58,12 @@ class Writer:
         try:
             live = await write(action.manifest)
         except AlreadyExists as error:
+            if await self._is_foreign_copy(action.manifest):
+                return Refusal(
+                    action.manifest,
+                    False,
+                    "one of this name is there, made by somebody else: delete it",
+                )
             raise Conflict("a child that was missing is there", **error.facts) from None
         except InvalidInput as error:
             return Refusal(action.manifest, False, str(error.facts["detail"]))
@@ -79,6 +85,14 @@ class Writer:
         # The answer shows a resource that this very write may have ended.
         key = live["metadata"]
         return await self._cluster.read_now(kind_of(live), key["namespace"], key["name"])
+
+    async def _is_foreign_copy(self, manifest: Manifest) -> bool:
+        """Return whether a copy's name is taken: it has no owner that would make way, so looking again helps nobody."""
+        if kind_of(manifest) != SOMA_MEMORY_BACKUP:
+            return False
+        wished = manifest["metadata"]
+        live = await self._cluster.read(SOMA_MEMORY_BACKUP, wished["namespace"], wished["name"])
+        return live is not None and live["metadata"].get("labels") != wished["labels"]
 
     async def delete(self, live: Manifest, key: ObjectKey, *, why: str = "Unwished") -> None:
         """Delete an object that belongs to a resource.

@@ -150,6 +150,21 @@ async def test_who_no_longer_leads_writes_nothing() -> None:
     assert bench.cluster.version == version
 
 
+async def test_a_name_that_is_taken_is_told() -> None:
+    """Somebody's copy has the name of the one that is due: it stays as it is, and no reconcile fails for it."""
+    bench = Bench()
+    await bench.make(backup={"target": TARGET, "schedule": "* * * * *"})
+    bench.later = timedelta(minutes=5)
+    theirs = a_backup("mem-2601020309")
+    metadata = {name: theirs["metadata"][name] for name in ("name", "namespace")}
+    made = await bench.cluster.create({**theirs, "metadata": metadata, "status": {}})
+
+    await bench.controller.reconcile(KEY)
+
+    assert (await bench.conditions())["BackupHealthy"] == ("False", "Refused")
+    assert await bench.cluster.find(SOMA_MEMORY_BACKUP) == [made]
+
+
 async def test_a_memory_whose_copies_are_refused_serves_on() -> None:
     """The schedule is ill, the memory is not."""
     bench = Bench()
