@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded import linked, past, queries, rows, snapshot
+from memory_server.adapters.embedded import everything, linked, past, queries, rows, snapshot
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.adapters.embedded.facts import UntilCommit
@@ -23,7 +23,6 @@ from memory_server.adapters.embedded.writes.erasure import subject_ids
 from memory_server.adapters.embedded.writes.executor import replayed
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
-    CALLER_MODEL,
     LoggedChange,
     MemoryId,
     MemoryLink,
@@ -57,8 +56,6 @@ from memory_server.ports import (
     Write,
 )
 from soma_common.errors import CorruptData, StorageFull
-
-SCAN_ROWS = 1000
 
 _ORDER_COLUMNS = {ListOrder.EVENT_TIME: "event_time_us", ListOrder.IMPORTANCE: "importance"}
 
@@ -384,58 +381,19 @@ class EmbeddedStore:
 
     async def live_seqs(self) -> dict[Scope, npt.NDArray[np.int64]]:
         """See the port."""
-        # From an index alone: the rows themselves, with their payloads, need not be read.
-        statement = (
-            "SELECT commit_seq FROM memory INDEXED BY memory_by_event_time WHERE namespace_key = ?"
-        )
-        found: dict[Scope, npt.NDArray[np.int64]] = {}
-        for key, scope in self._scopes().items():
-            seqs = await self._slowly(statement, [key])
-            found[scope] = np.sort(np.fromiter((row[0] for row in seqs), np.int64, len(seqs)))
-        return found
+        return await everything.live_seqs(self._slowly, self._scopes())
 
-    async def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
+    def scan(self, after: int = 0) -> AsyncIterator[Sequence[tuple[Scope, MemoryRecord]]]:
         """See the port."""
-        scopes = self._scopes()
-        statement = (
-            f"SELECT {rows.MEMORY_COLUMNS}, namespace_key FROM memory"
-            " WHERE commit_seq > ? ORDER BY commit_seq LIMIT ?"
-        )
-        last = after
-        while True:
-            found = await self._slowly(statement, [last, SCAN_ROWS])
-            if not found:
-                return
-            last = found[-1][0]
-            yield [
-                (scopes[row[-1]], rows.memory_record(row[:-1]))
-                for row in found
-                if row[-1] in scopes  # else its namespace was dropped, and it waits to be swept
-            ]
+        return everything.scan(self._slowly, self._scopes(), after)
 
-    async def scan_beside(self) -> AsyncIterator[Sequence[tuple[Scope, NewEmbedding]]]:
+    def scan_beside(self) -> AsyncIterator[Sequence[tuple[Scope, NewEmbedding]]]:
         """See the port."""
-        statement = (
-            "SELECT beside.commit_seq, beside.model, beside.embedding, tenant, name"
-            " FROM beside_embedding AS beside JOIN memory ON memory.commit_seq = beside.commit_seq"
-            " JOIN namespace ON namespace.key = namespace_key"
-            " WHERE beside.commit_seq > ? AND tenant <> '' ORDER BY beside.commit_seq LIMIT ?"
-        )
-        last = 0
-        while found := await self._slowly(statement, [last, SCAN_ROWS]):
-            last = found[-1][0]
-            yield [
-                (Scope(Tenant(tenant), name), NewEmbedding(seq, model, vector, is_beside=True))
-                for seq, model, vector, tenant, name in found
-            ]
+        return everything.scan_beside(self._slowly)
 
     async def lacking(self, model: str, after: int, limit: int) -> list[Lacking]:
         """See the port."""
-        parameters = [model, after, model, CALLER_MODEL, limit]
-        found = await self._slowly(queries.LACKING, parameters)
-        return [
-            Lacking(Scope(Tenant(tenant), name), seq, text) for tenant, name, seq, text in found
-        ]
+        return await everything.lacking(self._slowly, model, after, limit)
 
     async def check(self) -> None:
         """See the port."""
