@@ -25,6 +25,10 @@ HASTE = 5
 """Runs of a key that may follow one another without their distance; one more is granted each `min_interval_s`."""
 
 
+SLACK = 256
+"""Times in the heap beside two for each key: sweeping is for many."""
+
+
 @dataclass(slots=True)
 class _Entry:
     """What is known of one key."""
@@ -164,6 +168,14 @@ class WorkQueue:
             entry.due = due
             heapq.heappush(self._heap, (due, next(self._order), key))
             self._changed.set()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop what earlier times replaced and keys that are gone, once they are most of what is there."""
+        if len(self._heap) <= 2 * len(self._entries) + SLACK:
+            return
+        waiting = [(one.due, key) for key, one in self._entries.items() if one.due is not None]
+        self._heap = [(due, next(self._order), key) for due, key in sorted(waiting)]
 
     def _pop(self) -> ObjectKey | None:
         self._call_those_due()
@@ -180,7 +192,7 @@ class WorkQueue:
         while self._heap and self._heap[0][0] <= self.clock():
             due, _, key = heapq.heappop(self._heap)
             entry = self._entries.get(key)
-            # An earlier time replaced this one, or the key is gone: the heap keeps such leftovers until their time.
+            # An earlier time replaced this one, or the key is gone: such leftovers stay until their time or the sweep.
             if entry is not None and entry.due == due:
                 self._turns.add(key, is_news=entry.urgent_at is not None)
 

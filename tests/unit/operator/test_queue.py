@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soma_operator.core.observed import ObjectKey
-from soma_operator.queue import HASTE, Pace, WorkQueue
+from soma_operator.queue import HASTE, SLACK, Pace, WorkQueue
 from soma_operator.turns import TURNS_OF_THE_REST
 
 A, B = ObjectKey("default", "a"), ObjectKey("default", "b")
@@ -301,6 +301,27 @@ async def test_a_key_added_while_it_is_forgotten_runs(queue: WorkQueue) -> None:
     queue.forget(A)
 
     assert await due(queue) == [A]
+
+
+async def test_replaced_times_do_not_pile_up(queue: WorkQueue, time: Time) -> None:
+    """Keys that come and go, each with a far deadline, leave a bounded heap; what waits keeps its time."""
+    queue.add(B)
+    assert await due(queue) == [B]
+    queue.done(B, requeue_after_s=1000.0)
+    for number in range(3 * SLACK):
+        key = ObjectKey("default", f"passing-{number}")
+        queue.add(key)
+        assert queue._pop() == key
+        queue.done(key, requeue_after_s=2000.0)
+        queue.add(key)
+        time.now += PACE.min_interval_s
+        assert queue._pop() == key
+        queue.forget(key)
+
+    assert len(queue._heap) <= 2 * queue.known + SLACK + 1
+    assert await due(queue) == []
+    time.now += 1000.0
+    assert await due(queue) == [B]
 
 
 async def test_the_depth_counts_those_that_wait(queue: WorkQueue) -> None:
