@@ -64,8 +64,8 @@ def _beside(run: dict[str, Any]) -> str:
         " children for a resource, two of them Deployments; this operator makes eight, one Deployment and one volume"
         " claim. In the rows about pods, once each, all controllers act and kwok plays: there they, not the operators,"
         " take nearly all of the time, and a claim has to be bound before its pod is. Children were first measured with"
-        " all controllers on the same two cores, too: there this operator, then with eight workers and on a busy machine,"
-        " was slower (14.3 s against 8.6 s from the first to the last child); the rows below came after that."
+        " all controllers on the same two cores, too: there this operator, then with eight workers and on a busy"
+        " machine, was slower (14.3 s against 8.6 s from the first to the last child); the rows below came after that."
     )
     head = [
         f"## Beside {names}",
