@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 
@@ -19,33 +19,34 @@ class ObjectKey:
         return f"{self.namespace}/{self.name}"
 
 
-class Seen(Protocol):
-    """A picture of a resource of ours, whatever its kind."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture of a resource of ours, whatever its kind.
 
-    @property
-    def resource(self) -> Manifest:
-        """The resource as stored."""
-        ...
+    Attributes:
+        resource: The resource as stored.
+        now: When the picture was taken.
+    """
+
+    resource: Manifest
+    now: datetime
 
     @property
     def metadata(self) -> Mapping[str, Any]:
         """Its metadata."""
-        ...
+        metadata: Mapping[str, Any] = self.resource["metadata"]
+        return metadata
 
     @property
     def key(self) -> ObjectKey:
         """Its key."""
-        ...
+        return ObjectKey(self.metadata["namespace"], self.metadata["name"])
 
     @property
     def status(self) -> Mapping[str, Any]:
         """Its status as published last."""
-        ...
-
-    @property
-    def now(self) -> datetime:
-        """When the picture was taken."""
-        ...
+        status: Mapping[str, Any] = self.resource.get("status") or {}
+        return status
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,10 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Seen):
     """A picture of one SomaMemory and of all that belongs to it.
 
     Attributes:
-        resource: The SomaMemory as stored.
         children: Live objects that have the name of a child, whoever made them; the order carries no meaning.
         pods: Pods that carry the labels of this SomaMemory.
         storage_classes: All storage classes. None: not read, because nothing waits for a volume or because
@@ -86,37 +86,17 @@ class Observed:
         missing_secrets: Names of Secrets that the resource speaks of and that are not there.
         copies: SomaMemoryBackups that the operator wished for by this resource.
         restore: What fills the storage before the first server starts.
-        now: When the picture was taken.
         defaults: What the release decides.
     """
 
-    resource: Manifest
     children: tuple[Manifest, ...]
     pods: tuple[Manifest, ...]
     storage_classes: tuple[Manifest, ...] | None
-    now: datetime
     defaults: Defaults
     unserved: frozenset[Kind] = frozenset()
     missing_secrets: frozenset[str] = frozenset()
     copies: tuple[Manifest, ...] = ()
     restore: Restore = Restore()
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The metadata of the SomaMemory."""
-        metadata: Mapping[str, Any] = self.resource["metadata"]
-        return metadata
-
-    @property
-    def key(self) -> ObjectKey:
-        """The key of the SomaMemory."""
-        return ObjectKey(self.metadata["namespace"], self.metadata["name"])
-
-    @property
-    def status(self) -> Mapping[str, Any]:
-        """The status as published last."""
-        status: Mapping[str, Any] = self.resource.get("status") or {}
-        return status
 
     def condition(self, kind: str) -> Mapping[str, Any] | None:
         """Return a condition of the status as published last."""

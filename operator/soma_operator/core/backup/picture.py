@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from soma_operator.core.kinds import Manifest, is_deleting
-from soma_operator.core.observed import Defaults, ObjectKey, Observed
+from soma_operator.core.observed import Defaults, Observed, Seen
 from soma_operator.core.pods import Finding
 from soma_operator.core.render.metadata import MEMORY_UID_LABEL, ORIGIN_LABEL
 from soma_operator.core.resolve import ResolvedMemory, resolve
@@ -17,45 +16,24 @@ ENDED = frozenset({SUCCEEDED, FAILED, EXPIRING})
 
 
 @dataclass(frozen=True, slots=True)
-class BackupPicture:
+class BackupPicture(Seen):
     """A picture of one SomaMemoryBackup and of all that belongs to it.
 
     Attributes:
-        resource: The SomaMemoryBackup as stored.
         memory: The SomaMemory that it names; None: there is none.
         siblings: SomaMemoryBackups that the operator wished for by the same SomaMemory, this one among them.
         jobs: Its Jobs.
         pods: Pods of its Jobs.
         missing: What its Job needs and what is not there.
-        now: When the picture was taken.
         defaults: What the release decides.
     """
 
-    resource: Manifest
     memory: Manifest | None
     siblings: tuple[Manifest, ...]
     jobs: tuple[Manifest, ...]
     pods: tuple[Manifest, ...]
     missing: tuple[Finding, ...]
-    now: datetime
     defaults: Defaults
-
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """The metadata of the SomaMemoryBackup."""
-        metadata: Mapping[str, Any] = self.resource["metadata"]
-        return metadata
-
-    @property
-    def key(self) -> ObjectKey:
-        """The key of the SomaMemoryBackup."""
-        return ObjectKey(self.metadata["namespace"], self.metadata["name"])
-
-    @property
-    def status(self) -> Mapping[str, Any]:
-        """The status as published last."""
-        status: Mapping[str, Any] = self.resource.get("status") or {}
-        return status
 
 
 def phase_of(backup: Manifest) -> str:
