@@ -180,8 +180,12 @@ class EmbeddedIndex:
             self.apply([Change(scope, snapshot.commit_seq, None, tuple(gone.tolist()))])
         return snapshot.commit_seq
 
-    async def save(self) -> None:
-        """Keep a copy; without one the next start takes longer, and that is all."""
+    async def save(self, *, is_last: bool = False) -> None:
+        """Keep a copy; without one the next start takes longer, and that is all.
+
+        Args:
+            is_last: Nothing is searched any more, so that vectors need not move into the copy.
+        """
         if self._kept is None:
             return
         came, commit_seq = self._came, self._commit_seq
@@ -194,7 +198,7 @@ class EmbeddedIndex:
         def write(kept: SnapshotFile) -> Snapshot | None:
             made = {(str(s.tenant), s.namespace): work() for s, work in works.items()}
             kept.write(Snapshot(commit_seq, made))
-            return kept.read()
+            return None if is_last else kept.read()
 
         self._kept_seq = commit_seq
         try:
@@ -215,7 +219,7 @@ class EmbeddedIndex:
     async def close(self) -> None:
         """See the port."""
         if self._came or (self._kept_seq == 0 and self._partitions):
-            await self.save()
+            await self.save(is_last=True)
 
     def _drop_kept(self) -> None:
         if self._kept is not None:
