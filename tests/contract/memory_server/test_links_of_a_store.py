@@ -1,28 +1,13 @@
 """What `ports.MemoryStore` promises about links, for every adapter."""
 
-from typing import Any
-
 import pytest
 
-from memory_server.domain.memory import MemoryId, MemoryLink, Receipt, Scope, Tenant
-from memory_server.ports import Write
+from memory_server.domain.memory import MemoryId, MemoryLink, Scope, Tenant
 from soma_common.errors import NotFound
 from tests.support.memories import NOW_US, SCOPE, a_link, a_store
-from tests.support.stores import StoreCase
+from tests.support.stores import StoreCase, commit, links_from
 
 OTHER = Scope(Tenant("other"), SCOPE.namespace)
-
-
-async def commit(case: StoreCase, write: Write) -> Receipt:
-    outcome = (await case.store.commit([write]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-async def links_from(case: StoreCase, memory_id: str, **more: Any) -> list[MemoryLink]:
-    given: dict[str, Any] = {"outgoing": True, "types": [], "now_us": NOW_US, "limit": 1000} | more
-    return await case.store.links_of(SCOPE, MemoryId(memory_id), **given)
 
 
 async def test_links_survive_an_overwrite_of_their_ends(case: StoreCase) -> None:

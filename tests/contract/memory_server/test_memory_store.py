@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,6 @@ from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import (
     MemoryId,
     MemoryKind,
-    MemoryLink,
     MemoryRef,
     Receipt,
     Scope,
@@ -24,7 +22,6 @@ from memory_server.ports import (
     ExpireWrite,
     ListPosition,
     PolicyWrite,
-    Write,
 )
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, RequestIdReused
 from tests.support.memories import (
@@ -35,21 +32,9 @@ from tests.support.memories import (
     a_request,
     a_store,
 )
-from tests.support.stores import StoreCase
+from tests.support.stores import StoreCase, commit, links_from
 
 TEA = MemoryRef(id=MemoryId("tea"))
-
-
-async def commit(case: StoreCase, write: Write) -> Receipt:
-    outcome = (await case.store.commit([write]))[0]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-async def links_from(case: StoreCase, memory_id: str, **more: Any) -> list[MemoryLink]:
-    given: dict[str, Any] = {"outgoing": True, "types": [], "now_us": NOW_US, "limit": 1000} | more
-    return await case.store.links_of(SCOPE, MemoryId(memory_id), **given)
 
 
 async def test_what_was_stored_is_read_back_exactly(case: StoreCase) -> None:
