@@ -2,11 +2,12 @@
 
 import itertools
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from soma_dev.control_plane import ControlPlane
 from soma_dev.paths import tool
-from soma_operator.core.kinds import POD_MONITOR, Kind
+from soma_operator.core.kinds import POD_MONITOR, SOMA_MEMORY, SOMA_MEMORY_BACKUP, Kind, Manifest
 from tests.support.kube_api import (
     APPLY,
     NAMESPACE,
@@ -23,6 +24,8 @@ SYSTEM = "soma-system"
 
 ACCOUNT = f"system:serviceaccount:{SYSTEM}:soma-operator"
 """The operator, to the API server."""
+
+TOO_MANY_REQUESTS = 429
 
 _numbers = itertools.count(1)
 
@@ -44,7 +47,19 @@ def install(plane: ControlPlane) -> KubeApi:
     crds = ["crd/somamemories.memory.soma.sh", "crd/somamemorybackups.memory.soma.sh"]
     wait = [*kubectl, "wait", "--for=condition=Established", *crds]
     subprocess.run(wait, check=True, capture_output=True)
+    for kind in (SOMA_MEMORY, SOMA_MEMORY_BACKUP):
+        eventually(partial(_listed, admin, kind))
     return admin
+
+
+def _listed(api: KubeApi, kind: Kind) -> list[Manifest] | None:
+    """Return what there is of a kind; None: a moment after it is established its cache is still being filled."""
+    try:
+        return api.find(kind, SYSTEM)
+    except Refused as refusal:
+        if refusal.code != TOO_MANY_REQUESTS:
+            raise
+        return None
 
 
 def apply_chart(plane: ControlPlane, manifests: bytes) -> list[str]:
