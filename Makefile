@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
+COMPILED := hatch_build.py $(wildcard memory_server/kernels/*.pyx memory_server/kernels/*.pxd)
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos scale bench bench-streams bench-recall bench-peers proto crds docs lock check clean
@@ -10,10 +11,10 @@ LOCKS := requirements/dev.txt requirements/uv.txt
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1|\2/' | column -t -s '|'
 
-$(READY): pyproject.toml $(LOCKS)
+$(READY): pyproject.toml $(LOCKS) $(COMPILED)
 	@bash dev/bootstrap.sh
 
-setup: $(READY) ## Make the Python environment in .venv from the hash-pinned locks
+setup: $(READY) ## Make the Python environment in .venv from the hash-pinned locks, and compile memory_server/kernels
 
 demo: $(READY) ## Run the main job: a cluster, the operator, a SomaMemory, store and recall
 	@$(PYTHON) -m soma_dev demo
@@ -99,4 +100,4 @@ lock: $(READY) ## Resolve the lock files anew
 check: lint types layers generated test ## What CI runs
 
 clean: ## Remove the environment and the caches of this checkout
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist memory_server/kernels/*.{c,so}
