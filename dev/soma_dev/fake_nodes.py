@@ -20,23 +20,24 @@ STORAGE_CLASS = "played"
 
 @contextlib.contextmanager
 def fake_nodes(
-    plane: ControlPlane, folder: Path, *, pods: int, volume_size: str = "10Gi"
+    plane: ControlPlane, folder: Path, *, pods: int, volumes: int, volume_size: str = "10Gi"
 ) -> Iterator[None]:
-    """Play as many nodes and volumes as these pods need, as long as the context lasts.
+    """Play as many nodes as these pods need, and volumes, as long as the context lasts.
 
     The control plane must run all controllers.
 
     Args:
         plane: The control plane.
         folder: Where logs and configuration go.
-        pods: How many pods there may be, each with one volume.
+        pods: How many pods there may be.
+        volumes: How many claims may be bound.
         volume_size: Size of each volume.
 
     Raises:
         Problem: A tool was never built.
     """
     admin = Kubernetes(plane.kubeconfig)
-    _apply(admin, [_storage_class(), *_nodes(pods), *_volumes(pods, volume_size)])
+    _apply(admin, [_storage_class(), *_nodes(pods), *_volumes(volumes, volume_size)])
     with contextlib.ExitStack() as stack:
         run_tool(stack, folder, "kube-scheduler", [f"--config={_scheduler(plane, folder)}"])
         run_tool(stack, folder, "kwok", [

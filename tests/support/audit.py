@@ -24,12 +24,9 @@ class Trail:
 
     def entries(self) -> Iterator[Manifest]:
         """Give every request to a resource."""
-        with self.log.open() as file:
-            file.seek(self.start)
-            for line in file:
-                entry = json.loads(line)
-                if entry["user"]["username"] == self.user and "objectRef" in entry:
-                    yield entry
+        for entry in entries(self.log, self.start):
+            if entry["user"]["username"] == self.user:
+                yield entry
 
     def writes(self) -> list[str]:
         """Return the writes, but for those of the Lease, which beats on purpose."""
@@ -38,3 +35,13 @@ class Trail:
             for entry in self.entries()
             if entry["verb"] in WRITES and entry["objectRef"]["resource"] != "leases"
         ]
+
+
+def entries(log: Path, start: int) -> Iterator[Manifest]:
+    """Give everybody's requests to resources since a place in the log."""
+    with log.open() as file:
+        file.seek(start)
+        for line in file:
+            entry = json.loads(line)
+            if "objectRef" in entry:
+                yield entry

@@ -1,7 +1,7 @@
 """Measures the operator on played nodes: `make scale`; JSON in docs/benchmarks/operator.
 
-Without options: many resources at once. `--beside`: few, beside a published operator in the same run. `--churn`:
-resources that come, change and go for a while, and the memory of the process meanwhile.
+Without options: many resources at once. `--beside`: few, beside a published operator in the same run. `--crowd`: many,
+beside it. `--churn`: resources that come, change and go for a while, and the memory of the process meanwhile.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from soma_dev import fake_nodes, tools
 from soma_dev.paths import ROOT
 from tests.bench.operator.beside import measure_beside
 from tests.bench.operator.churn import measure_churn
+from tests.bench.operator.crowd import measure_crowd
 from tests.bench.operator.many import measure_many
 from tests.bench.operator.report import page
 
@@ -33,6 +34,8 @@ def main() -> None:
         folder = Path(name)
         if given.churn is not None:
             kept, measured = "churn", measure_churn(folder, given.churn)
+        elif given.crowd:
+            kept, measured = "crowd", measure_crowd(folder, given.crowd, given.patience)
         elif given.beside:
             kept, measured = "beside", measure_beside(folder, given.beside, given.rounds)
         else:
@@ -49,6 +52,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resources", type=int, default=1000)
     parser.add_argument("--beside", type=int, nargs="?", const=50, metavar="RESOURCES")
     parser.add_argument("--rounds", type=int, default=2, help="of --beside")
+    parser.add_argument("--crowd", type=int, nargs="?", const=1000, metavar="RESOURCES")
+    parser.add_argument("--patience", type=float, default=1200.0, help="seconds, of --crowd")
     parser.add_argument("--churn", type=float, nargs="?", const=3600.0, metavar="SECONDS")
     return parser.parse_args()
 

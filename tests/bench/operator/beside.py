@@ -1,28 +1,24 @@
 """This operator and a published one on kopf, one after the other on the same control plane in one run."""
 
-import asyncio
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from soma_dev import fake_nodes
 from soma_dev.control_plane import ALL_CONTROLLERS, ControlPlane, control_plane
-from soma_operator.core.kinds import DEPLOYMENT, SOMA_MEMORY, Kind, Manifest, name_of
+from soma_operator.core.kinds import DEPLOYMENT, Kind
 from tests.bench.operator import peer
 from tests.bench.operator.cluster import (
-    Times,
-    Told,
-    apply_all,
     at,
     children_made,
     processor_s,
     requests,
     requests_until_children,
 )
+from tests.bench.operator.contenders import Contender, apply, ours, parts, theirs
 from tests.support import operator_rooms as rooms
 from tests.support.audit import Trail
 from tests.support.churn import resident_mib
@@ -31,29 +27,6 @@ from tests.support.kube_api import KubeApi, Room, eventually, path_of
 QUIET_S = 30.0
 SETTLED_S = 5.0
 CLEARED_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """One operator, and how it is measured.
-
-    Attributes:
-        kind: What it is given.
-        account: Its name to the API server.
-        process: Starts it; acts once entered, and gives the id of the process.
-        wish: Makes a resource's manifest from namespace and name.
-        deployments: How many Deployments a resource has; it is ready when all their pods are.
-        children: How many objects it makes for a resource.
-        own: Kinds of objects that it makes and that are no children.
-    """
-
-    kind: Kind
-    account: str
-    process: Callable[[], AbstractContextManager[int]]
-    wish: Callable[[str, str], Manifest]
-    deployments: int
-    children: int
-    own: frozenset[str]
 
 
 def measure_beside(folder: Path, count: int, rounds: int) -> dict[str, Any]:
@@ -68,7 +41,7 @@ def measure_beside(folder: Path, count: int, rounds: int) -> dict[str, Any]:
                 alone[name].append(_measure_alone(plane, api, contender, count))
     with (
         control_plane(_made(folder / "played"), controllers=ALL_CONTROLLERS) as plane,
-        fake_nodes.fake_nodes(plane, folder / "played", pods=3 * count),
+        fake_nodes.fake_nodes(plane, folder / "played", pods=3 * count, volumes=count),
     ):
         api = rooms.install(plane)
         contenders = _contenders(api, folder / "played", environment)
@@ -100,7 +73,7 @@ def _measure_alone(
         time.sleep(SETTLED_S)
         empty, busy = resident_mib(pid), processor_s(pid)
         trail = Trail(plane.audit_log, contender.account).now()
-        _apply(plane, room, contender, count, _parts(lambda _deployment: True))
+        apply(plane, room, replace(contender, tells_ready=None), count, parts(lambda _one: True))
         time.sleep(SETTLED_S)
         made = children_made(trail, contender.own)
         until_made = requests_until_children(trail, contender.own, r"\bmem-\d+\b")
@@ -127,7 +100,8 @@ def _measure_played(
     room = rooms.a_room(api)
     with contender.process():
         time.sleep(SETTLED_S)
-        times = _apply(plane, room, contender, count, _parts(_is_ready))
+        times = apply(plane, room, contender, count, parts())
+        assert not times.left, f"{len(times.left)} are not ready"
         _clear(room, contender.kind)
     waits = sorted(
         max(times.ended[f"{name}/{part}"] for part in range(contender.deployments)) - begun
@@ -136,36 +110,8 @@ def _measure_played(
     return {"pods_ready_s": {"p50": at(waits, 0.5), "p99": at(waits, 0.99)}}
 
 
-def _apply(plane: ControlPlane, room: Room, contender: Contender, count: int, told: Told) -> Times:
-    wishes = [contender.wish(room.namespace, f"mem-{number}") for number in range(count)]
-    wished = {f"{name_of(one)}/{part}" for one in wishes for part in range(contender.deployments)}
-    return asyncio.run(apply_all(plane, contender.kind, wishes, DEPLOYMENT, told, wished))
-
-
 def _contenders(api: KubeApi, folder: Path, environment: Path) -> dict[str, Contender]:
-    return {"theirs": _theirs(api, folder, environment), "ours": _ours(api, folder)}
-
-
-def _is_ready(deployment: Manifest) -> bool:
-    ready: int = deployment.get("status", {}).get("readyReplicas", 0)
-    return ready >= int(deployment["spec"]["replicas"])
-
-
-def _parts(is_so: Callable[[Manifest], bool]) -> Told:
-    """Return what tells the n-th Deployment of a resource for which something is so, as NAME/n."""
-    seen: dict[str, list[str]] = {}
-
-    def told(deployment: Manifest) -> str | None:
-        name = name_of(deployment)
-        if not is_so(deployment):
-            return None
-        resource = "-".join(name.split("-")[:2])
-        parts = seen.setdefault(resource, [])
-        if name not in parts:
-            parts.append(name)
-        return f"{resource}/{parts.index(name)}"
-
-    return told
+    return {"theirs": theirs(api, folder, environment), "ours": ours(api, folder)}
 
 
 def _clear(room: Room, kind: Kind) -> None:
@@ -198,44 +144,3 @@ def _ratios(measured: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
         name: round(median("theirs", value) / median("ours", value), 2)
         for name, value in values.items()
     }
-
-
-def _ours(api: KubeApi, folder: Path) -> Contender:
-    kubeconfig = rooms.kubeconfig_of_the_operator(api, folder / "access")
-
-    @contextmanager
-    def process() -> Iterator[int]:
-        with rooms.an_operator(kubeconfig, folder, min_interval_s=1, lease_duration_s=120) as one:
-            one.wait_leading()
-            yield one.pid
-            assert one.stop() == 0
-
-    return Contender(
-        kind=SOMA_MEMORY,
-        account=rooms.ACCOUNT,
-        process=process,
-        wish=lambda namespace, name: Room(api, namespace).manifest(name),
-        deployments=1,
-        children=8,
-        own=frozenset({"events", "leases"}),
-    )
-
-
-def _theirs(api: KubeApi, folder: Path, environment: Path) -> Contender:
-    operator = peer.DaskOperator(api, folder, environment)
-    operator.install()
-
-    @contextmanager
-    def process() -> Iterator[int]:
-        with operator:
-            yield operator.pid
-
-    return Contender(
-        kind=peer.DASK_CLUSTER,
-        account=peer.ACCOUNT,
-        process=process,
-        wish=lambda namespace, name: peer.a_dask_cluster(name, namespace),
-        deployments=2,
-        children=4,
-        own=frozenset({"events"}),
-    )

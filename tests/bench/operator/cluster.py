@@ -1,11 +1,12 @@
 """What is measured on a cluster of which everything shares one machine: readiness, requests, memory."""
 
 import asyncio
+import contextlib
 import json
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.support.kube_api import path_of
 
 AT_ONCE = 16
 PATIENCE_S = 1200.0
+LONGEST_WATCH_S = 7200.0
 LONGEST_LINE = 2**24
 """Bytes of one event of a watch."""
 
@@ -27,10 +29,23 @@ Told = Callable[[Manifest], str | None]
 """Returns what an object tells of by its state; None: nothing yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Objects of a kind, in the namespace of the resources, and what they tell of."""
+
+    kind: Kind
+    told: Told
+
+
 @dataclass(slots=True)
 class Times:
-    """Moments, monotonic seconds, by name."""
+    """Moments, monotonic seconds, by name.
 
+    Attributes:
+        left: What was not told of before patience ended.
+    """
+
+    left: set[str]
     begun: dict[str, float] = field(default_factory=dict)
     ended: dict[str, float] = field(default_factory=dict)
 
@@ -43,33 +58,39 @@ async def apply_all(
     plane: ControlPlane,
     kind: Kind,
     manifests: list[Manifest],
-    watched: Kind,
-    told: Told,
+    watched: Iterable[Watched],
     wished: set[str],
+    patience_s: float = PATIENCE_S,
 ) -> Times:
-    """Create all resources as fast as they are taken, and wait for all that is wished.
+    """Create all resources as fast as they are taken, and wait for all that is wished, or until patience ends.
 
     Args:
         plane: Where.
         kind: Of the resources.
         manifests: Of the resources.
-        watched: Kind of the objects that tell of readiness, in the namespace of the first resource.
-        told: What they tell of.
+        watched: Who tells, each thing of a name of its own.
         wished: All that is to be told of; times are kept by these names and by those of the resources.
+        patience_s: Longest wait after the last resource was taken, seconds.
     """
     access = of_kubeconfig(plane.kubeconfig)
-    times = Times()
+    times = Times(set(wished))
     namespace = manifests[0]["metadata"]["namespace"]
-    async with aiohttp.ClientSession(
-        access.server,
-        connector=aiohttp.TCPConnector(ssl=access.ssl_context()),
-        timeout=aiohttp.ClientTimeout(total=None),
-        headers={"Authorization": f"Bearer {access.bearer()}"},
-        read_bufsize=LONGEST_LINE,
-        raise_for_status=True,
-    ) as session:
-        where = path_of(watched, namespace)
-        watching = asyncio.create_task(_watch(session, where, told, wished, times))
+    async with (
+        aiohttp.ClientSession(
+            access.server,
+            connector=aiohttp.TCPConnector(ssl=access.ssl_context()),
+            timeout=aiohttp.ClientTimeout(total=None),
+            headers={"Authorization": f"Bearer {access.bearer()}"},
+            read_bufsize=LONGEST_LINE,
+            raise_for_status=True,
+        ) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        told = asyncio.Event()
+        watches = [
+            group.create_task(_watch(session, path_of(one.kind, namespace), one.told, times, told))
+            for one in watched
+        ]
         left = iter(manifests)
 
         async def work() -> None:
@@ -79,23 +100,27 @@ async def apply_all(
                     pass
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-        async with asyncio.timeout(PATIENCE_S):
-            await watching
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await told.wait()
+        for watch in watches:
+            watch.cancel()
     return times
 
 
 async def _watch(
-    session: aiohttp.ClientSession, where: str, told: Told, wished: set[str], times: Times
+    session: aiohttp.ClientSession, where: str, told: Told, times: Times, all_told: asyncio.Event
 ) -> None:
     """Note when each thing was told first; a watch costs the cluster less than lists, again and again."""
-    query = {"watch": "1", "timeoutSeconds": str(int(PATIENCE_S))}
+    query = {"watch": "1", "timeoutSeconds": str(int(LONGEST_WATCH_S))}
     async with session.get(where, params=query) as answer:
         async for line in answer.content:
             name = told(json.loads(line)["object"])
-            if name is not None:
-                times.ended.setdefault(name, time.monotonic())
-            if wished <= set(times.ended):
-                return
+            if name in times.left:
+                times.left.discard(name)
+                times.ended[name] = time.monotonic()
+            if not times.left:
+                all_told.set()
 
 
 def requests(trail: Trail) -> dict[str, int]:
@@ -134,10 +159,11 @@ def requests_until_children(trail: Trail, own: frozenset[str], name: str) -> flo
 
 
 def _last_made(entries: list[Manifest], own: frozenset[str]) -> str:
-    return max(str(entry["stageTimestamp"]) for entry in entries if _is_child(entry, own))
+    return max(str(entry["stageTimestamp"]) for entry in entries if is_child(entry, own))
 
 
-def _is_child(entry: Manifest, own: frozenset[str]) -> bool:
+def is_child(entry: Manifest, own: frozenset[str]) -> bool:
+    """Return whether a request made a child; `own` as for `children_made`."""
     is_new = entry["responseStatus"]["code"] == 201
     return is_new and entry["objectRef"]["resource"] not in own
 
@@ -149,7 +175,7 @@ def children_made(trail: Trail, own: frozenset[str]) -> list[float]:
         trail: Of the operator.
         own: Resources that are no children, such as what it is given and Events.
     """
-    made = [entry for entry in trail.entries() if _is_child(entry, own)]
+    made = [entry for entry in trail.entries() if is_child(entry, own)]
     return sorted(datetime.fromisoformat(one["stageTimestamp"]).timestamp() for one in made)
 
 
@@ -157,6 +183,19 @@ def processor_s(pid: int) -> float:
     """Return the processor time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+def processors_s(folder: Path) -> dict[str, float]:
+    """Return the processor time so far of each tool of a control plane, whose files are in a folder, by name."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text().split("\0")
+            if any(str(folder) in argument for argument in command[1:]):
+                found[Path(command[0]).name] = processor_s(int(process.name))
+        except OSError:
+            continue  # It ended meanwhile.
+    return found
 
 
 def at(values: list[float], share: float) -> float:

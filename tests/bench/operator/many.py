@@ -7,8 +7,9 @@ from typing import Any
 
 from soma_dev import fake_nodes
 from soma_dev.control_plane import ALL_CONTROLLERS, ControlPlane, control_plane
-from soma_operator.core.kinds import SOMA_MEMORY, Manifest, name_of
-from tests.bench.operator.cluster import apply_all, at, processor_s, requests
+from soma_operator.core.kinds import SOMA_MEMORY
+from tests.bench.operator.cluster import Watched, apply_all, at, processor_s, requests
+from tests.bench.operator.contenders import ready_memory
 from tests.support.audit import Trail
 from tests.support.churn import resident_mib
 from tests.support.operator_rooms import (
@@ -26,7 +27,7 @@ def measure_many(folder: Path, count: int) -> dict[str, Any]:
     """Measure the operator with this many resources on played nodes."""
     with (
         control_plane(folder, controllers=ALL_CONTROLLERS) as plane,
-        fake_nodes.fake_nodes(plane, folder, pods=count),
+        fake_nodes.fake_nodes(plane, folder, pods=count, volumes=count),
     ):
         return _measure(plane, folder, count)
 
@@ -43,9 +44,9 @@ def _measure(plane: ControlPlane, folder: Path, count: int) -> dict[str, Any]:
         empty, busy = resident_mib(operator.pid), processor_s(operator.pid)
         trail = Trail(plane.audit_log, ACCOUNT).now()
         wishes = [room.manifest(name) for name in names]
-        times = asyncio.run(
-            apply_all(plane, SOMA_MEMORY, wishes, SOMA_MEMORY, ready_memory, set(names))
-        )
+        watched = [Watched(SOMA_MEMORY, ready_memory)]
+        times = asyncio.run(apply_all(plane, SOMA_MEMORY, wishes, watched, set(names)))
+        assert not times.left, f"{len(times.left)} are not ready"
         time.sleep(5)
         asked, busy = requests(trail), processor_s(operator.pid) - busy
         calm = Trail(plane.audit_log, ACCOUNT).now()
@@ -69,8 +70,3 @@ def _measure(plane: ControlPlane, folder: Path, count: int) -> dict[str, Any]:
         "requests_after_restart": {"seconds": QUIET_S, **restarted},
         "resident_mib": {"empty": empty, "full": full},
     }
-
-
-def ready_memory(resource: Manifest) -> str | None:
-    """Return the name of a SomaMemory that is ready."""
-    return name_of(resource) if resource.get("status", {}).get("phase") == "Ready" else None

@@ -22,6 +22,7 @@ DASK_CLUSTER = Kind("kubernetes.dask.org", "v1", "DaskCluster", "daskclusters")
 SYSTEM = "dask-system"
 ACCOUNT = f"system:serviceaccount:{SYSTEM}:dask"
 PROBE_S = 60.0
+STOP_TIMEOUT_S = 30.0
 
 
 def make_environment(folder: Path) -> Path:
@@ -108,10 +109,14 @@ class DaskOperator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """End it; one that has much left to do takes longer than anybody waits."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def a_dask_cluster(name: str, namespace: str) -> Manifest:
