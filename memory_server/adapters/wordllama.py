@@ -8,16 +8,24 @@ import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import wordllama
 
 from memory_server.domain.text import asked_words
 from memory_server.ports import Vectors
 
-INLINE_CHARACTERS = 4096
-"""Up to this many characters (about 0.5 ms) are embedded on the event loop: a thread would cost as much again."""
+INLINE_CHARACTERS = 32_768
+"""Up to this many characters (about 3 ms) are embedded on the event loop: a thread would cost as much again."""
+
+INLINE_UNKNOWN = 4096
+"""The same for the characters of words that were not met lately (about 1 ms): those go to the tokenizer."""
+
+MOST_KEPT = 16_384
+LONGEST_KEPT = 32
+"""Words whose tokens are kept, some 5 MiB in all, and the longest of them."""
 
 
 class WordLlamaEmbedder:
@@ -35,63 +43,118 @@ class WordLlamaEmbedder:
         model: Any = wordllama.WordLlama.load(
             cache_dir=folder, disable_download=True, trunc_dim=dimensions
         )
-        self._table: Vectors = model.embedding
-        self._tokenizer: Any = model.tokenizer
-        self._tokenizer.no_padding()
+        model.tokenizer.no_padding()
+        self._tokens = _Tokens(model.tokenizer)
         self.dimensions = dimensions
         self.model = f"wordllama-{dimensions}"
-        self.words = WordLlamaWords(self._table, self._tokenizer)
-        self._waiting: list[tuple[Sequence[str], asyncio.Future[Vectors]]] = []
+        self.words = WordLlamaWords(model.embedding, self._tokens)
 
     async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
-        """See the port. Short texts of concurrent callers are embedded together."""
+        """See the port."""
         if for_query:
             # The mean of word vectors has no grammar: "which" and "did" would only pull it to other questions.
             texts = [asked_words(text) for text in texts]
-        if sum(map(len, texts)) > INLINE_CHARACTERS:
-            return await asyncio.to_thread(self._embed, texts)
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            # In the next turn of the loop, when everybody who is ready now has brought their texts: one call for many
-            # costs half as much a text.
-            loop.call_soon(self._embed_waiting)
-        future: asyncio.Future[Vectors] = loop.create_future()
-        self._waiting.append((texts, future))
-        return await future
-
-    def _embed_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        vectors = self._embed([text for texts, _ in waiting for text in texts])
-        start = 0
-        for texts, future in waiting:
-            end = start + len(texts)
-            if not future.done():
-                future.set_result(vectors[start:end])
-            start = end
-
-    def _embed(self, texts: Sequence[str]) -> Vectors:
         # The model is a table of word vectors, and their mean is the embedding. The library's own `embed` pads every
         # text of a batch to the longest, and takes twice the time for one.
         # A text without any known word has no direction: all zeros, which means no embedding.
-        return self.words.of(texts)
+        if sum(map(len, texts)) > INLINE_CHARACTERS:
+            return await asyncio.to_thread(self.words.of, texts)
+        looked_up = self._tokens.look_up(texts)
+        if sum(map(len, looked_up.missing)) > INLINE_UNKNOWN:
+            return await asyncio.to_thread(self.words.of_tokens, looked_up)
+        return self.words.of_tokens(looked_up)
 
 
 class WordLlamaWords:
     """The vectors of single words, of the same weights."""
 
-    def __init__(self, table: Vectors, tokenizer: Any) -> None:
+    def __init__(self, table: Vectors, tokens: "_Tokens") -> None:
         self._table = table
-        self._tokenizer = tokenizer
+        self._tokens = tokens
         self.dimensions = table.shape[1]
 
     def of(self, words: Sequence[str]) -> Vectors:
         """See the port."""
-        vectors = np.zeros((len(words), self.dimensions), np.float32)
-        encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)
-        for row, word in zip(vectors, encoded, strict=True):
+        return self.of_tokens(self._tokens.look_up(words))
+
+    def of_tokens(self, looked_up: "_LookedUp") -> Vectors:
+        """Return the vectors of texts that were looked up."""
+        vectors = np.zeros((len(looked_up.words), self.dimensions), np.float32)
+        for row, tokens in zip(vectors, self._tokens.of(looked_up), strict=True):
             # The sum: the mean points the same way. A text without any token stays all zeros.
-            np.add.reduce(self._table.take(word.ids, axis=0), axis=0, out=row)
+            np.add.reduce(self._table.take(tokens, axis=0), axis=0, out=row)
         return _unit(vectors)
+
+
+class _LookedUp(NamedTuple):
+    """The words of some texts, the tokens of those that were met lately, and the others."""
+
+    words: list[list[str]]
+    known: dict[str, bytes]
+    missing: list[str]
+
+
+class _Tokens:
+    """The tokens of texts, as the tokenizer has them, put together from those of words that were met before.
+
+    The tokenizer puts a blank before the text and joins characters to the tokens it knows. None of those goes on with a
+    blank after another character (`test_no_token_spans_words`), so that words never share one: the tokens of a text
+    are those of its words in a row, and looking words up takes a tenth of the time. Blanks that stand together or at
+    an end, and characters that mean something else to the tokenizer, make the whole text one word.
+
+    Words are kept in two generations; when the young one is full, the old one is forgotten. Several threads may ask.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._young: dict[str, bytes] = {}
+        self._old: dict[str, bytes] = {}
+
+    def look_up(self, texts: Sequence[str]) -> _LookedUp:
+        """Return what is known of texts without asking the tokenizer."""
+        split = [_words(text) for text in texts]
+        young, old = self._young, self._old
+        known: dict[str, bytes] = {}
+        missing: list[str] = []
+        for word in {word for words in split for word in words}:
+            tokens = young.get(word)
+            if tokens is None:
+                tokens = old.get(word)
+                if tokens is None:
+                    missing.append(word)
+                    continue
+                young[word] = tokens
+            known[word] = tokens
+        return _LookedUp(split, known, missing)
+
+    def of(self, looked_up: _LookedUp) -> list[npt.NDArray[np.int64]]:
+        """Return the numbers of the tokens of each text."""
+        split, known, missing = looked_up
+        if missing:
+            known |= self._learn(missing)
+        get = known.__getitem__
+        return [np.frombuffer(b"".join(map(get, words)), np.int64) for words in split]
+
+    def _learn(self, words: Sequence[str]) -> dict[str, bytes]:
+        encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)
+        learnt = {
+            word: np.array(tokens.ids, np.int64).tobytes()
+            for word, tokens in zip(words, encoded, strict=True)
+        }
+        kept = {word: tokens for word, tokens in learnt.items() if len(word) <= LONGEST_KEPT}
+        if len(kept) > MOST_KEPT // 2:
+            # The words of a whole index: they would push out those that are asked for.
+            return learnt
+        if len(self._young) + len(kept) > MOST_KEPT // 2:
+            self._young, self._old = {}, self._young
+        self._young.update(kept)
+        return learnt
+
+
+def _words(text: str) -> list[str]:
+    """Return the parts of a text that have tokens of their own."""
+    words = text.split(" ")
+    return [text] if "" in words or "<" in text or "\u2581" in text else words
 
 
 def _unit(vectors: Vectors) -> Vectors:
