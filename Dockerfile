@@ -3,6 +3,8 @@
 #   id=ca           a bundle of certificates that the build is to trust
 #   id=environment  lines `export NAME=value`, such as the settings of pip and uv
 ARG BASE=python:3.11-slim-bookworm
+# The same Python with a C compiler and Python's headers. Nothing is run on it but compiling.
+ARG BUILD_BASE=python:3.11-bookworm
 
 FROM ${BASE} AS builder
 WORKDIR /build
@@ -26,6 +28,19 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
     python3 -m venv --without-pip /opt/soma && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --link-mode copy \
     --python /opt/soma/bin/python --require-hashes -r requirements/server.txt
 
+# Loops over arrays, compiled: a layer that only a change of them or of their compiler builds anew.
+FROM ${BUILD_BASE} AS kernels
+WORKDIR /build
+COPY --from=builder /opt/uv/bin/uv /usr/local/bin/uv
+COPY requirements/build.txt requirements/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
+    if [ -f /run/secrets/environment ]; then . /run/secrets/environment; fi; \
+    python3 -m venv --without-pip /opt/build && uv pip install --quiet --no-cache --link-mode copy \
+    --python /opt/build/bin/python --require-hashes -r requirements/build.txt
+COPY hatch_build.py ./
+COPY memory_server/kernels memory_server/kernels
+RUN /opt/build/bin/python hatch_build.py
+
 # The programs ask for the version of their distribution, as if pip had installed it.
 FROM ${BASE} AS metadata
 COPY pyproject.toml ./
@@ -45,6 +60,7 @@ COPY --from=metadata /app /app
 COPY proto/gen/python /app
 COPY common/soma_common /app/soma_common
 COPY memory_server /app/memory_server
+COPY --from=kernels /build/memory_server/kernels/*.so /app/memory_server/kernels/
 # `python -m somamemory` makes and restores copies beside a server.
 COPY client/somamemory /app/somamemory
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app
@@ -66,6 +82,8 @@ ENTRYPOINT ["/opt/soma/bin/python", "-m", "soma_operator"]
 FROM runtime AS memory-server
 COPY --from=memory-server-dependencies /opt/soma /opt/soma
 COPY --from=memory-server-code /app /app
+# What was compiled for another Python is told here and not by the first pod.
+RUN python -c 'import memory_server.bootstrap'
 ENV SOMA_DATA_DIR=/data
 EXPOSE 50053 8080
 ENTRYPOINT ["/opt/soma/bin/python", "-m", "memory_server"]

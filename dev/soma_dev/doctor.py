@@ -149,10 +149,10 @@ def _go() -> Finding:
 
 def _images(builder: Builder) -> Iterator[Finding]:
     if isinstance(builder, Buildah):
-        there = bool(shutil.which("buildah")) and base.exists()
-        yield Finding(
-            "base image", PRESENT if there else WORK, base.NAME, 0 if there else base.SECONDS
-        )
+        for each in base.BASES:
+            there = bool(shutil.which("buildah")) and base.exists(each)
+            state, seconds = (PRESENT, 0) if there else (WORK, each.seconds)
+            yield Finding("base image", state, each.name, seconds)
     for image in IMAGES:
         name = reference(image)
         there = store.is_built(name)

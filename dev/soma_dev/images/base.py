@@ -1,8 +1,9 @@
-"""The two images that nothing is pulled for: a Debian with Python, and the one that holds a pod's namespaces."""
+"""The images that nothing is pulled for: Debians with Python, and the one that holds a pod's namespaces."""
 
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from soma_dev.cluster.native.services import PAUSE_IMAGE
@@ -11,9 +12,28 @@ from soma_dev.paths import cache
 from soma_dev.shell import run
 
 RELEASE = "bookworm"
-NAME = f"localhost/soma-python-base:{RELEASE}"
-SECONDS = 45
-PACKAGES = ("python3", "python3-venv", "ca-certificates")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A Debian with Python."""
+
+    name: str
+    packages: tuple[str, ...]
+    seconds: int
+    """How long it takes to make on two quiet cores."""
+
+
+RUNTIME = Base(
+    f"localhost/soma-python-base:{RELEASE}", ("python3", "python3-venv", "ca-certificates"), 45
+)
+BUILD = Base(
+    f"localhost/soma-python-build:{RELEASE}",
+    (*RUNTIME.packages, "gcc", "libc6-dev", "libpython3-dev"),
+    60,
+)
+BASES = (RUNTIME, BUILD)
+
 UNNEEDED = (
     "usr/share/doc",
     "usr/share/info",
@@ -32,21 +52,21 @@ int main(void) { signal(SIGTERM, stop); signal(SIGINT, stop); for (;;) pause(); 
 """
 
 
-def exists() -> bool:
-    """Tell whether the base image is made."""
-    return holds(NAME)
+def exists(base: Base) -> bool:
+    """Tell whether a base image is made."""
+    return holds(base.name)
 
 
-def ensure(say: Callable[[str], None]) -> None:
-    """Make the base image of the Dockerfile for buildah, once."""
-    if exists():
+def ensure(base: Base, say: Callable[[str], None]) -> None:
+    """Make a base image of the Dockerfile for buildah, once."""
+    if exists(base):
         return
-    say(f"making {NAME} from Debian's packages (about {SECONDS} s on two quiet cores)")
+    say(f"making {base.name} from Debian's packages (about {base.seconds} s on two quiet cores)")
     # In the cache, not in /tmp: a file system that is mounted without `dev` cannot hold a root.
     (cache() / "images").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache() / "images") as folder:
         root = Path(folder) / "root"
-        chosen = f"--include={','.join(PACKAGES)}"
+        chosen = f"--include={','.join(base.packages)}"
         mend = "the machine's Debian mirror must be reachable"
         run("debootstrap", "--variant=minbase", chosen, RELEASE, root, timeout_s=1800, mend=mend)
         for path in UNNEEDED:
@@ -54,7 +74,7 @@ def ensure(say: Callable[[str], None]) -> None:
             (root / path).mkdir()
         container = run(*buildah(), "from", "scratch").strip()
         run(*buildah(), "add", "--quiet", container, root, "/")
-        _commit(container, NAME)
+        _commit(container, base.name)
 
 
 def pause_archive() -> Path:

@@ -72,7 +72,7 @@ class Docker:
 
 
 class Buildah:
-    """Images in buildah's storage in the cache, on a base made from Debian's packages."""
+    """Images in buildah's storage in the cache, on bases made from Debian's packages."""
 
     def has(self, name: str) -> bool:
         """Tell whether an image is there."""
@@ -80,10 +80,12 @@ class Buildah:
 
     def build(self, image: Image, name: str, say: Callable[[str], None]) -> None:
         """Build an image from the present sources, under a name."""
-        base.ensure(say)
+        for each in base.BASES:
+            base.ensure(each, say)
         say(f"building {name}")
         arguments: Sequence[str] = (
-            "--layers", "--isolation=chroot", NETWORK, "--build-arg", f"BASE={base.NAME}", "--pull-never",
+            "--layers", "--isolation=chroot", NETWORK, "--pull-never",
+            "--build-arg", f"BASE={base.RUNTIME.name}", "--build-arg", f"BUILD_BASE={base.BUILD.name}",
             "--target", image.target, "--tag", name,
         )  # fmt: skip
         with secrets() as passed:

@@ -12,7 +12,7 @@ from soma_dev.paths import ROOT
 
 REGISTRY = "localhost"
 RECIPE = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements/uv.txt")
-IGNORED_SUFFIXES = (".pyc", ".pyi")
+IGNORED_SUFFIXES = (".c", ".pyc", ".pyi", ".so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ MEMORY_SERVER = Image(
     "memory-server",
     "soma-memory-server",
     (
+        "requirements/build.txt",
         "requirements/server.txt",
+        "hatch_build.py",
         "proto/gen/python",
         "common/soma_common",
         "memory_server",
