@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_server.domain.importance import ImportanceScale
+from memory_server.kernels import ranking as kernel
 
 Scores = npt.NDArray[np.float64]
 """Shape (candidates,)."""
@@ -200,9 +201,7 @@ class Ranked:
 
 def relevance(candidates: Candidates, legs: Weights) -> Scores:
     """Return the merged scores of the legs, in [0, 1]."""
-    scores: Scores = legs.keyword * candidates.keyword
-    scores += legs.vector * np.maximum(candidates.cosine, 0.0)
-    return np.minimum(scores, 1.0, out=scores)
+    return kernel.merged(candidates.keyword, candidates.cosine, legs.keyword, legs.vector)
 
 
 def spread(
@@ -212,50 +211,27 @@ def spread(
 
     It is the greatest share, never a sum: many weak neighbours do not make an answer.
     """
-    gained = np.zeros(len(relevant))
-    for side, share in ((0, options.before), (1, options.after)):
-        for step in range(REACH):
-            others = candidates.beside[:, side, step]
-            sources = np.flatnonzero(others >= 0)
-            # At one step of one side no two have the same beside them.
-            targets = others[sources]
-            shares = share * relevant[sources]
-            if side and not step:
-                # What comes after a question answers it.
-                asks = candidates.asks[sources]
-                shares = np.where(asks, options.answer * relevant[sources], shares)
-            gained[targets] = np.maximum(gained[targets], shares)
+    gained = kernel.from_beside(
+        relevant,
+        candidates.beside,
+        candidates.asks,
+        options.before,
+        options.after,
+        options.answer,
+    )
     if options.session:
-        np.maximum(gained, options.session * _best_of_session(relevant, candidates), out=gained)
+        kernel.from_session(
+            relevant,
+            candidates.session,
+            candidates.event_time_us,
+            options.session,
+            EPISODE_GAP_US,
+            gained,
+        )
     if linked is not None and len(linked.sources):
         shares = options.linked * linked.weights * relevant[linked.sources]
         np.maximum.at(gained, linked.targets, shares)
     return gained
-
-
-def _best_of_session(relevant: Scores, candidates: Candidates) -> Scores:
-    """Return the score of the best other candidate of the same session, for each; 0: it has none.
-
-    Where no session is named, candidates that follow each other without a long silence are of one.
-    """
-    count = len(relevant)
-    best = np.zeros(count)
-    if count < 2:
-        return best
-    order = np.lexsort((candidates.event_time_us, candidates.session))
-    sessions, times_us = candidates.session[order], candidates.event_time_us[order]
-    is_silent = (sessions[1:] == 0) & (np.diff(times_us) > EPISODE_GAP_US)
-    starts = np.flatnonzero(np.append(True, (np.diff(sessions) != 0) | is_silent))
-    scores = relevant[order]
-    groups = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, count)))
-    first = np.maximum.reduceat(scores, starts)
-    # Of the best one itself the others are what counts; of two that are equally good, each other.
-    is_first = scores == first[groups]
-    is_alone = np.add.reduceat(is_first, starts)[groups] == 1
-    second = np.maximum.reduceat(np.where(is_first, 0.0, scores), starts)
-    best[order] = np.where(is_first & is_alone, second[groups], first[groups])
-    best[candidates.session < 0] = 0.0
-    return best
 
 
 def rank(
@@ -284,24 +260,15 @@ def rank(
     factor: Scores = np.ones(len(base))
     for lift in lifts.values():
         factor = factor + lift
-    lifted = base * factor
-    # By what is above 1 too: of two that answer fully, the lifts decide. From behind: of equals the latest comes first.
-    places = len(lifted) - 1 - np.argsort(-lifted[::-1], kind="stable")[:limit]
-    scores = np.minimum(lifted, 1.0)
-    chosen = scores[places]
-    places = places[chosen > 0 if min_score is None else chosen >= min_score]
-    return Ranked(
-        places.tolist(),
-        scores[places].tolist(),
-        _parts(candidates, legs, gained, base, lifts, places) if with_parts else [],
-    )
+    # By what is above 1 too: of two that answer fully, the lifts decide.
+    places, scores = kernel.ranked(base, factor, limit, min_score)
+    parts = _parts(candidates, legs, gained, base, lifts, places) if with_parts else []
+    return Ranked(places, scores, parts)
 
 
 def best_places(scores: npt.NDArray[np.floating[Any]], limit: int) -> npt.NDArray[np.int64]:
-    """Return the places with the best scores, in no order."""
-    if len(scores) <= limit:
-        return np.arange(len(scores))
-    return np.argpartition(scores, len(scores) - limit)[len(scores) - limit :]
+    """Return the places with the best scores, ascending."""
+    return kernel.best_places(scores, limit)
 
 
 def _lifts(candidates: Candidates, boosts: Boosts) -> dict[str, Scores]:
@@ -323,7 +290,7 @@ def _parts(
     gained: Scores,
     base: Scores,
     lifts: dict[str, Scores],
-    places: npt.NDArray[np.int64],
+    places: list[int],
 ) -> list[ScoreParts]:
     columns = {
         "keyword": legs.keyword * candidates.keyword[places],

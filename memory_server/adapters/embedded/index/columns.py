@@ -52,11 +52,3 @@ def renumbered(flat: "array[int]", new_slots: Slots) -> tuple[Slots, npt.NDArray
     slots = slots[slots < len(new_slots)]
     made = new_slots[slots]
     return made[made >= 0], made >= 0
-
-
-def ascending(slots: Slots) -> Slots:
-    """Return the same slots, each once, in order; for a few hundred faster than numpy's `unique`."""
-    ordered = np.sort(slots)
-    is_new = np.ones(len(ordered), np.bool_)
-    is_new[1:] = ordered[1:] != ordered[:-1]
-    return ordered[is_new]

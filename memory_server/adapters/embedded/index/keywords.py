@@ -3,7 +3,8 @@
 Theory of operation:
     A memory's score is the sum, over the query's words that it has, of the word's IDF times a saturation. The
     saturation of a word that stands there once depends on the memory's length alone; so the IDFs are added up first,
-    over plain lists of slots, and multiplied by it once. What stands there more often is corrected for.
+    over plain lists of slots, and multiplied by it once. What stands there more often is corrected for. The loops are
+    compiled, see `memory_server.kernels.keywords`.
 
 Rules:
     1. Every memory that has one of the words is scored, but for the common words of a large partition, which are looked
@@ -14,6 +15,7 @@ Rules:
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +25,17 @@ from memory_server.adapters.embedded.index.analysis import (
     surfaces_of,
     words_of,
 )
-from memory_server.adapters.embedded.index.columns import Column
+from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
 from memory_server.adapters.embedded.index.kindred import Kindred, spellings_of
 from memory_server.adapters.embedded.index.postings import Postings
-from memory_server.adapters.embedded.index.scoring import (
-    Common,
-    KeywordScores,
+from memory_server.domain.ranking import (
+    BM25_K1,
     Scores,
-    Term,
-    scored,
+    attainable_bm25,
+    length_norm,
+    mean_length,
 )
-from memory_server.domain.ranking import BM25_K1, attainable_bm25, length_norm, mean_length
+from memory_server.kernels.keywords import Occurrences
 from memory_server.ports import WordVectors
 
 COMMON_SHARE = 0.1
@@ -48,6 +50,41 @@ ENOUGH_FOUND = 4096
 """The words of a query choose candidates from the rarest on, until so many occurrences were found; those that are left
 only add to scores. So the work for a query does not grow with the partition."""
 
+Word = tuple[
+    float,
+    list[npt.NDArray[np.uint32]],
+    tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]] | None,
+]
+"""A word of a query: its gain, the ascending lists of slots that have it, and where and how often it stands more than
+once."""
+
+
+class Term(NamedTuple):
+    """One word of a query: the words that stand for it, each with its gain, the greatest first."""
+
+    words: tuple[tuple[str, float], ...]
+
+
+class KeywordScores(NamedTuple):
+    """Scores of a query, as shares of the attainable score in [0, 1]; to be asked before the next query."""
+
+    occurrences: Occurrences
+    looked_up: list[Word]
+    """Words that many memories have; they are looked up only in those that other words found."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every memory with any of the words can be among the best."""
+        return not self.looked_up
+
+    def best(self, allowed: Mask | None, limit: int) -> tuple[Slots, Scores]:
+        """Return the allowed slots with the best scores above 0 by the words that choose, ascending, and these."""
+        return self.occurrences.best(allowed, limit)
+
+    def of(self, slots: Slots) -> Scores:
+        """Return the scores of these slots, ascending."""
+        return self.occurrences.of(slots, self.looked_up)
+
 
 class KeywordIndex:
     """The words of one partition's memories."""
@@ -59,7 +96,9 @@ class KeywordIndex:
         self._count = 0
         """Live memories."""
         self.kindred = Kindred(vectors) if vectors else None
-        self._saturations: tuple[float, int, Scores] = (0.0, 0, np.empty(0, np.float32))
+        self._saturations: tuple[float, int, npt.NDArray[np.float32]]
+        self._saturations = (0.0, 0, np.empty(0, np.float32))
+        self._occurrences = Occurrences()
 
     @classmethod
     def over(
@@ -111,11 +150,18 @@ class KeywordIndex:
         attainable = attainable_bm25([term.words[0][1] for term in terms] + missing)
         factor = (BM25_K1 + 1) / attainable
         choosing, looked_up = self._chosen(terms)
-        common = [
-            Common(factor * idf, self.postings.lists(word), self.postings.repeats(word))
-            for word, idf in looked_up
-        ]
-        return scored(self.postings, choosing, factor, self._once(), common)
+        found = self._occurrences
+        found.begin(self._once())
+        for term in choosing:
+            found.begin_term()
+            for word in term.words:
+                found.add(*self._word(word, factor))
+        return KeywordScores(found, [self._word(word, factor) for word in looked_up])
+
+    def _word(self, word: tuple[str, float], factor: float) -> Word:
+        """Return where a word stands, and its gain as a share of what is attainable."""
+        text, gain = word
+        return factor * gain, self.postings.lists(text), self.postings.repeats(text)
 
     def _chosen(self, terms: Sequence[Term]) -> tuple[list[Term], list[tuple[str, float]]]:
         """Return the terms that choose memories, and the words that only add to the scores of those."""
@@ -176,7 +222,7 @@ class KeywordIndex:
     def _idf(self, frequency: int) -> float:
         return math.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5))
 
-    def _once(self) -> Scores:
+    def _once(self) -> npt.NDArray[np.float32]:
         """Return what one occurrence counts in each memory, by its length; kept until the mean length changes."""
         count = len(self.lengths)
         mean = mean_length(self._total_length, self._count)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded.index.columns import Column, Mask, Slots, ascending
+from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
 from memory_server.adapters.embedded.index.coordinates import Coordinates
-from memory_server.adapters.embedded.index.keywords import KeywordIndex
+from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
-from memory_server.adapters.embedded.index.scoring import KeywordScores
 from memory_server.adapters.embedded.index.timeline import Timeline
 from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain import conversations, ranking
@@ -24,6 +23,7 @@ from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
 from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
 from memory_server.domain.text import is_question
+from memory_server.kernels import candidates as kernel
 from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Vector, WordVectors
 
 EPISODIC = int(MemoryKind.EPISODIC)
@@ -167,34 +167,27 @@ class Partition:
         legs: list[Slots] = []
         seeds: list[Slots] = []
         is_exact = True
-        known: tuple[Slots, npt.NDArray[np.float32]] | None = None
         if keyword is not None:
-            slots = keyword.best(mask, limit)
+            slots, scores = keyword.best(mask, limit)
             is_exact = keyword.is_exact
             legs.append(slots)
             if with_beside:
-                seeds.append(keyword.leading(slots, SPREAD_FROM))
+                seeds.append(slots[ranking.best_places(scores, SPREAD_FROM)])
         if question.vector is not None:
             is_a_leg = question.text is not None
             slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)
             is_exact &= are_all
-            known = slots, cosines
             legs.append(slots)
             if with_beside:
                 seeds.append(slots[ranking.best_places(cosines, SPREAD_FROM)])
-        if not legs:
-            return Found()
-        sources = ascending(np.concatenate(seeds)) if seeds else None
-        steps = self._steps(sources, mask) if sources is not None and len(sources) else None
-        if steps is not None:
-            legs.append(steps[steps >= 0])
-        slots = ascending(np.concatenate(legs))
-        found = self._found(slots, keyword, question.vector, is_exact, known)
-        if sources is not None and steps is not None:
-            places = np.searchsorted(slots, steps)
-            beside = found.candidates.beside
-            beside[np.searchsorted(slots, sources)] = np.where(steps >= 0, places, -1)
-        return found
+        if not seeds:
+            slots = kernel.ascending(legs)
+            return self._found(slots, keyword, question.vector, is_exact)
+        sources = kernel.ascending(seeds)
+        steps = self._steps(sources, mask)
+        slots = kernel.ascending([*legs, steps.reshape(-1)])
+        beside = kernel.placed(slots, sources, steps)
+        return self._found(slots, keyword, question.vector, is_exact, beside)
 
     def compare(self, seqs: Sequence[int], question: Question, allowed: Allowed) -> Found:
         """Return the allowed ones of these, with their scores."""
@@ -314,20 +307,16 @@ class Partition:
     def _steps(self, slots: Slots, mask: Mask | None) -> Slots:
         """Return the allowed slots of the same conversation beside each, shape (slots, 2, REACH); -1: none."""
         columns = self.columns
-        found = ranking.no_one_beside(len(slots))
-        times_us, sessions = columns.event_time_us.view, columns.session.view
-        for side, column in enumerate((columns.before.view, columns.after.view)):
-            here = slots
-            for step in range(REACH):
-                there = column[here]
-                is_near = (there >= 0) & (here >= 0)
-                gap_us = np.abs(times_us[there] - times_us[here])
-                is_near &= (gap_us <= EPISODE_GAP_US) | (sessions[here] > 0)
-                here = np.where(is_near, there, -1)
-                found[:, side, step] = here
-        if mask is not None:
-            found[~mask[found]] = -1
-        return found
+        return kernel.beside(
+            columns.before.view,
+            columns.after.view,
+            columns.event_time_us.view,
+            columns.session.view,
+            slots,
+            mask,
+            EPISODE_GAP_US,
+            REACH,
+        )
 
     def _found(
         self,
@@ -335,41 +324,33 @@ class Partition:
         keyword: KeywordScores | None,
         vector: tuple[str, Vector] | None,
         is_exact: bool,
-        known: tuple[Slots, npt.NDArray[np.float32]] | None = None,
+        beside: Slots | None = None,
     ) -> Found:
         columns = self.columns
         nothing = np.zeros(len(slots))
         candidates = Candidates(
             keyword=nothing if keyword is None else keyword.of(slots),
-            cosine=nothing if vector is None else self._cosines(*vector, slots, known),
+            cosine=nothing if vector is None else self._cosines(*vector, slots),
             event_time_us=columns.event_time_us.view[slots],
             importance=columns.importance.view[slots],
             scale=self._importance_scale(),
             session=columns.session.view[slots].astype(np.int64),
             asks=columns.asks.view[slots],
-            beside=ranking.no_one_beside(len(slots)),
+            beside=ranking.no_one_beside(len(slots)) if beside is None else beside,
         )
         return Found(columns.seq.view[slots], candidates, is_exact)
 
-    def _cosines(
-        self,
-        model: str,
-        query: Vector,
-        slots: Slots,
-        known: tuple[Slots, npt.NDArray[np.float32]] | None,
-    ) -> npt.NDArray[np.float64]:
-        """Return the cosines of slots, 0 without an embedding; `known` are slots that have been compared already."""
-        found = np.zeros(len(slots))
+    def _cosines(self, model: str, query: Vector, slots: Slots) -> npt.NDArray[np.float64]:
+        """Return the cosines of slots, 0 without an embedding."""
         rows = self.vectors.get(model)
         if rows is None:
-            return found
+            return np.zeros(len(slots))
         wanted = rows.rows_of(slots)
-        if known is not None:
-            places = np.searchsorted(slots, known[0])
-            found[places] = known[1]
-            wanted[places] = -1
-        is_new = wanted >= 0
-        found[is_new] = rows.cosines(query, wanted[is_new])
+        is_there = wanted >= 0
+        if is_there.all():
+            return rows.cosines(query, wanted)
+        found = np.zeros(len(slots))
+        found[is_there] = rows.cosines(query, wanted[is_there])
         return found
 
     def _importance_scale(self) -> ImportanceScale:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Mask, Slots
+from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vector, Vectors
 
 EXACT_ROWS = 8192
@@ -57,8 +58,7 @@ _RESCORED_OF_A_LEG = 64
 _QUERY_BITS = 4
 """Bits of each dimension of a query that a one-bit code is compared with: eight find no more, and take longer."""
 
-_CHUNK = 1024
-"""Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other up to 8 ms."""
+_NO_ROWS = np.empty(0, np.int64)
 
 _TRAIN_SEED = 7
 _ADDED_AT_ONCE = 8192
@@ -89,8 +89,7 @@ class InvertedFile:
         if is_a_leg:
             return least
         most = min(count, max(1, round(factor * count * _MOST_SHARE)))
-        cosines = self.centres @ query
-        near = int(np.count_nonzero(cosines >= _NEAR * cosines.max()))
+        near = kernel.count_near(self.centres, query, _NEAR)
         return max(min(near, most), least)
 
 
@@ -192,38 +191,9 @@ class VectorRows:
             return own
         return np.concatenate([self._based, own]) if len(own) else self._based
 
-    def at(self, rows: npt.NDArray[np.int64]) -> Vectors:
-        """Return the vectors of these rows."""
-        based = len(self._based)
-        if based == 0:
-            return self._capacity[rows]
-        found: Vectors = np.empty((len(rows), self.dimensions), np.float32)
-        is_own = rows >= based
-        found[is_own] = self._capacity[rows[is_own] - based]
-        found[~is_own] = self._based[rows[~is_own]]
-        return found
-
-    def cosines(self, query: Vector, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def cosines(self, query: Vector, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the cosines of these rows."""
-        found = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            np.dot(self.at(rows[part]), query, out=found[part])
-        return found
-
-    def all_cosines(self, query: Vector, first: int = 0) -> npt.NDArray[np.float32]:
-        """Return the cosines of all rows from `first` on."""
-        found = np.empty(self.count - first, np.float32)
-        based = len(self._based)
-        for part, start, stop in (
-            (self._based, first, based),
-            (self._capacity, max(first - based, 0), self.count - based),
-        ):
-            offset = (0 if part is self._based else based) - first
-            for place in range(start, stop, _CHUNK):
-                end = min(place + _CHUNK, stop)
-                np.dot(part[place:end], query, out=found[place + offset : end + offset])
-        return found
+        return kernel.cosines(self._based, self._capacity, query, rows)
 
     def best(
         self, query: Vector, allowed: Mask | None, limit: int, *, is_a_leg: bool
@@ -241,31 +211,34 @@ class VectorRows:
             return *self._exact(query, allowed, limit), True
         few = np.flatnonzero(allowed) if allowed is not None else None
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
-            return *_top(few, self.cosines(query, few), limit), True
+            return *self._best_of(query, few, self.count, None, limit), True
         count = self.count if few is None else len(few)
         cells = inverted.cells(query, self.count / count, is_a_leg=is_a_leg)
         wanted = max(_RESCORED_OF_A_LEG, limit) if is_a_leg else max(_RESCORED, 2 * limit)
-        rows = _probe(inverted, query, allowed, wanted, cells)
-        cosines = self.cosines(query, rows)
-        tail = np.arange(inverted.rows, self.count)
-        tail_cosines = self.all_cosines(query, inverted.rows)
-        if allowed is not None:
-            tail_cosines = tail_cosines[allowed[tail]]
-            tail = tail[allowed[tail]]
-        rows, cosines = np.concatenate([rows, tail]), np.concatenate([cosines, tail_cosines])
+        probed = _probe(inverted, query, allowed, wanted, cells)
+        rows, cosines = self._best_of(query, probed, inverted.rows, allowed, limit)
         if len(rows) < min(limit, count):
             # Cells that were too few for so narrow a filter: never fewer than there are.
             return *self._exact(query, allowed, limit), True
-        return *_top(rows, cosines, limit), False
+        return rows, cosines, False
 
     def _exact(
         self, query: Vector, allowed: Mask | None, limit: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        cosines = self.all_cosines(query)
-        if allowed is None:
-            return _top(np.arange(self.count), cosines, limit)
-        rows = np.flatnonzero(allowed)
-        return _top(rows, cosines[rows], limit)
+        return self._best_of(query, _NO_ROWS, 0, allowed, limit)
+
+    def _best_of(
+        self,
+        query: Vector,
+        named: npt.NDArray[np.int64],
+        first: int,
+        allowed: Mask | None,
+        limit: int,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return the best of named rows and of all allowed ones from `first` on, and their cosines."""
+        return kernel.best_rows(
+            self._based, self._capacity, query, named, first, self.count, allowed, limit
+        )
 
     def upkeep(self) -> Callable[[], InvertedFile] | None:
         """Return the work that makes the tail short again, to be done in a thread; None: there is none.
@@ -282,15 +255,6 @@ class VectorRows:
         first = inverted.rows
         parts = [based[first:], own[max(first - len(based), 0) :]]
         return lambda: _extended(inverted, np.concatenate(parts))
-
-
-def _top(
-    rows: npt.NDArray[np.int64], cosines: npt.NDArray[np.float32], limit: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    if len(rows) > limit:
-        places = np.argpartition(cosines, len(rows) - limit)[len(rows) - limit :]
-        return rows[places], cosines[places]
-    return rows, cosines
 
 
 def _probe(

@@ -1,0 +1,172 @@
+"""What the words of a query give each memory, added up in one pass over the lists of their slots.
+
+Each slot has a sum and a mark. Words are numbered on from query to query, and the mark is the number of the last word
+that gave the slot something. So it tells whether the sum is of this query, and whether a better word of the same term
+was there before: no array is cleared between two queries.
+"""
+
+import numpy as np
+
+from memory_server.kernels.best cimport Best
+
+cdef unsigned int MOST_NUMBERS = 0xFFFF0000
+
+
+cdef inline double _more(double count, double once) noexcept:
+    """Return what so many occurrences count more than one, as a multiple of it.
+
+    With the norm n, c occurrences count c / (c + n), and one 1 / (1 + n); the first divided by the second is
+    c / (1 + (c - 1) / (1 + n)).
+    """
+    return count / (1.0 + (count - 1.0) * once) - 1.0
+
+
+cdef inline Py_ssize_t _place(const unsigned int[::1] ordered, Py_ssize_t start, unsigned int wanted):
+    """Return where a value stands, or would stand, from `start` on; near ones are found sooner."""
+    cdef Py_ssize_t size = ordered.shape[0], low = start, step = 1, high, middle
+    high = start
+    while high < size and ordered[high] < wanted:
+        low = high + 1
+        high += step
+        step *= 2
+    high = min(high, size)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef class Occurrences:
+    cdef double[::1] _sums
+    cdef unsigned int[::1] _marks
+    cdef unsigned int[::1] _found
+    cdef const float[::1] _once
+    cdef Py_ssize_t _found_count
+    cdef unsigned int _first, _first_of_term, _number
+
+    def __init__(self):
+        self._number = 0
+        self._grow(64)
+
+    def begin(self, const float[::1] once):
+        self._once = once
+        self._found_count = 0
+        if once.shape[0] > self._marks.shape[0]:
+            self._grow(max(once.shape[0], 2 * self._marks.shape[0]))
+        if self._number > MOST_NUMBERS:
+            self._grow(self._marks.shape[0])
+        self._first = self._first_of_term = self._number + 1
+
+    def begin_term(self):
+        self._first_of_term = self._number + 1
+
+    def add(self, double gain, list lists, tuple repeats):
+        self._number += 1
+        for slots in lists:
+            self._add_list(gain, slots)
+        if repeats is not None:
+            self._add_repeats(gain, repeats[0], repeats[1])
+
+    def best(self, allowed, Py_ssize_t limit):
+        cdef Best best = Best(limit)
+        cdef const unsigned char[::1] is_allowed
+        cdef const float[::1] once = self._once
+        cdef Py_ssize_t each
+        cdef unsigned int slot
+        if allowed is None:
+            for each in range(self._found_count):
+                slot = self._found[each]
+                best.offer(self._sums[slot] * once[slot], slot)
+        else:
+            is_allowed = allowed.view(np.uint8)
+            for each in range(self._found_count):
+                slot = self._found[each]
+                if is_allowed[slot]:
+                    best.offer(self._sums[slot] * once[slot], slot)
+        best.by_place()
+        return best.places(), best.scores(None)
+
+    def of(self, const long long[::1] slots, list looked_up):
+        made = np.zeros(slots.shape[0])
+        cdef double[::1] scores = made
+        cdef Py_ssize_t each
+        cdef long long slot
+        for each in range(slots.shape[0]):
+            slot = slots[each]
+            if self._marks[slot] >= self._first:
+                scores[each] = self._sums[slot]
+        for gain, lists, repeats in looked_up:
+            for having in lists:
+                self._look_up(gain, having, slots, scores)
+            if repeats is not None:
+                self._look_up_repeats(gain, repeats[0], repeats[1], slots, scores)
+        for each in range(slots.shape[0]):
+            scores[each] = min(scores[each] * self._once[slots[each]], 1.0)
+        return made
+
+    cdef void _grow(self, Py_ssize_t capacity) except *:
+        self._sums = np.zeros(capacity)
+        self._marks = np.zeros(capacity, np.uint32)
+        self._found = np.zeros(capacity, np.uint32)
+        self._number = 0
+
+    cdef void _add_list(self, double gain, const unsigned int[::1] slots) except *:
+        cdef Py_ssize_t each
+        cdef unsigned int slot, mark
+        for each in range(slots.shape[0]):
+            slot = slots[each]
+            mark = self._marks[slot]
+            if mark >= self._first_of_term:
+                continue
+            if mark >= self._first:
+                self._sums[slot] += gain
+            else:
+                self._sums[slot] = gain
+                self._found[self._found_count] = slot
+                self._found_count += 1
+            self._marks[slot] = self._number
+
+    cdef void _add_repeats(
+        self, double gain, const unsigned int[::1] slots, const float[::1] counts
+    ) except *:
+        cdef Py_ssize_t each
+        cdef unsigned int slot
+        for each in range(slots.shape[0]):
+            slot = slots[each]
+            # A better word of the same term may have been there before.
+            if self._marks[slot] == self._number:
+                self._sums[slot] += gain * _more(counts[each], self._once[slot])
+
+    cdef void _look_up(
+        self,
+        double gain,
+        const unsigned int[::1] having,
+        const long long[::1] slots,
+        double[::1] scores,
+    ) except *:
+        cdef Py_ssize_t each, place = 0
+        for each in range(slots.shape[0]):
+            place = _place(having, place, <unsigned int>slots[each])
+            if place == having.shape[0]:
+                return
+            if having[place] == slots[each]:
+                scores[each] += gain
+
+    cdef void _look_up_repeats(
+        self,
+        double gain,
+        const unsigned int[::1] again,
+        const float[::1] counts,
+        const long long[::1] slots,
+        double[::1] scores,
+    ) except *:
+        cdef Py_ssize_t each, place = 0
+        for each in range(slots.shape[0]):
+            place = _place(again, place, <unsigned int>slots[each])
+            if place == again.shape[0]:
+                return
+            if again[place] == slots[each]:
+                scores[each] += gain * _more(counts[place], self._once[slots[each]])

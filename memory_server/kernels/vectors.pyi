@@ -1,0 +1,41 @@
+"""Cosines of unit vectors that lie in two blocks of rows: a mapped one, and the one that still grows.
+
+Everywhere: `based` and `own` have shape (rows, dimensions), and row n is that of both, one after the other; `query` has
+shape (dimensions,). A ValueError says that dimensions differ, an IndexError that there is no such row.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+_Rows = npt.NDArray[np.float32]
+
+def best_rows(
+    based: _Rows,
+    own: _Rows,
+    query: _Rows,
+    named: npt.NDArray[np.int64],
+    first: int,
+    end: int,
+    allowed: npt.NDArray[np.bool_] | None,
+    limit: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the rows with the best cosines, ascending, and these; of equals the later row.
+
+    Args:
+        based: First rows.
+        own: _Rows after them.
+        query: A unit vector.
+        named: _Rows that are compared, each once, none of them from `first` on.
+        first: From here on all rows are compared, up to `end`.
+        end: The row after the last one.
+        allowed: By row: whether it may be returned; the named ones always may. None: all.
+        limit: How many at most.
+    """
+
+def cosines(
+    based: _Rows, own: _Rows, query: _Rows, wanted: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return the cosines of rows, in their order."""
+
+def count_near(centres: _Rows, query: _Rows, share: float) -> int:
+    """Return how many centres have at least this share of the greatest cosine."""
