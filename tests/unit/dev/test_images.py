@@ -73,6 +73,21 @@ def test_a_moved_file_counts(checkout: Path) -> None:
     assert tag(OPERATOR, root=checkout) != before
 
 
+def test_what_is_compiled_here_counts_by_its_source(checkout: Path) -> None:
+    """An image compiles for itself: modules of this machine change no tag and are kept out, sources and recipe count."""
+    before = tag(MEMORY_SERVER, root=checkout)
+    kernels = checkout / "memory_server/kernels"
+
+    (kernels / "other.so").write_bytes(b"x")
+    assert tag(MEMORY_SERVER, root=checkout) == before
+    assert "memory_server/kernels/*.so\n" in (ROOT / ".dockerignore").read_text()
+
+    (kernels / "other.pyx").write_text("")
+    with_source = tag(MEMORY_SERVER, root=checkout)
+    append(checkout / "hatch_build.py", "#")
+    assert len({before, with_source, tag(MEMORY_SERVER, root=checkout)}) == 3
+
+
 def test_the_build_sees_all_that_the_tag_sees() -> None:
     """What the Dockerfile copies is let in by .dockerignore."""
     let_in = (ROOT / ".dockerignore").read_text()
