@@ -74,7 +74,7 @@ def test_a_moved_file_counts(checkout: Path) -> None:
 
 
 def test_what_is_compiled_here_counts_by_its_source(checkout: Path) -> None:
-    """An image compiles for itself: modules of this machine change no tag and are kept out, sources and recipe count."""
+    """An image compiles for itself: modules of this machine stay out, sources and recipe count."""
     before = tag(MEMORY_SERVER, root=checkout)
     kernels = checkout / "memory_server/kernels"
 
