@@ -6,9 +6,10 @@ in the order of the words; what came since is a small array for each word.
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from memory_server.adapters.embedded.index.columns import Arrays
 
 _Array32 = npt.NDArray[np.uint32]
 
-MOST_WAITING = 512
-"""Memories that may wait for being put into the lists of their words: it takes some 3 ms."""
+Repeats = tuple[_Array32, npt.NDArray[np.float32]]
+"""The slots in which a word stands more than once, ascending, and how often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,58 +51,42 @@ class Postings:
         self._frequencies = array("I")
         """Live memories that have the word, by its number."""
         self._sealed = Sealed.empty()
-        self._fresh: dict[int, array[int]] = {}
+        self._fresh: dict[int, array[int]] = defaultdict(partial(array, "I"))
         self._repeats: dict[int, tuple[array[int], array[float]]] = {}
         """By word: the slots in which it stands more than once, and how often."""
         self._words = array("I")
         self._ends = array("I")
         """The other way round: the words of each slot, one slot after the other, and where those of a slot end."""
-        self._taken_in = 0
-        """Slots that are in the lists of their words; those that came later are put there when somebody asks."""
 
     def add(self, slot: int, words: Sequence[str]) -> list[str]:
         """Take a memory in; return the words that are new."""
-        known, own = self.numbers, dict.fromkeys(words)
-        numbers = [known.get(word, -1) for word in own]
-        new = []
-        if -1 in numbers:
-            new = [word for word in own if word not in known]
-            for word in new:
-                known[word] = len(known)
-            numbers = [known[word] for word in own]
-        self._words.extend(numbers)
+        new: list[str] = []
+        try:
+            numbers = list(map(self.numbers.__getitem__, words))
+        except KeyError:
+            new = self._learn(words)
+            numbers = list(map(self.numbers.__getitem__, words))
+        own = set(numbers)
+        fresh, frequencies = self._fresh, self._frequencies
+        for number in own:
+            fresh[number].append(slot)
+            frequencies[number] += 1
+        self._words.extend(own)
         self._ends.append(len(self._words))
-        if len(own) < len(words):
-            for word, count in Counter(words).items():
+        if len(own) < len(numbers):
+            for number, count in Counter(numbers).items():
                 if count > 1:
-                    self._repeat(known[word], slot, count)
-        if len(self._ends) - self._taken_in >= MOST_WAITING:
-            self._take_in()
+                    self._repeat(number, slot, count)
         return new
 
-    def _take_in(self) -> None:
-        """Let the memories that came since the last time be found by their words: for many at once it takes a third."""
-        first, count = self._taken_in, len(self._ends)
-        if first == count:
-            return
-        start = self._ends[first - 1] if first else 0
-        # Copies, because nothing could be added while a view is held.
-        words = np.array(self._words[start:], np.uint32)
-        ends = np.array(self._ends[first:], np.int64)
-        slots = np.repeat(np.arange(first, count, dtype=np.uint32), np.diff(ends, prepend=start))
-        order = np.argsort(words, kind="stable")
-        found, starts, often = np.unique(words[order], return_index=True, return_counts=True)
-        frequencies = self._frequencies
-        frequencies.extend([0] * (len(self.numbers) - len(frequencies)))
-        raw, fresh = slots[order].tobytes(), self._fresh
-        size = slots.itemsize
-        for word, begin, times in zip(found.tolist(), starts.tolist(), often.tolist(), strict=True):
-            frequencies[word] += times
-            known = fresh.get(word)
-            if known is None:
-                known = fresh[word] = array("I")
-            known.frombytes(raw[begin * size : (begin + times) * size])
-        self._taken_in = count
+    def _learn(self, words: Sequence[str]) -> list[str]:
+        """Number the words that are new, and return them."""
+        known = self.numbers
+        new = [word for word in dict.fromkeys(words) if word not in known]
+        for word in new:
+            known[word] = len(known)
+        self._frequencies.extend([0] * len(new))
+        return new
 
     def _repeat(self, number: int, slot: int, count: float) -> None:
         slots, counts = self._repeats.setdefault(number, (array("I"), array("f")))
@@ -110,20 +95,17 @@ class Postings:
 
     def remove(self, slot: int) -> None:
         """Let a memory's words no longer count; it stays among their slots until the partition is compacted."""
-        self._take_in()
         start = self._ends[slot - 1] if slot else 0
         for number in self._words[start : self._ends[slot]]:
             self._frequencies[number] -= 1
 
     def frequency(self, word: str) -> int:
         """Return how many memories have the word."""
-        self._take_in()
         number = self.numbers.get(word)
         return 0 if number is None else self._frequencies[number]
 
     def lists(self, word: str) -> list[_Array32]:
         """Return the slots that have the word, in one or two ascending lists; to be let go before the next addition."""
-        self._take_in()
         number = self.numbers[word]
         sealed, fresh = self._sealed.of(number), self._fresh.get(number)
         if fresh is None:
@@ -131,8 +113,12 @@ class Postings:
         own = np.frombuffer(fresh, np.uint32)
         return [sealed, own] if len(sealed) else [own]
 
-    def repeats(self, word: str) -> tuple[_Array32, npt.NDArray[np.float32]] | None:
-        """Return the slots in which the word stands more than once, and how often; None: in none."""
+    def words_of_slots(self) -> tuple[_Array32, _Array32]:
+        """Return the words' numbers, slot by slot, and where those of a slot end; to be let go before the next addition."""
+        return np.frombuffer(self._words, np.uint32), np.frombuffer(self._ends, np.uint32)
+
+    def repeats(self, word: str) -> Repeats | None:
+        """Return where the word stands more than once; None: nowhere."""
         found = self._repeats.get(self.numbers[word])
         if found is None:
             return None
@@ -180,7 +166,6 @@ class Postings:
         self._words = array("I", numbers.astype(np.uint32).tobytes())
         ends = np.cumsum(np.bincount(slots, minlength=count))
         self._ends = array("I", ends.astype(np.uint32).tobytes())
-        self._taken_in = count
 
     def arrays(self) -> Arrays:
         """Return what `loaded` takes; only after `sealed`."""
@@ -211,7 +196,6 @@ class Postings:
         made._frequencies = array("I", np.diff(starts).astype(np.uint32).tobytes())
         made._words = array("I", arrays["words"].tobytes())
         made._ends = array("I", arrays["ends"].tobytes())
-        made._taken_in = len(made._ends)
         for number, slot, count in arrays["repeats"].tolist():
             made._repeat(number, slot, count)
         return made
