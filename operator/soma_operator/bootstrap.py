@@ -145,6 +145,7 @@ class _Acting:
         }
         for what, count in kept.items():
             metrics.kept.labels(what).set_function(count)
+        metrics.tell_backups(lambda: memory.all_of(SOMA_MEMORY))
         self._resync = Resync(
             self._listed,
             self._watches,

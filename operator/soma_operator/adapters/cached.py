@@ -113,12 +113,17 @@ class Memory:
         for address in gone:
             self._forget(address)
 
+    def all_of(self, kind: Kind) -> list[Manifest]:
+        """Return every object of a kind."""
+        return [one for address, one in self._objects.items() if address.kind == kind]
+
     def versions(self, kind: Kind = SOMA_MEMORY) -> dict[ObjectKey, str]:
         """Return the resource version of every object of a kind of ours."""
         return {
-            ObjectKey(address.namespace or "", address.name): one["metadata"]["resourceVersion"]
-            for address, one in self._objects.items()
-            if address.kind == kind
+            ObjectKey(one["metadata"]["namespace"], name_of(one)): one["metadata"][
+                "resourceVersion"
+            ]
+            for one in self.all_of(kind)
         }
 
     def _forget(self, address: Address) -> None:

@@ -16,7 +16,7 @@ from soma_operator.core.kinds import (
     Manifest,
 )
 from tests.support.audit import Trail
-from tests.support.backups import SNAPSHOT, BackupRoom
+from tests.support.backups import SNAPSHOT, TARGET, BackupRoom
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess, plan
 from tests.support.operator_rooms import ACCOUNT, a_room, chart, serve_pod_monitors
@@ -151,8 +151,8 @@ def test_a_working_operator_is_alive_and_ready(operator: OperatorProcess, page: 
 
 @pytest.mark.usefixtures("operator")
 def test_the_metrics_count_the_work(operator: OperatorProcess, room: Room) -> None:
-    """Reconciles, requests, queue and leadership are told to Prometheus."""
-    room.make()
+    """Reconciles, requests, queue, leadership and the age of copies are told to Prometheus."""
+    room.make(spec={"backup": {"target": TARGET, "schedule": "0 0 1 1 *"}})
     room.run()
 
     text = operator.page("/metrics")[1]
@@ -163,3 +163,6 @@ def test_the_metrics_count_the_work(operator: OperatorProcess, room: Room) -> No
     )
     assert "soma_operator_queue_depth" in text
     assert "soma_operator_is_leader 1.0" in text
+    whose = f'{{k8s_name="mem",k8s_namespace="{room.namespace}"}}'
+    assert f"soma_operator_backup_verified_timestamp_seconds{whose}" in text
+    assert f"soma_operator_backup_healthy{whose} 0.0" in text
