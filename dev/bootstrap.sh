@@ -35,7 +35,7 @@ if ! compiles; then
   version=$(.venv/bin/python -c 'import sys; print("{}.{}".format(*sys.version_info))')
   wanted="a C compiler (gcc), the headers of C (libc6-dev) or those of Python $version (libpython$version-dev) are"
   install "$wanted" gcc libc6-dev "libpython$version-dev"
-  compiles || { echo "setup: $wanted still missing for $(readlink -f .venv/bin/python)" >&2; exit 1; }
+  compiles || { echo "setup: $wanted still missing for $(readlink -f .venv/bin/python); CC may name a compiler" >&2; exit 1; }
 fi
 
 .venv/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt
