@@ -145,104 +145,114 @@ def _with_status(child: Manifest) -> Manifest:
 
 def specs() -> st.SearchStrategy[Manifest]:
     """Arbitrary valid specs."""
-    size = st.sampled_from(["1Gi", "10Gi", "1.5Ti", "500M"])
-    storage_class = st.sampled_from(["standard", "fast"])
     return st.fixed_dictionaries(
         {"replicas": st.sampled_from([0, 1])},
         optional={
-            "image": _image(),
-            "paused": st.booleans(),
-            "hibernated": st.booleans(),
-            "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
-            "podTemplate": _pod_template(),
-            "autoscaling": st.fixed_dictionaries(
-                {"type": st.sampled_from(["None", "HPA"])},
-                optional={"maxReplicas": st.integers(1, 5)},
-            ),
-            "networkPolicy": st.fixed_dictionaries(
-                {},
-                optional={
-                    "enabled": st.booleans(),
-                    "allowFrom": st.just([{"podSelector": {"matchLabels": {"role": "agent"}}}]),
-                    "egress": st.just([{"ports": [{"port": 4317, "protocol": "TCP"}]}]),
-                },
-            ),
-            "storage": st.fixed_dictionaries(
-                {"type": st.just("Embedded")},
-                optional={
-                    "embedded": st.fixed_dictionaries(
-                        {},
-                        optional={
-                            "size": size,
-                            "storageClassName": storage_class,
-                            "synchronous": st.sampled_from(["Full", "Normal"]),
-                        },
-                    )
-                },
-            ),
-            "embeddings": st.fixed_dictionaries(
-                {"provider": st.sampled_from(["Wordllama", "None"])},
-                optional={"dimensions": st.sampled_from([64, 128, 256])},
-            ),
-            "tls": st.sampled_from(
-                [
-                    {"mode": "Secret", "secretName": "cert"},
-                    {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"},
-                    {
-                        "mode": "Secret",
-                        "secretName": "cert",
-                        "clientAuth": "Require",
-                        "clientCaSecretName": "authority",
-                    },
-                ]
-            ),
-            "auth": st.just({"type": "Tokens", "tokensSecretName": "callers"}),
-            "service": st.fixed_dictionaries(
-                {},
-                optional={
-                    "type": st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
-                    "port": st.integers(1, 65535).filter(lambda port: port != 8080),
-                    "headless": st.booleans(),
-                    "maxConnectionAgeSeconds": st.integers(10, 3600),
-                    "annotations": st.dictionaries(
-                        st.sampled_from(["a.test/one", "a.test/two"]), st.text("ab", max_size=3)
-                    ),
-                },
-            ),
-            "resources": st.fixed_dictionaries(
-                {},
-                optional={
-                    "requests": st.dictionaries(
-                        st.sampled_from(["cpu", "memory"]),
-                        st.sampled_from([1, 2, "1", "500m", "1000m", "64Mi", "1Gi"]),
-                    ),
-                    "limits": st.dictionaries(st.just("memory"), st.just("1Gi")),
-                },
-            ),
-            "podDisruptionBudget": st.fixed_dictionaries(
-                {}, optional={"enabled": st.booleans(), "maxUnavailable": st.integers(0, 3)}
-            ),
-            "updateStrategy": st.fixed_dictionaries(
-                {"progressDeadlineSeconds": st.integers(10, 1000)},
-                optional={
-                    "type": st.sampled_from(["Automatic", "Supervised"]),
-                    "rollback": st.fixed_dictionaries({"enabled": st.booleans()}),
-                },
-            ),
-            "monitoring": st.fixed_dictionaries(
-                {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])},
-                optional={"podMonitor": st.fixed_dictionaries({"enabled": st.booleans()})},
-            ),
-            "limits": st.fixed_dictionaries(
-                {},
-                optional={
-                    "maxMessageBytes": st.integers(64 * 1024, 1024 * 1024),
-                    "maxPayloadBytes": st.integers(1024, 60 * 1024),
-                    "maxConcurrentCalls": st.integers(1, 1000),
-                },
-            ),
+            **_of_life(),
+            **_of_storage(),
+            **_of_pods(),
+            **_of_callers(),
+            **_of_the_network(),
         },
     )
+
+
+Fields = dict[str, st.SearchStrategy[Any]]
+
+
+def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Manifest]:
+    """Return maps that hold any of these fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def _of_life() -> Fields:
+    """Return what decides whether servers run, and how they change."""
+    return {
+        "paused": st.booleans(),
+        "hibernated": st.booleans(),
+        "deletionPolicy": st.sampled_from(["Retain", "Delete"]),
+        "autoscaling": st.fixed_dictionaries(
+            {"type": st.sampled_from(["None", "HPA"])},
+            optional={"maxReplicas": st.integers(1, 5)},
+        ),
+        "podDisruptionBudget": _some(enabled=st.booleans(), maxUnavailable=st.integers(0, 3)),
+        "updateStrategy": st.fixed_dictionaries(
+            {"progressDeadlineSeconds": st.integers(10, 1000)},
+            optional={
+                "type": st.sampled_from(["Automatic", "Supervised"]),
+                "rollback": st.fixed_dictionaries({"enabled": st.booleans()}),
+            },
+        ),
+    }
+
+
+def _of_storage() -> Fields:
+    """Return what is stored, and where."""
+    embedded = _some(
+        size=st.sampled_from(["1Gi", "10Gi", "1.5Ti", "500M"]),
+        storageClassName=st.sampled_from(["standard", "fast"]),
+        synchronous=st.sampled_from(["Full", "Normal"]),
+    )
+    return {
+        "storage": st.fixed_dictionaries(
+            {"type": st.just("Embedded")}, optional={"embedded": embedded}
+        ),
+        "embeddings": st.fixed_dictionaries(
+            {"provider": st.sampled_from(["Wordllama", "None"])},
+            optional={"dimensions": st.sampled_from([64, 128, 256])},
+        ),
+    }
+
+
+def _of_pods() -> Fields:
+    """Return what pods are made of."""
+    quantities = st.sampled_from([1, 2, "1", "500m", "1000m", "64Mi", "1Gi"])
+    return {
+        "image": _image(),
+        "podTemplate": _pod_template(),
+        "resources": _some(
+            requests=st.dictionaries(st.sampled_from(["cpu", "memory"]), quantities),
+            limits=st.dictionaries(st.just("memory"), st.just("1Gi")),
+        ),
+        "monitoring": st.fixed_dictionaries(
+            {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])},
+            optional={"podMonitor": st.fixed_dictionaries({"enabled": st.booleans()})},
+        ),
+    }
+
+
+def _of_callers() -> Fields:
+    """Return who may call, and how much."""
+    tls: Manifest = {"mode": "Secret", "secretName": "cert"}
+    mutual: Manifest = {**tls, "clientAuth": "Require"}
+    return {
+        "tls": st.sampled_from([tls, mutual, {**mutual, "clientCaSecretName": "authority"}]),
+        "auth": st.just({"type": "Tokens", "tokensSecretName": "callers"}),
+        "limits": _some(
+            maxMessageBytes=st.integers(64 * 1024, 1024 * 1024),
+            maxPayloadBytes=st.integers(1024, 60 * 1024),
+            maxConcurrentCalls=st.integers(1, 1000),
+        ),
+    }
+
+
+def _of_the_network() -> Fields:
+    """Return how callers come to the servers."""
+    names = st.sampled_from(["a.test/one", "a.test/two"])
+    return {
+        "networkPolicy": _some(
+            enabled=st.booleans(),
+            allowFrom=st.just([{"podSelector": {"matchLabels": {"role": "agent"}}}]),
+            egress=st.just([{"ports": [{"port": 4317, "protocol": "TCP"}]}]),
+        ),
+        "service": _some(
+            type=st.sampled_from(["ClusterIP", "NodePort", "LoadBalancer"]),
+            port=st.integers(1, 65535).filter(lambda port: port != 8080),
+            headless=st.booleans(),
+            maxConnectionAgeSeconds=st.integers(10, 3600),
+            annotations=st.dictionaries(names, st.text("ab", max_size=3)),
+        ),
+    }
 
 
 def _image() -> st.SearchStrategy[Manifest]:
