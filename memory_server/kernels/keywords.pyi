@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 _Slots32 = npt.NDArray[np.uint32]
 _Scores = npt.NDArray[np.float32]
-_Word = tuple[float, list[_Slots32], tuple[_Slots32, _Scores] | None]
-"""A word: its gain, the ascending lists of slots that have it, and where and how often it stands more than once."""
+_Repeats = tuple[_Slots32, _Scores]
+"""The slots in which a word stands more than once, ascending, and how often."""
 
 class Occurrences:
     """The sums of one query; to be used for one query after the other.
@@ -25,15 +25,13 @@ class Occurrences:
     def begin_term(self) -> None:
         """Let the words that follow stand for another word of the query."""
 
-    def add(
-        self, gain: float, lists: list[_Slots32], repeats: tuple[_Slots32, _Scores] | None
-    ) -> None:
+    def add(self, gain: float, lists: list[_Slots32], repeats: _Repeats | None) -> None:
         """Add the next word of the term.
 
         Args:
             gain: More than 0.
-            lists: Slots that have it.
-            repeats: Slots in which it stands more than once, ascending, and how often; None: in none.
+            lists: The slots that have it.
+            repeats: Where it stands more than once; None: nowhere.
 
         Raises:
             IndexError: A slot is beyond those of `begin`.
@@ -49,10 +47,18 @@ class Occurrences:
             limit: How many at most.
         """
 
-    def of(self, slots: npt.NDArray[np.int64], looked_up: list[_Word]) -> npt.NDArray[np.float64]:
+    def of(
+        self,
+        slots: npt.NDArray[np.int64],
+        looked_up: list[tuple[float, int, _Repeats | None]],
+        words: npt.NDArray[np.uint32],
+        ends: npt.NDArray[np.uint32],
+    ) -> npt.NDArray[np.float64]:
         """Return the scores of slots, at most 1.
 
         Args:
             slots: Ascending.
-            looked_up: Words that add to scores and chose no slot.
+            looked_up: Words that add to scores and chose no slot: gain, number, and where it stands more than once.
+            words: The numbers of the words of all slots, slot by slot.
+            ends: By slot: where its words end.
         """

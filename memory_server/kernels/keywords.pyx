@@ -89,7 +89,13 @@ cdef class Occurrences:
         best.by_place()
         return best.places(), best.scores(None)
 
-    def of(self, const long long[::1] slots, list looked_up):
+    def of(
+        self,
+        const long long[::1] slots,
+        list looked_up,
+        const unsigned int[::1] words,
+        const unsigned int[::1] ends,
+    ):
         made = np.zeros(slots.shape[0])
         cdef double[::1] scores = made
         cdef Py_ssize_t each
@@ -98,11 +104,11 @@ cdef class Occurrences:
             slot = slots[each]
             if self._marks[slot] >= self._first:
                 scores[each] = self._sums[slot]
-        for gain, lists, repeats in looked_up:
-            for having in lists:
-                self._look_up(gain, having, slots, scores)
-            if repeats is not None:
-                self._look_up_repeats(gain, repeats[0], repeats[1], slots, scores)
+        for gain, number, repeats in looked_up:
+            if repeats is None:
+                self._look_up(gain, number, words, ends, slots, scores, None, None)
+            else:
+                self._look_up(gain, number, words, ends, slots, scores, repeats[0], repeats[1])
         for each in range(slots.shape[0]):
             scores[each] = min(scores[each] * self._once[slots[each]], 1.0)
         return made
@@ -143,30 +149,28 @@ cdef class Occurrences:
     cdef void _look_up(
         self,
         double gain,
-        const unsigned int[::1] having,
+        unsigned int number,
+        const unsigned int[::1] words,
+        const unsigned int[::1] ends,
         const long long[::1] slots,
         double[::1] scores,
-    ) except *:
-        cdef Py_ssize_t each, place = 0
-        for each in range(slots.shape[0]):
-            place = _place(having, place, <unsigned int>slots[each])
-            if place == having.shape[0]:
-                return
-            if having[place] == slots[each]:
-                scores[each] += gain
-
-    cdef void _look_up_repeats(
-        self,
-        double gain,
         const unsigned int[::1] again,
         const float[::1] counts,
-        const long long[::1] slots,
-        double[::1] scores,
     ) except *:
-        cdef Py_ssize_t each, place = 0
+        """Add a word to the scores of the slots that have it: the words of a slot lie beside each other."""
+        cdef Py_ssize_t each, place, start, in_repeats = 0
+        cdef long long slot
         for each in range(slots.shape[0]):
-            place = _place(again, place, <unsigned int>slots[each])
-            if place == again.shape[0]:
-                return
-            if again[place] == slots[each]:
-                scores[each] += gain * _more(counts[place], self._once[slots[each]])
+            slot = slots[each]
+            start = ends[slot - 1] if slot > 0 else 0
+            for place in range(start, ends[slot]):
+                if words[place] == number:
+                    break
+            else:
+                continue
+            scores[each] += gain
+            if again is None:
+                continue
+            in_repeats = _place(again, in_repeats, <unsigned int>slot)
+            if in_repeats < again.shape[0] and again[in_repeats] == slot:
+                scores[each] += gain * _more(counts[in_repeats], self._once[slot])

@@ -27,7 +27,7 @@ from memory_server.adapters.embedded.index.analysis import (
 )
 from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
 from memory_server.adapters.embedded.index.kindred import Kindred, spellings_of
-from memory_server.adapters.embedded.index.postings import Postings
+from memory_server.adapters.embedded.index.postings import Postings, Repeats
 from memory_server.domain.ranking import (
     BM25_K1,
     Scores,
@@ -50,14 +50,6 @@ ENOUGH_FOUND = 4096
 """The words of a query choose candidates from the rarest on, until so many occurrences were found; those that are left
 only add to scores. So the work for a query does not grow with the partition."""
 
-Word = tuple[
-    float,
-    list[npt.NDArray[np.uint32]],
-    tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]] | None,
-]
-"""A word of a query: its gain, the ascending lists of slots that have it, and where and how often it stands more than
-once."""
-
 
 class Term(NamedTuple):
     """One word of a query: the words that stand for it, each with its gain, the greatest first."""
@@ -69,7 +61,8 @@ class KeywordScores(NamedTuple):
     """Scores of a query, as shares of the attainable score in [0, 1]; to be asked before the next query."""
 
     occurrences: Occurrences
-    looked_up: list[Word]
+    postings: Postings
+    looked_up: list[tuple[float, int, Repeats | None]]
     """Words that many memories have; they are looked up only in those that other words found."""
 
     @property
@@ -83,7 +76,7 @@ class KeywordScores(NamedTuple):
 
     def of(self, slots: Slots) -> Scores:
         """Return the scores of these slots, ascending."""
-        return self.occurrences.of(slots, self.looked_up)
+        return self.occurrences.of(slots, self.looked_up, *self.postings.words_of_slots())
 
 
 class KeywordIndex:
@@ -152,16 +145,16 @@ class KeywordIndex:
         choosing, looked_up = self._chosen(terms)
         found = self._occurrences
         found.begin(self._once())
+        postings = self.postings
         for term in choosing:
             found.begin_term()
-            for word in term.words:
-                found.add(*self._word(word, factor))
-        return KeywordScores(found, [self._word(word, factor) for word in looked_up])
-
-    def _word(self, word: tuple[str, float], factor: float) -> Word:
-        """Return where a word stands, and its gain as a share of what is attainable."""
-        text, gain = word
-        return factor * gain, self.postings.lists(text), self.postings.repeats(text)
+            for word, gain in term.words:
+                found.add(factor * gain, postings.lists(word), postings.repeats(word))
+        common = [
+            (factor * gain, postings.numbers[word], postings.repeats(word))
+            for word, gain in looked_up
+        ]
+        return KeywordScores(found, postings, common)
 
     def _chosen(self, terms: Sequence[Term]) -> tuple[list[Term], list[tuple[str, float]]]:
         """Return the terms that choose memories, and the words that only add to the scores of those."""

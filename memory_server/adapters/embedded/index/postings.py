@@ -114,7 +114,7 @@ class Postings:
         return [sealed, own] if len(sealed) else [own]
 
     def words_of_slots(self) -> tuple[_Array32, _Array32]:
-        """Return the words' numbers, slot by slot, and where those of a slot end; to be let go before the next addition."""
+        """Return the words' numbers, slot by slot, and where those of a slot end; to be let go before an addition."""
         return np.frombuffer(self._words, np.uint32), np.frombuffer(self._ends, np.uint32)
 
     def repeats(self, word: str) -> Repeats | None:
