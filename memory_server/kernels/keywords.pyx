@@ -9,6 +9,12 @@ import numpy as np
 
 from memory_server.kernels.best cimport Best
 
+cdef extern from *:
+    """
+    static void soma_soon(const void *place) { __builtin_prefetch(place); }
+    """
+    void soma_soon(const void *place) noexcept
+
 cdef unsigned int MOST_NUMBERS = 0xFFFF0000
 
 
@@ -100,6 +106,7 @@ cdef class Occurrences:
         cdef double[::1] scores = made
         cdef Py_ssize_t each
         cdef long long slot
+        self._fetch(slots, words, ends)
         for each in range(slots.shape[0]):
             slot = slots[each]
             if self._marks[slot] >= self._first:
@@ -145,6 +152,29 @@ cdef class Occurrences:
             # A better word of the same term may have been there before.
             if self._marks[slot] == self._number:
                 self._sums[slot] += gain * _more(counts[each], self._once[slot])
+
+    cdef void _fetch(
+        self,
+        const long long[::1] slots,
+        const unsigned int[::1] words,
+        const unsigned int[::1] ends,
+    ) except *:
+        """Have what is known of slots on its way from memory: they lie far apart, and one after the other each would be
+        waited for."""
+        cdef Py_ssize_t each, place
+        cdef long long slot
+        for each in range(slots.shape[0]):
+            slot = slots[each]
+            soma_soon(&ends[slot])
+            soma_soon(&self._marks[slot])
+            soma_soon(&self._sums[slot])
+            soma_soon(&self._once[slot])
+        for each in range(slots.shape[0]):
+            slot = slots[each]
+            place = ends[slot - 1] if slot > 0 else 0
+            while place < ends[slot]:
+                soma_soon(&words[place])
+                place += 16
 
     cdef void _look_up(
         self,
