@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import wordllama
 
+from memory_server.adapters.remembered import Remembered, filled, missing
 from memory_server.domain.text import asked_words
+from memory_server.kernels.words import add_up
 from memory_server.ports import Vectors
 
 INLINE_CHARACTERS = 32_768
@@ -79,19 +80,19 @@ class WordLlamaWords:
 
     def of_tokens(self, looked_up: "_LookedUp") -> Vectors:
         """Return the vectors of texts that were looked up."""
-        vectors = np.zeros((len(looked_up.words), self.dimensions), np.float32)
-        for row, tokens in zip(vectors, self._tokens.of(looked_up), strict=True):
-            # The sum: the mean points the same way. A text without any token stays all zeros.
-            np.add.reduce(self._table.take(tokens, axis=0), axis=0, out=row)
-        return _unit(vectors)
+        vectors = np.empty((len(looked_up.words), self.dimensions), np.float32)
+        for vector, tokens in zip(vectors, self._tokens.of(looked_up), strict=True):
+            # The sum: the mean points the same way. A text without any token is all zeros.
+            add_up(self._table, tokens, vector)
+        return vectors
 
 
 class _LookedUp(NamedTuple):
-    """The words of some texts, the tokens of those that were met lately, and the others."""
+    """The words of some texts, the tokens of each as far as they are known, and the others."""
 
     words: list[list[str]]
-    known: dict[str, bytes]
-    missing: list[str]
+    known: list[list[bytes | None]]
+    missing: set[str]
 
 
 class _Tokens:
@@ -101,65 +102,34 @@ class _Tokens:
     blank after another character (`test_no_token_spans_words`), so that words never share one: the tokens of a text
     are those of its words in a row, and looking words up takes a tenth of the time. Blanks that stand together or at
     an end, and characters that mean something else to the tokenizer, make the whole text one word.
-
-    Words are kept in two generations; when the young one is full, the old one is forgotten. Several threads may ask.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._young: dict[str, bytes] = {}
-        self._old: dict[str, bytes] = {}
+        self._remembered = Remembered(self._ask, most=MOST_KEPT, longest=LONGEST_KEPT)
 
     def look_up(self, texts: Sequence[str]) -> _LookedUp:
         """Return what is known of texts without asking the tokenizer."""
         split = [_words(text) for text in texts]
-        young, old = self._young, self._old
-        known: dict[str, bytes] = {}
-        missing: list[str] = []
-        for word in {word for words in split for word in words}:
-            tokens = young.get(word)
-            if tokens is None:
-                tokens = old.get(word)
-                if tokens is None:
-                    missing.append(word)
-                    continue
-                young[word] = tokens
-            known[word] = tokens
-        return _LookedUp(split, known, missing)
+        known = [self._remembered.known(words) for words in split]
+        unknown: set[str] = set()
+        for words, tokens in zip(split, known, strict=True):
+            if None in tokens:
+                unknown |= missing(words, tokens)
+        return _LookedUp(split, known, unknown)
 
-    def of(self, looked_up: _LookedUp) -> list[npt.NDArray[np.int64]]:
-        """Return the numbers of the tokens of each text."""
-        split, known, missing = looked_up
-        if missing:
-            known |= self._learn(missing)
-        get = known.__getitem__
-        return [np.frombuffer(b"".join(map(get, words)), np.int64) for words in split]
+    def of(self, looked_up: _LookedUp) -> list[list[bytes]]:
+        """Return the tokens of each text, word by word: their numbers, 32 bits each."""
+        split, known, unknown = looked_up
+        learnt = self._remembered.learn(unknown) if unknown else {}
+        return [filled(words, tokens, learnt) for words, tokens in zip(split, known, strict=True)]
 
-    def _learn(self, words: Sequence[str]) -> dict[str, bytes]:
+    def _ask(self, words: Sequence[str]) -> list[bytes]:
         encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)
-        learnt = {
-            word: np.array(tokens.ids, np.int64).tobytes()
-            for word, tokens in zip(words, encoded, strict=True)
-        }
-        kept = {word: tokens for word, tokens in learnt.items() if len(word) <= LONGEST_KEPT}
-        if len(kept) > MOST_KEPT // 2:
-            # The words of a whole index: they would push out those that are asked for.
-            return learnt
-        if len(self._young) + len(kept) > MOST_KEPT // 2:
-            self._young, self._old = {}, self._young
-        self._young.update(kept)
-        return learnt
+        return [np.array(tokens.ids, np.int32).tobytes() for tokens in encoded]
 
 
 def _words(text: str) -> list[str]:
     """Return the parts of a text that have tokens of their own."""
     words = text.split(" ")
     return [text] if "" in words or "<" in text or "\u2581" in text else words
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    """Bring vectors to unit length, in their place; those of all zeros stay."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    lengths[lengths == 0] = 1.0
-    vectors /= lengths[:, None]
-    return vectors

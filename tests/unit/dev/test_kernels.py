@@ -21,7 +21,9 @@ def at(list values, Py_ssize_t place):
     return values[place]
 '''
 IMPORT = re.compile(r"^\s*(?:from\s+(\S+)\s+c?import\b|c?import\s+(\S+))", re.MULTILINE)
-MAY_BE_IMPORTED = re.compile(rf"cython|libc\.\w+|numpy|{re.escape(PACKAGE)}\.\w+")
+MAY_BE_IMPORTED = re.compile(
+    rf"array|cython|cpython\.\w+|libc\.\w+|numpy|{re.escape(PACKAGE)}\.\w+"
+)
 STUBS = sorted(path.stem for path in (ROOT / FOLDER).glob("*.pyi"))
 
 

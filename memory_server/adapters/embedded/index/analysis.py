@@ -9,11 +9,13 @@ three times as long for the text. What it would make of the text is the same.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Sequence
 
 import tantivy
 
+from memory_server.adapters.remembered import Remembered
 from memory_server.domain.text import EMPTY_WORDS
+from memory_server.kernels.words import cut
 
 _MAX_TOKEN_BYTES = 255
 _KEPT_WORDS = 32_768
@@ -41,35 +43,26 @@ _QUESTION_ANALYZER = _analyzer(*_STOPS, _STEMMER)
 _QUESTION_SURFACE = _analyzer(*_STOPS)
 
 
+def _stems(tokens: Sequence[str]) -> list[str]:
+    # One word each: each is one to the analyser, too, and short enough.
+    return [_ANALYZER.analyze(token)[0] for token in tokens]
+
+
+_STEMS = Remembered(_stems, most=_KEPT_WORDS, longest=_MAX_TOKEN_BYTES)
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a memory, in their order."""
     if text.isascii():
-        return list(map(_stem, _tokens(text)))
+        return _STEMS.of(cut(text, _MAX_TOKEN_BYTES - 1))
     return _analysed(_ANALYZER, text)
 
 
 def surfaces_of(text: str) -> list[str]:
     """Return the words of a memory with their endings, one for each of `words_of`."""
     if text.isascii():
-        return _tokens(text.lower())
+        return cut(text.lower(), _MAX_TOKEN_BYTES - 1)
     return _analysed(_SURFACE, text)
-
-
-_BREAKS = str.maketrans({chr(c): " " for c in range(128) if not chr(c).isalnum()})
-
-
-def _tokens(text: str) -> list[str]:
-    """Return the words of an ASCII text as they stand there, without those that are too long."""
-    tokens = text.translate(_BREAKS).split()
-    if len(text) < _MAX_TOKEN_BYTES:
-        return tokens
-    return [token for token in tokens if len(token) < _MAX_TOKEN_BYTES]
-
-
-@lru_cache(_KEPT_WORDS)
-def _stem(token: str) -> str:
-    words: list[str] = _ANALYZER.analyze(token)
-    return words[0]
 
 
 def question_words_of(text: str) -> dict[str, str]:
@@ -78,9 +71,9 @@ def question_words_of(text: str) -> dict[str, str]:
     Those are the words that carry its meaning, or all if none does.
     """
     if text.isascii():
-        surfaces = _tokens(text.lower())
+        surfaces = surfaces_of(text)
         meant = [surface for surface in surfaces if surface not in EMPTY_WORDS] or surfaces
-        return {_stem(surface): surface for surface in meant}
+        return dict(zip(_STEMS.of(meant), meant, strict=True))
     words = _analysed(_QUESTION_ANALYZER, text)
     if words:
         return dict(zip(words, _analysed(_QUESTION_SURFACE, text), strict=True))

@@ -6,16 +6,15 @@ in the order of the words; what came since is a small array for each word.
 """
 
 from array import array
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Arrays
+from memory_server.kernels.words import enter
 
 _Array32 = npt.NDArray[np.uint32]
 
@@ -51,32 +50,25 @@ class Postings:
         self._frequencies = array("I")
         """Live memories that have the word, by its number."""
         self._sealed = Sealed.empty()
-        self._fresh: dict[int, array[int]] = defaultdict(partial(array, "I"))
+        self._fresh: list[array[int] | None] = []
         self._repeats: dict[int, tuple[array[int], array[float]]] = {}
         """By word: the slots in which it stands more than once, and how often."""
         self._words = array("I")
         self._ends = array("I")
         """The other way round: the words of each slot, one slot after the other, and where those of a slot end."""
 
-    def add(self, slot: int, words: Sequence[str]) -> list[str]:
+    def add(self, slot: int, words: list[str]) -> list[str]:
         """Take a memory in; return the words that are new."""
         new: list[str] = []
         try:
-            numbers = list(map(self.numbers.__getitem__, words))
+            own, repeats = enter(self.numbers, words, slot, self._fresh, self._frequencies)
         except KeyError:
             new = self._learn(words)
-            numbers = list(map(self.numbers.__getitem__, words))
-        own = set(numbers)
-        fresh, frequencies = self._fresh, self._frequencies
-        for number in own:
-            fresh[number].append(slot)
-            frequencies[number] += 1
-        self._words.extend(own)
+            own, repeats = enter(self.numbers, words, slot, self._fresh, self._frequencies)
+        self._words.frombytes(own)
         self._ends.append(len(self._words))
-        if len(own) < len(numbers):
-            for number, count in Counter(numbers).items():
-                if count > 1:
-                    self._repeat(number, slot, count)
+        for number, count in repeats:
+            self._repeat(number, slot, count)
         return new
 
     def _learn(self, words: Sequence[str]) -> list[str]:
@@ -86,6 +78,7 @@ class Postings:
         for word in new:
             known[word] = len(known)
         self._frequencies.extend([0] * len(new))
+        self._fresh.extend([None] * len(new))
         return new
 
     def _repeat(self, number: int, slot: int, count: float) -> None:
@@ -107,7 +100,7 @@ class Postings:
     def lists(self, word: str) -> list[_Array32]:
         """Return the slots that have the word, in one or two ascending lists; to be let go before the next addition."""
         number = self.numbers[word]
-        sealed, fresh = self._sealed.of(number), self._fresh.get(number)
+        sealed, fresh = self._sealed.of(number), self._fresh[number]
         if fresh is None:
             return [sealed]
         own = np.frombuffer(fresh, np.uint32)
@@ -163,6 +156,7 @@ class Postings:
         starts = np.concatenate([[0], np.cumsum(frequencies)])
         self._sealed = Sealed(starts, slots[order].astype(np.uint32))
         self._frequencies = array("I", frequencies.astype(np.uint32).tobytes())
+        self._fresh = [None] * len(frequencies)
         self._words = array("I", numbers.astype(np.uint32).tobytes())
         ends = np.cumsum(np.bincount(slots, minlength=count))
         self._ends = array("I", ends.astype(np.uint32).tobytes())
@@ -194,6 +188,7 @@ class Postings:
         starts = arrays["starts"]
         made._sealed = Sealed(starts, arrays["slots"])
         made._frequencies = array("I", np.diff(starts).astype(np.uint32).tobytes())
+        made._fresh = [None] * len(made.numbers)
         made._words = array("I", arrays["words"].tobytes())
         made._ends = array("I", arrays["ends"].tobytes())
         for number, slot, count in arrays["repeats"].tolist():

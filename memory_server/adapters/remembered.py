@@ -1,0 +1,71 @@
+"""What was found out about words that were met lately: most of the words of a text were in the texts before it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from memory_server.kernels.words import known_of
+
+Value = TypeVar("Value")
+
+
+class Remembered(Generic[Value]):
+    """Values by word, in two generations: when the young one is full, the old one is forgotten whole.
+
+    Several threads may ask.
+
+    Args:
+        find: Returns the values of words, which nobody else knows, in their order.
+        most: How many words are kept at most, beside those that one question brings.
+        longest: Longer words are not kept.
+    """
+
+    def __init__(
+        self, find: Callable[[Sequence[str]], Sequence[Value]], *, most: int, longest: int
+    ) -> None:
+        self._find = find
+        self._most_young = most // 2
+        self._longest = longest
+        self._young: dict[str, Value] = {}
+        self._old: dict[str, Value] = {}
+
+    def known(self, words: list[str]) -> list[Value | None]:
+        """Return what is known of each word."""
+        return known_of(words, self._young, self._old)
+
+    def of(self, words: list[str]) -> list[Value]:
+        """Return the value of each word."""
+        known = self.known(words)
+        if None in known:
+            return filled(words, known, self.learn(missing(words, known)))
+        return known  # type: ignore[return-value] # none of them is None
+
+    def learn(self, words: Iterable[str]) -> dict[str, Value]:
+        """Find the values of words and return them; each word once."""
+        asked = list(words)
+        learnt = dict(zip(asked, self._find(asked), strict=True))
+        kept = {word: value for word, value in learnt.items() if len(word) <= self._longest}
+        if len(kept) > self._most_young:
+            # The words of a whole index: they would push out those that are asked for.
+            return learnt
+        if len(self._young) + len(kept) > self._most_young:
+            self._young, self._old = {}, self._young
+        self._young.update(kept)
+        return learnt
+
+    def __len__(self) -> int:
+        """Return how many words are kept."""
+        return len(self._young) + len(self._old)
+
+
+def missing(words: Sequence[str], known: Sequence[Value | None]) -> set[str]:
+    """Return the words of which nothing is known."""
+    return {word for word, value in zip(words, known, strict=True) if value is None}
+
+
+def filled(
+    words: Sequence[str], known: Sequence[Value | None], learnt: dict[str, Value]
+) -> list[Value]:
+    """Return what is known of each word, or was learnt since."""
+    return [
+        learnt[word] if value is None else value for word, value in zip(words, known, strict=True)
+    ]

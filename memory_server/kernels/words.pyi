@@ -1,0 +1,63 @@
+"""Words: where a text is cut, what is known of each, which slots have them, and the sum of their vectors."""
+
+from array import array
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+_Value = TypeVar("_Value")
+
+def cut(text: str, most: int) -> list[str]:
+    """Return the runs of letters and digits of a text that are at most so long.
+
+    Raises:
+        ValueError: The text is not ASCII.
+    """
+
+def known_of(
+    words: list[str], young: dict[str, _Value], old: dict[str, _Value]
+) -> list[_Value | None]:
+    """Return what is known of each word, None where nothing is; what was in `old` alone is put into `young`, too."""
+
+def enter(
+    numbers: dict[str, int],
+    words: list[str],
+    slot: int,
+    lists: list[array[int] | None],
+    frequencies: array[int],
+) -> tuple[bytes, list[tuple[int, int]]]:
+    """Put a slot at the end of the lists of its words, and count it for each.
+
+    Args:
+        numbers: The number of each word.
+        words: Those of the slot, in any order.
+        slot: Greater than those before.
+        lists: Slots by the number of the word, unsigned of 32 bits; None: none yet.
+        frequencies: Unsigned, of 32 bits; by the number of the word.
+
+    Returns:
+        The numbers, each once and ascending, unsigned of 32 bits; and those of words that repeat, with how often they
+        are there.
+
+    Raises:
+        KeyError: A word has no number; nothing was changed.
+        IndexError: A number has no list or frequency.
+    """
+
+def add_up(
+    table: npt.NDArray[np.float32], rows: list[bytes], total: npt.NDArray[np.float32]
+) -> None:
+    """Write the sum of rows at unit length; all zeros when the sum is.
+
+    The rows are added one after the other, in their order: the same rows give the same bits, alone or among others.
+
+    Args:
+        table: The rows.
+        rows: Numbers of rows, signed of 32 bits.
+        total: Where to write it.
+
+    Raises:
+        IndexError: There is no such row.
+        ValueError: `total` is not as long as a row.
+    """
