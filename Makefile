@@ -70,7 +70,7 @@ test: $(READY) tools images ## All tests
 chaos: $(READY) tools ## Long forms of the fault tests
 	@$(PYTHON) -m pytest tests/chaos
 
-scale: $(READY) ## A thousand resources on played nodes; OPTIONS=--beside: a peer, OPTIONS=--churn: an hour of coming and going
+scale: $(READY) ## A thousand resources on played nodes; OPTIONS=--beside or --crowd: a peer, --churn: an hour of coming and going
 	@$(PYTHON) -m tests.bench.operator $(OPTIONS)
 
 bench: $(READY) ## Benchmarks; JSON in docs/benchmarks/

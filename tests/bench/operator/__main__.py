@@ -18,7 +18,7 @@ from soma_dev import fake_nodes, tools
 from soma_dev.paths import ROOT
 from tests.bench.operator.beside import measure_beside
 from tests.bench.operator.churn import measure_churn
-from tests.bench.operator.crowd import measure_crowd
+from tests.bench.operator.crowd import Crowd, measure_crowd
 from tests.bench.operator.many import measure_many
 from tests.bench.operator.report import page
 
@@ -35,7 +35,9 @@ def main() -> None:
         if given.churn is not None:
             kept, measured = "churn", measure_churn(folder, given.churn)
         elif given.crowd:
-            kept, measured = "crowd", measure_crowd(folder, given.crowd, given.patience)
+            crowd = Crowd(given.crowd, given.patience, is_played=not given.alone)
+            kept = "crowd-alone" if given.alone else "crowd"
+            measured = measure_crowd(folder, crowd)
         elif given.beside:
             kept, measured = "beside", measure_beside(folder, given.beside, given.rounds)
         else:
@@ -53,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--beside", type=int, nargs="?", const=50, metavar="RESOURCES")
     parser.add_argument("--rounds", type=int, default=2, help="of --beside")
     parser.add_argument("--crowd", type=int, nargs="?", const=1000, metavar="RESOURCES")
+    parser.add_argument("--alone", action="store_true", help="--crowd where nobody else acts")
     parser.add_argument("--patience", type=float, default=1200.0, help="seconds, of --crowd")
     parser.add_argument("--churn", type=float, nargs="?", const=3600.0, metavar="SECONDS")
     return parser.parse_args()

@@ -1,20 +1,23 @@
 """Many resources, beside a published operator in the same run: how long until children exist and pods are ready.
 
 Each operator in its turn has a control plane of its own, so that none meets what the other left behind: the same
-programs on the same machine, all controllers, played nodes. Ours goes first and last: the machine may be busy with
-something else at one time and not at another.
+programs on the same machine. Ours goes first and last: the machine may be busy with something else at one time and not
+at another. Where nobody else acts, the operator alone decides how long it takes until children exist; with all
+controllers and played nodes, pods are ready at last, and everybody shares the processors.
 """
 
 import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from soma_dev import fake_nodes
-from soma_dev.control_plane import ALL_CONTROLLERS, ControlPlane, control_plane
+from soma_dev.control_plane import ALL_CONTROLLERS, HOUSEKEEPING, ControlPlane, control_plane
 from soma_operator.core.kinds import Manifest
 from tests.bench.operator import peer
 from tests.bench.operator.cluster import (
@@ -35,18 +38,36 @@ SETTLED_S = 5.0
 TURNS = ("ours", "theirs", "ours")
 NAME = re.compile(r"\bmem-\d+\b")
 
+CHILDREN, VOLUME, ON_NODES, READY, SAYS_SO = (
+    "children exist",
+    "volume is bound",
+    "pods are on nodes",
+    "pods are ready",
+    "its status says so",
+)
+"""Stages of a resource, in their order."""
+
 Waits = dict[str, float]
 """Seconds from the apply of a resource, by its name."""
 
 
-def measure_crowd(folder: Path, count: int, patience_s: float) -> dict[str, Any]:
-    """Measure both in turns.
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What is measured.
 
-    Args:
-        folder: Where everything goes.
+    Attributes:
         count: Number of resources.
         patience_s: An operator that is not done by then, seconds after the last resource was taken, is stopped.
+        is_played: Whether all controllers act and pods are played; else it is over when the children exist.
     """
+
+    count: int
+    patience_s: float
+    is_played: bool
+
+
+def measure_crowd(folder: Path, crowd: Crowd) -> dict[str, Any]:
+    """Measure both operators in turns; a folder takes all files."""
     environment = peer.make_environment(folder)
     makers: dict[str, Callable[[KubeApi, Path], Contender]] = {
         "ours": ours,
@@ -56,52 +77,51 @@ def measure_crowd(folder: Path, count: int, patience_s: float) -> dict[str, Any]
     for number, name in enumerate(TURNS):
         where = folder / f"turn-{number}"
         where.mkdir()
-        turns.append({"operator": name, **_turn(where, makers[name], count, patience_s)})
+        turns.append({"operator": name, **_turn(where, makers[name], crowd)})
     return {
         "peer": peer.WISHED.read_text().split(),
-        "resources": count,
-        "patience_s": patience_s,
+        "resources": crowd.count,
+        "patience_s": crowd.patience_s,
         "turns": turns,
     }
 
 
-def _turn(
-    folder: Path, make: Callable[[KubeApi, Path], Contender], count: int, patience_s: float
-) -> dict[str, Any]:
+def _turn(folder: Path, make: Callable[[KubeApi, Path], Contender], crowd: Crowd) -> dict[str, Any]:
     load = Path("/proc/loadavg").read_text().split()[0]
-    with (
-        control_plane(folder, controllers=ALL_CONTROLLERS) as plane,
-        fake_nodes.fake_nodes(plane, folder, pods=2 * count, volumes=count),
-    ):
+    controllers = ALL_CONTROLLERS if crowd.is_played else HOUSEKEEPING
+    with ExitStack() as stack:
+        plane = stack.enter_context(control_plane(folder, controllers=controllers))
+        if crowd.is_played:
+            count = crowd.count
+            stack.enter_context(fake_nodes.fake_nodes(plane, folder, pods=2 * count, volumes=count))
         api = rooms.install(plane)
-        contender = make(api, folder)
-        measured = _measure(plane, api, contender, folder, count, patience_s)
+        measured = _measure(plane, api, make(api, folder), folder, crowd)
     return {"load_average_at_start": float(load), **measured}
 
 
 def _measure(
-    plane: ControlPlane,
-    api: KubeApi,
-    contender: Contender,
-    folder: Path,
-    count: int,
-    patience_s: float,
+    plane: ControlPlane, api: KubeApi, contender: Contender, folder: Path, crowd: Crowd
 ) -> dict[str, Any]:
     room = rooms.a_room(api)
+    if not crowd.is_played:
+        contender = replace(contender, tells_ready=None)
+    watched = parts() if crowd.is_played else parts(lambda _made: True)
     with contender.process() as pid:
         time.sleep(SETTLED_S)
         empty, busy, tools = resident_mib(pid), processor_s(pid), processors_s(folder)
         trail = Trail(plane.audit_log, contender.account).now()
-        times = apply(plane, room, contender, count, parts(), patience_s)
+        times = apply(plane, room, contender, crowd.count, watched, crowd.patience_s)
         time.sleep(SETTLED_S)
         full, busy = resident_mib(pid), processor_s(pid) - busy
         spent = {name: now - tools.get(name, 0.0) for name, now in processors_s(folder).items()}
         asked, reached = requests(trail), _reached(trail, contender, times)
+    if not crowd.is_played:
+        reached = {CHILDREN: reached[CHILDREN]}
     return {
         "took_s": max(times.ended.values()) - min(times.begun.values()),
-        "stages": {stage: _told(waits, count) for stage, waits in reached.items()},
-        "requests_per_resource": asked["all"] / count,
-        "writes_per_resource": asked["writes"] / count,
+        "stages": {stage: _told(waits, crowd.count) for stage, waits in reached.items()},
+        "requests_per_resource": asked["all"] / crowd.count,
+        "writes_per_resource": asked["writes"] / crowd.count,
         "processor_s": {"operator": busy, **dict(sorted(spent.items()))},
         "resident_mib": {"empty": empty, "full": full},
     }
@@ -132,11 +152,7 @@ def _reached(trail: Trail, contender: Contender, times: Times) -> dict[str, Wait
             applied[found[0]] = _moment(entry, "requestReceivedTimestamp")
         for stage in _stages(entry, contender):
             last[stage][found[0]].append(_moment(entry, "stageTimestamp"))
-    wished = {
-        "children exist": contender.children,
-        "volume is bound": 1,
-        "pods are on nodes": contender.deployments,
-    }
+    wished = {CHILDREN: contender.children, VOLUME: 1, ON_NODES: contender.deployments}
     through = {
         stage: {
             name: max(moments) - applied[name]
@@ -145,8 +161,8 @@ def _reached(trail: Trail, contender: Contender, times: Times) -> dict[str, Wait
         }
         for stage, least in wished.items()
     }
-    through["pods are ready"] = _all_told(times, contender.deployments)
-    through["its status says so"] = {
+    through[READY] = _all_told(times, contender.deployments)
+    through[SAYS_SO] = {
         name: times.ended[name] - begun
         for name, begun in times.begun.items()
         if name in times.ended
@@ -168,11 +184,11 @@ def _stages(entry: Manifest, contender: Contender) -> Iterable[str]:
     user, reference = entry["user"]["username"], entry["objectRef"]
     what = reference["resource"], reference.get("subresource"), entry["verb"]
     if user == contender.account and is_child(entry, contender.own):
-        yield "children exist"
+        yield CHILDREN
     if what == ("persistentvolumeclaims", "status", "update"):
-        yield "volume is bound"
+        yield VOLUME
     if what == ("pods", "binding", "create"):
-        yield "pods are on nodes"
+        yield ON_NODES
 
 
 def _moment(entry: Manifest, which: str) -> float:

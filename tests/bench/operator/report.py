@@ -5,6 +5,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from tests.bench.operator.crowd_page import crowd_section
+
 _HEAD = """\
 # The operator with many resources
 
@@ -16,12 +18,17 @@ Requests are counted in the API server's audit log, the Lease aside. No number i
 """
 
 
+_CROWDS = {"crowd-alone": "alone", "crowd": "together"}
+"""What is kept of many resources beside a peer, and where it was measured."""
+
+
 def page(folder: Path) -> str:
     """Return the page."""
     runs = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    parts = [_HEAD, *(_many(runs[name]) for name in sorted(filter(str.isdigit, runs), key=int))]
+    crowds = {place: runs[name] for name, place in _CROWDS.items() if name in runs}
+    parts += [crowd_section(crowds, _about)] if crowds else []
     sections = {"beside": _beside, "churn": _churn}
-    many = sorted((one for one in runs if one not in sections), key=int)
-    parts = [_HEAD, *(_many(runs[name]) for name in many)]
     parts += [render(runs[name]) for name, render in sections.items() if name in runs]
     return "\n".join(parts)
 

@@ -25,4 +25,5 @@ def test_every_kind_of_run_is_told(tmp_path: Path) -> None:
 
     assert text.index("## 200 resources") < text.index("## 1000 resources")
     assert ("## Beside" in text) == (KEPT / "beside.json").exists()
+    assert ("1000 resources beside" in text) == (KEPT / "crowd.json").exists()
     assert ("## Resources that come and go" in text) == (KEPT / "churn.json").exists()
