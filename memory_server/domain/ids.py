@@ -6,7 +6,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
 """Two characters for each 10 bits: half as many steps as one for each 5."""
 
-_SHIFTS = tuple(range(120, -1, -10))
+_SHIFTS = tuple(range(110, -1, -10))
 _RANDOM_BITS = 80
 _LOW_BITS = (1 << _RANDOM_BITS - 1) - 1
 
@@ -29,7 +29,12 @@ def new_ulids(count: int, now_us: int, randomness: Randomness) -> list[str]:
     """
     random = int.from_bytes(randomness(10), "big") & _LOW_BITS
     first = (now_us // 1000) << _RANDOM_BITS | random
-    return [
-        "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
-        for number in range(first, first + count)
-    ]
+    made: list[str] = []
+    head, beginning = -1, ""
+    for number in range(first, first + count):
+        # Nearly all of a batch differ in the last two characters only.
+        if number >> 10 != head:
+            head = number >> 10
+            beginning = "".join([_PAIRS[head >> shift & 1023] for shift in _SHIFTS])
+        made.append(beginning + _PAIRS[number & 1023])
+    return made

@@ -125,9 +125,12 @@ def check_draft(found: Violations, draft: MemoryDraft, allowed: Limits, path: st
         check_vector(found, f"{path}.embedding", draft.embedding, allowed.embedding_dimensions)
 
 
+_KINDS = frozenset(int(kind) for kind in MemoryKind)
+
+
 def check_kind(found: Violations, path: str, kind: int) -> None:
     """Check that a number is one of a kind."""
-    found.require(kind in set(MemoryKind), path, "must be episodic or semantic")
+    found.require(kind in _KINDS, path, "must be episodic or semantic")
 
 
 def check_time(found: Violations, path: str, time_us: int | None) -> None:

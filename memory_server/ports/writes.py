@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from memory_server.domain.memory import (
     MemoryId,
@@ -23,8 +24,7 @@ class RequestKey:
     body_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoreWrite:
+class StoreWrite(NamedTuple):
     """Writes one memory: creates it, or overwrites the one at its id or coordinate.
 
     `id` empty: the id of the memory at `coordinate` if there is one, else `fallback_id`.
@@ -229,8 +229,7 @@ class NewEmbedding:
     """Whether the present embedding stays, and this one is found beside it by its model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What one commit changed for the index: a record that is new, records that are gone, a namespace that is gone.
 
     `embedded` holds new embeddings of records that stay.

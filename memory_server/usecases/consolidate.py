@@ -220,7 +220,7 @@ async def _callers_plan(engine: Engine, scope: Scope, given: Summary) -> _Plan:
     now_us = engine.clock.now_us()
     sources = [await engine.store.get(scope, ref, now_us) for ref in given.sources]
     named = given.draft.id or _id_of("sources", *sorted(record.id for record in sources))
-    return _Plan(replace(given.draft, id=named, kind=MemoryKind.SEMANTIC), sources)
+    return _Plan(given.draft._replace(id=named, kind=MemoryKind.SEMANTIC), sources)
 
 
 def _check_that_sources_stay(plans: Sequence[_Plan]) -> None:
@@ -252,7 +252,7 @@ async def _carry_out(
         return done, last_seq
     if is_new:
         named = {**plan.draft.metadata, CONSOLIDATION: consolidation_id}
-        draft = replace(plan.draft, metadata=named)
+        draft = plan.draft._replace(metadata=named)
         version = current.version if current else 0
         command = store.StoreCommand(draft, expected_version=version)
         last_seq = (await store.store(engine, scope, command)).commit_seq

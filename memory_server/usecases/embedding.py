@@ -1,7 +1,7 @@
 """Embeddings of what is written: the caller's own, or made from the text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ SAME_LENGTH = 1e-6
 """Deviation from unit length that rounding to float32 explains."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(NamedTuple):
     """An embedding as it is kept: little-endian float32 of unit length, and who made it; both empty: there is none."""
 
     model: str = ""
@@ -25,8 +24,7 @@ class Embedding:
 NONE = Embedding()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What an embedding is wanted for: a text, and the caller's own embedding of it, if any."""
 
     text: str
@@ -47,9 +45,13 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
         vectors = await embedder.embed([wanted[place].text for place in places])
     except Unavailable:
         return found
-    for place, vector in zip(places, vectors, strict=True):
-        if vector.any():
-            found[place] = Embedding(embedder.model, vector.astype("<f4").tobytes())
+    model, width = embedder.model, 4 * vectors.shape[1]
+    kept = vectors.astype("<f4", copy=False).tobytes()
+    nothing = bytes(width)
+    for start, place in enumerate(places):
+        vector = kept[start * width : (start + 1) * width]
+        if vector != nothing:
+            found[place] = Embedding(model, vector)
     return found
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from memory_server.domain import validation
 from memory_server.domain.memory import (
@@ -27,8 +25,7 @@ from soma_common.errors import SomaError
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreCommand:
+class StoreCommand(NamedTuple):
     """One memory that a caller wants to be written."""
 
     draft: MemoryDraft
@@ -183,7 +180,7 @@ def _store_write(
 def _request_key(scope: Scope, command: StoreCommand) -> RequestKey | None:
     if not command.request_id:
         return None
-    draft = dataclasses.replace(command.draft, metadata={})
+    draft = command.draft._replace(metadata={})
     metadata = sorted(command.draft.metadata.items())
     digest = body_digest("store", scope.namespace, draft, metadata, command.expected_version)
     return RequestKey(command.request_id, digest)

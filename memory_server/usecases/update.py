@@ -71,7 +71,7 @@ async def update(engine: Engine, scope: Scope, command: UpdateCommand) -> Receip
         Conflict, AlreadyExists, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says.
     """
     _check_update(engine, scope, command)
-    draft = dataclasses.replace(command.draft, metadata={})
+    draft = command.draft._replace(metadata={})
     metadata = sorted(command.draft.metadata.items())
     digest = body_digest(
         "update", scope.namespace, command.ref, draft, metadata, tuple(command.paths),
@@ -221,7 +221,7 @@ def _check_update(engine: Engine, scope: Scope, command: UpdateCommand) -> None:
 
 def _with_payload(draft: MemoryDraft) -> MemoryDraft:
     """Return a draft whose payload, which is not taken, is acceptable."""
-    return dataclasses.replace(draft, payload_json=b"{}")
+    return draft._replace(payload_json=b"{}")
 
 
 def _check_restore(scope: Scope, command: RestoreCommand) -> None:

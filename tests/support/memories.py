@@ -1,6 +1,5 @@
 """Builders of the memory server's values, with defaults."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class StoppedClock:
 
 def a_draft(**changes: Any) -> MemoryDraft:
     """Return an acceptable draft."""
-    return dataclasses.replace(MemoryDraft(payload_json=b'{"text": "green tea"}'), **changes)
+    return MemoryDraft(payload_json=b'{"text": "green tea"}')._replace(**changes)
 
 
 def a_record(**changes: Any) -> MemoryRecord:
@@ -62,7 +61,7 @@ def a_record(**changes: Any) -> MemoryRecord:
 
 def a_store(id: str = "tea", /, **changes: Any) -> StoreWrite:
     """Return a write of one memory; `record` fields and write fields are both taken."""
-    fields = {field.name for field in dataclasses.fields(StoreWrite)}
+    fields = StoreWrite._fields
     own = {name: value for name, value in changes.items() if name in fields}
     record = a_record(**{name: value for name, value in changes.items() if name not in fields})
     given: dict[str, Any] = {

@@ -85,7 +85,7 @@ class Writer:
         except SomaError as error:
             return error
         if write.request is not None:
-            receipt = dataclasses.replace(receipt, request_id=write.request.id)
+            receipt = receipt._replace(request_id=write.request.id)
             key = (write.scope.tenant, write.request.id)
             self._requests[key] = (write.request.body_digest, receipt)
         return receipt
@@ -97,7 +97,7 @@ class Writer:
             return None
         if known[0] != request.body_digest:
             raise request_id_reused(request.id)
-        return dataclasses.replace(known[1], is_replayed=True)
+        return known[1]._replace(is_replayed=True)
 
     def _execute_requested(
         self, write: StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
@@ -306,7 +306,7 @@ class Writer:
         if found:
             self._forget_names(write.tenant, {memory_id for _, memory_id in found})
         erased = ErasedCounts(len(found), versions, links, digest.digest())
-        return dataclasses.replace(self._counted(len(found)), erased=erased)
+        return self._counted(len(found))._replace(erased=erased)
 
     def _forget_names(self, tenant: Tenant, ids: set[MemoryId]) -> None:
         self.history_floor = self.commit_seq
@@ -314,7 +314,7 @@ class Writer:
             space.removals.clear()
         for key, (digest, receipt) in self._requests.items():
             if key[0] == tenant and receipt.memory_id in ids:
-                nameless = dataclasses.replace(receipt, memory_id=NO_MEMORY)
+                nameless = receipt._replace(memory_id=NO_MEMORY)
                 self._requests[key] = (digest, nameless)
 
     def _create(self, write: CreateNamespaceWrite) -> Receipt:

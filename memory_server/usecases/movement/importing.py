@@ -326,7 +326,7 @@ def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:
         path = f"memory.versions[{place}]" if is_version else "memory"
         draft = one.draft
         if one.embedding_model not in ("", CALLER_MODEL, engine.embedder.model):
-            draft = dataclasses.replace(draft, embedding=b"")  # is made anew
+            draft = draft._replace(embedding=b"")  # is made anew
         validation.check_draft(found, draft, engine.limits, path)
         validation.check_time(found, f"{path}.update_time", one.update_time_us)
     return found.refusal()

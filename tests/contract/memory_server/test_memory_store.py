@@ -137,13 +137,11 @@ async def test_expected_version_zero_means_that_it_does_not_exist(case: StoreCas
 async def test_a_request_id_replays_its_receipt(case: StoreCase) -> None:
     """The same request is carried out once, also when both come in one batch."""
     write = a_store("", request=a_request("r1"))
-    first, again = await case.store.commit(
-        [write, dataclasses.replace(write, fallback_id=MemoryId("x"))]
-    )
+    first, again = await case.store.commit([write, write._replace(fallback_id=MemoryId("x"))])
     later = await commit(case, write)
 
     assert isinstance(first, Receipt)
-    assert again == later == dataclasses.replace(first, is_replayed=True)
+    assert again == later == first._replace(is_replayed=True)
     assert (await case.store.stats(SCOPE, NOW_US)).memory_count == 1
 
 

@@ -1,6 +1,5 @@
 """Quotas of tenants, for every store: over all their namespaces, and never another's."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -32,7 +31,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 def small(name: str, scope: Scope = SCOPE, size: int = 10, **more: object) -> StoreWrite:
     payload = b'{"a":"' + b"x" * (size - 8) + b'"}'
-    return dataclasses.replace(a_store(name, payload_json=payload, **more), scope=scope)
+    return a_store(name, payload_json=payload, **more)._replace(scope=scope)
 
 
 async def taken(store: MemoryStore, *writes: StoreWrite) -> list[bool]:
@@ -62,7 +61,7 @@ async def test_what_goes_makes_room(store: MemoryStore) -> None:
     await store.commit([a_delete("b")])
     soon = small("d", expire_time_us=NOW_US + 1)
     assert await taken(store, soon) == [True]
-    later = dataclasses.replace(small("e"), now_us=NOW_US + 2)
+    later = small("e")._replace(now_us=NOW_US + 2)
     assert await taken(store, later) == [True]
     assert (await store.stats(SCOPE, NOW_US + 2)).memory_count == 3
 

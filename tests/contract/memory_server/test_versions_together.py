@@ -1,7 +1,5 @@
 """A memory that comes with its versions is written with all of them or not at all, for every store."""
 
-import dataclasses
-
 import pytest
 
 from memory_server.domain.memory import MemoryId, MemoryRef, MemoryVersion, Receipt
@@ -26,7 +24,7 @@ def with_versions(count: int, size: int = 2, **more: object) -> StoreWrite:
     write = a_store(
         text="now", payload_json=payload, update_time_us=NOW_US + count + 1, older=older
     )
-    return dataclasses.replace(write, **more)  # type: ignore[arg-type]
+    return write._replace(**more)  # type: ignore[arg-type]
 
 
 async def versions(case: StoreCase) -> list[MemoryVersion]:

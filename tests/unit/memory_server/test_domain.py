@@ -12,7 +12,7 @@ from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.ids import new_ulid, new_ulids
 from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
-from memory_server.domain.memory import MemoryId, MemoryKind, MemoryLink
+from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryLink
 from memory_server.domain.requests import body_digest
 from memory_server.domain.text import asked_words, is_question, searchable_text
 from soma_common.errors import InvalidInput
@@ -101,6 +101,24 @@ def test_digests_tell_requests_apart() -> None:
     ]
 
     assert len(set(digests)) == len(digests)
+
+
+def test_digests_stay_what_they_were() -> None:
+    """A request is known again by a server of another version: its digest is in the store."""
+    draft = MemoryDraft(
+        payload_json=b'{"a": 1}',
+        id="x",
+        coordinate=(1.0, 2.5),
+        kind=2,
+        text="it's tea",
+        importance=0.5,
+        metadata={},
+        event_time_us=7,
+        embedding=b"\x01",
+    )
+    digest = body_digest("store", "notes", draft, [("k", True)], 3)
+
+    assert digest.hex() == "8e08c5709b5cd1974818e33c07dc4e7b6de25fd9ae9052f63b55ebaa020ec927"
 
 
 def test_values_of_different_types_are_never_equal() -> None:

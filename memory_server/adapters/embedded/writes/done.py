@@ -1,6 +1,6 @@
 """What became of a write."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from memory_server.domain.memory import MemoryId, Receipt
 from memory_server.ports import Change
@@ -9,8 +9,7 @@ NO_MEMORY = MemoryId("")
 """Id in the receipt of a write that concerns no single memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A write that was carried out: its receipt, and what it changed for the index and for watchers."""
 
     receipt: Receipt

@@ -1,0 +1,19 @@
+"""What is kept of values as rows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_server.adapters.embedded import rows
+from memory_server.domain.memory import MemoryId, Receipt
+
+
+@given(st.text(), st.integers(), st.integers(), st.booleans(), st.booleans())
+def test_a_receipt_is_replayed_as_it_was(
+    memory_id: str, seq: int, version: int, is_embedded: bool, is_removed: bool
+) -> None:
+    """Whatever the id is, what is kept for a retry gives the same receipt."""
+    receipt = Receipt("r", MemoryId(memory_id), seq, version, is_embedded, is_removed)
+
+    stored = rows.receipt_json(receipt)
+
+    assert rows.replayed_receipt("r", stored) == receipt._replace(is_replayed=True)
