@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,14 @@ class Installed:
     server_image: str
     audit_log: Path
     """Of every write, JSON lines."""
+
+    def address_of_this_machine(self) -> str:
+        """Return an address of this machine that pods reach: the one from which it speaks to their node."""
+        addresses = self.kubernetes.get("nodes")["items"][0]["status"]["addresses"]
+        node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            way.connect((node, GRPC_PORT))  # Nothing is sent: the system chooses the way.
+            return str(way.getsockname()[0])
 
     def operator_pods(self) -> list[str]:
         """Return the names of the operator's pods that are not on their way out."""

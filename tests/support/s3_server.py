@@ -23,6 +23,14 @@ _ALLOWED = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class S3Server:
     """A server with one bucket and one user.
 
@@ -38,63 +46,70 @@ class S3Server:
 
 
 @contextmanager
-def s3_server(log: Path) -> Iterator[S3Server]:
-    """Run a server as long as the context lasts."""
-    port = free_port()
+def s3_server(log: Path, host: str = HOST) -> Iterator[S3Server]:
+    """Run a server as long as the context lasts.
+
+    Args:
+        log: File that its output goes to.
+        host: Address of this machine that it listens on.
+    """
+    where = Address(host, free_port(host))
     # Rights are asked for after the requests that make the user, its policy, its key and the bucket.
     environment = {"PATH": os.environ["PATH"], "INITIAL_NO_AUTH_ACTION_COUNT": "4"}
-    command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(where.port)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
     try:
-        _wait(port, log)
-        yield S3Server(_furnished(port))
+        _wait(where, log)
+        yield S3Server(_furnished(where))
     finally:
         process.kill()
         process.wait()
 
 
-def _wait(port: int, log: Path) -> None:
+def _wait(where: Address, log: Path) -> None:
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
             # A page of the server's own, which is no action of a user.
-            _request(port, "GET", "/moto-api/")
+            _request(where, "GET", "/moto-api/")
             return
         except OSError:
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
 
 
-def _furnished(port: int) -> dict[str, str]:
+def _furnished(where: Address) -> dict[str, str]:
     """Make the user and the bucket; return what an environment names them by."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": [_ALLOWED]})
-    _iam(port, Action="CreateUser", UserName="copier")
-    _iam(port, Action="PutUserPolicy", UserName="copier", PolicyName="all", PolicyDocument=policy)
-    made = _iam(port, Action="CreateAccessKey", UserName="copier")
-    _request(port, "PUT", f"/{BUCKET}", host="s3.amazonaws.com")
+    _iam(where, Action="CreateUser", UserName="copier")
+    _iam(where, Action="PutUserPolicy", UserName="copier", PolicyName="all", PolicyDocument=policy)
+    made = _iam(where, Action="CreateAccessKey", UserName="copier")
+    _request(where, "PUT", f"/{BUCKET}", service="s3")
     access, secret = (
         re.findall(f"<{name}>([^<]+)</{name}>", made)[0]
         for name in ("AccessKeyId", "SecretAccessKey")
     )
     return {
-        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ENDPOINT_URL": f"http://{where.host}:{where.port}",
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": access,
         "AWS_SECRET_ACCESS_KEY": secret,
     }
 
 
-def _iam(port: int, **fields: str) -> str:
+def _iam(where: Address, **fields: str) -> str:
     body = urlencode({**fields, "Version": "2010-05-08"})
-    return _request(port, "POST", "/", body, host="iam.amazonaws.com")
+    return _request(where, "POST", "/", body, service="iam")
 
 
-def _request(port: int, method: str, path: str, body: str = "", host: str = HOST) -> str:
-    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
-    credential = "Credential=none/20260101/us-east-1/{}/aws4_request".format(host.partition(".")[0])
+def _request(
+    where: Address, method: str, path: str, body: str = "", service: str | None = None
+) -> str:
+    connection = http.client.HTTPConnection(where.host, where.port, timeout=PATIENCE_S)
+    credential = f"Credential=none/20260101/us-east-1/{service}/aws4_request"
     headers = {
-        "Host": host,
+        "Host": f"{service}.amazonaws.com" if service else where.host,
         "Content-Type": "application/x-www-form-urlencoded",
         "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=none",
     }

@@ -25,10 +25,10 @@ class ServerStartError(RuntimeError):
     """The process ended, or did not answer in time; holds the end of its log."""
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
+def free_port(host: str = HOST) -> int:
+    """Return a port of an address of this machine that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
