@@ -5,6 +5,7 @@ what is removed leaves a hole until the partition is compacted.
 """
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,23 @@ class Column:
         """Write one more value."""
         count = len(self.view)
         if count == len(self._array):
-            more = np.zeros(max(_FIRST_CAPACITY, count), self._array.dtype)
-            self._array = np.concatenate([self._array, more])
+            self._grow(count + 1)
         self._array[count] = value
         self.view = self._array[: count + 1]
+
+    def extend(self, values: Sequence[float]) -> None:
+        """Write more values."""
+        count = len(self.view)
+        end = count + len(values)
+        if end > len(self._array):
+            self._grow(end)
+        self._array[count:end] = values
+        self.view = self._array[:end]
+
+    def _grow(self, least: int) -> None:
+        grown = np.zeros(max(least, 2 * len(self._array), _FIRST_CAPACITY), self._array.dtype)
+        grown[: len(self._array)] = self._array
+        self._array = grown
 
     def __len__(self) -> int:
         return len(self.view)

@@ -101,7 +101,6 @@ def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> P
     for name, column in vars(columns).items():
         values = made_anew[name] if name in made_anew else arrays[f"columns/{name}"]
         setattr(columns, name, Column(column.view.dtype, values))
-    partition.columns = columns
     for number, model in enumerate(texts["models"]):
         partition.vectors[model] = _thaw_vectors(arrays, number)
     partition.beside = {slot: tuple(models) for slot, models in texts["beside"]}
@@ -112,7 +111,7 @@ def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> P
     partition.keywords = KeywordIndex.over(words, postings, arrays["lengths"], surfaces)
     partition.metadata.load(arrays)
     partition.coordinates.load(arrays)
-    partition.rejoin()
+    partition.take_over(columns)
     return partition
 
 

@@ -56,12 +56,28 @@ class Columns:
         self.after = Column(np.int64)
         """Slots of the episodes just before and just after; -1: none."""
 
+    def extend(self, rows: Sequence[tuple[float, ...]]) -> None:
+        """Write the values of more slots, each in the order of the columns above."""
+        first = len(self.seq)
+        columns: list[Column] = list(vars(self).values())
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            column.extend(values)
+        # Their neighbours hear of them; of two that came beside the same one, the later stays its neighbour.
+        slots = np.arange(first, len(self.seq))
+        before, after = self.before.view[first:].copy(), self.after.view[first:].copy()
+        self.after.view[before[before >= 0]] = slots[before >= 0]
+        self.before.view[after[after >= 0]] = slots[after >= 0]
+
 
 class Partition:
     """The memories of one tenant's namespace, found by words, vector or coordinate."""
 
     def __init__(self, words: WordVectors | None) -> None:
-        self.columns = Columns()
+        self._columns = Columns()
+        self._waiting: list[tuple[float, ...]] = []
+        """Slots that are put into the columns when somebody looks: for a batch it takes a tenth of one by one."""
+        self.count = 0
+        """Number of slots, empty ones included."""
         self.keywords = KeywordIndex(words)
         self.vectors: dict[str, VectorRows] = {}
         self.beside: dict[int, tuple[str, ...]] = {}
@@ -79,33 +95,40 @@ class Partition:
         self._last_mask: tuple[Allowed, Mask | None] | None = None
 
     @property
-    def count(self) -> int:
-        """Number of slots, empty ones included."""
-        return len(self.columns.seq)
+    def columns(self) -> Columns:
+        """What filters and ranking look at."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._columns.extend(waiting)
+        return self._columns
 
     def add(self, record: MemoryRecord) -> None:
         """Take a memory in; it is found from now on."""
         self._changed()
         slot = self.count
-        columns = self.columns
-        session = self._session(record.metadata) if record.kind is MemoryKind.EPISODIC else -1
-        expire_us = NEVER_US if record.expire_time_us is None else record.expire_time_us
-        for column, value in (
-            (columns.seq, record.commit_seq),
-            (columns.is_live, True),
-            (columns.kind, int(record.kind)),
-            (columns.event_time_us, record.event_time_us),
-            (columns.expire_time_us, expire_us),
-            (columns.importance, record.importance),
-            (columns.session, session),
-            (columns.asks, is_question(record.text)),
-            (columns.before, -1),
-            (columns.after, -1),
-        ):
-            column.append(value)
-        self._next_expiry_us = min(self._next_expiry_us, expire_us)
+        self.count += 1
+        session, before, after = -1, -1, -1
         if record.kind is MemoryKind.EPISODIC:
-            self._join(*self._timeline.add(session, record.event_time_us, slot), slot)
+            session = self._session(record.metadata)
+            before, after = self._timeline.add(session, record.event_time_us, slot)
+        expire_us = NEVER_US
+        if record.expire_time_us is not None:
+            expire_us = record.expire_time_us
+            self._next_expiry_us = min(self._next_expiry_us, expire_us)
+        self._waiting.append(
+            (
+                record.commit_seq,
+                True,
+                record.kind,
+                record.event_time_us,
+                expire_us,
+                record.importance,
+                session,
+                is_question(record.text),
+                before,
+                after,
+            )
+        )
         if record.embedding:
             self._rows(record.embedding_model, record.embedding).append(
                 slot, _vector(record.embedding)
@@ -231,9 +254,9 @@ class Partition:
         found: Slots = slots[is_there]
         return found
 
-    def rejoin(self) -> None:
-        """Put the episodes in order, after the columns were filled all at once."""
-        columns = self.columns
+    def take_over(self, columns: Columns) -> None:
+        """Begin with columns that are filled but for the neighbours; put the episodes in order."""
+        self._columns, self.count = columns, len(columns.seq)
         slots = np.flatnonzero((columns.kind.view == EPISODIC) & columns.is_live.view)
         keys = (slots, columns.event_time_us.view[slots], columns.session.view[slots])
         slots = slots[np.lexsort(keys)]
@@ -259,14 +282,6 @@ class Partition:
         if rows is None:
             rows = self.vectors[model] = VectorRows(len(_vector(embedding)))
         return rows
-
-    def _join(self, before: int, after: int, slot: int) -> None:
-        columns = self.columns
-        columns.before.view[slot], columns.after.view[slot] = before, after
-        if before >= 0:
-            columns.after.view[before] = slot
-        if after >= 0:
-            columns.before.view[after] = slot
 
     def _mask(self, allowed: Allowed) -> Mask | None:
         """Return which slots may be found; None: all. The steps of one recall ask for the same mask."""
