@@ -253,6 +253,7 @@ class Committer:
         changes: list[Change] = []
         changes_before = self._connection.total_changes
         self._connection.execute("BEGIN IMMEDIATE")
+        self._executor.begin_transaction([write for batch in batches for write in batch.writes])
         for batch in batches:
             results: list[Outcome] = []
             for write in batch.writes:

@@ -27,6 +27,9 @@ MEMORY_COLUMNS = (
 VERSION_COLUMNS = MEMORY_COLUMNS.replace("memory.", "", 1)
 """The same columns of `memory_version`."""
 
+MEMORY_INSERT = VERSION_COLUMNS.replace("commit_seq,", "commit_seq, namespace_key,", 1)
+"""The same columns of a new row, whose namespace comes second."""
+
 LINK_COLUMNS = "from_id, to_id, type, weight, metadata_json, version"
 
 TEXT, NUMBER, FLAG = 1, 2, 3

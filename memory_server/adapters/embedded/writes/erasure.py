@@ -1,7 +1,6 @@
 """Erasing everything about a subject, in one transaction."""
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
@@ -11,6 +10,7 @@ from memory_server.adapters.embedded.writes.heads import Head, heads
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
+from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.filters import same_value
 from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
 from memory_server.ports import Change, EraseWrite
@@ -19,7 +19,7 @@ Subject = EraseWrite
 IDS_PER_STATEMENT = 500
 
 
-def subject_ids(connection: sqlite3.Connection, subject: Subject) -> list[tuple[int, str, str]]:
+def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, str]]:
     """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids."""
     spaces = connection.execute(
         "SELECT key, name FROM namespace WHERE tenant = ? AND (name = ? OR ? = '') ORDER BY name",
@@ -53,12 +53,12 @@ class Erasure:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        statements: Statements,
         namespaces: Namespaces,
         memories: MemoryWrites,
         history: History,
     ) -> None:
-        self._connection = connection
+        self._statements = statements
         self._namespaces = namespaces
         self._memories = memories
         self._history = history
@@ -68,14 +68,14 @@ class Erasure:
         changes: list[Change] = []
         versions = links = 0
         digest = hashlib.sha256()
-        found = subject_ids(self._connection, write)
+        found = subject_ids(self._statements, write)
         # The counts of the cache are the transaction's; the rows are looked up again in it.
         for _key, name, memory_id in found:
             digest.update(repr((name, memory_id)).encode("utf-8", "surrogatepass"))
             scope = Scope(write.tenant, name)
             space = self._namespaces.require(scope)
             where = "namespace_key = ? AND id = ?"
-            head = heads(self._connection, where, (space.key, memory_id), write.now_us)[0]
+            head = heads(self._statements, where, (space.key, memory_id), write.now_us)[0]
             versions += self._version_count(space, head)
             links += self._memories.remove(space, head, commit_seq, write.now_us)
             self._namespaces.touch(space, commit_seq)
@@ -89,7 +89,7 @@ class Erasure:
         return Done(receipt, tuple(changes))
 
     def _version_count(self, space: Space, head: Head) -> int:
-        row = self._connection.execute(
+        row = self._statements.execute(
             "SELECT count(*) FROM memory_version WHERE namespace_key = ? AND id = ?",
             (space.key, head.id),
         ).fetchone()
@@ -99,7 +99,7 @@ class Erasure:
         """Take the erased ids out of the answers to request ids: a late retry is still told that it was done."""
         for start in range(0, len(ids), IDS_PER_STATEMENT):
             some = ids[start : start + IDS_PER_STATEMENT]
-            self._connection.execute(
+            self._statements.execute(
                 "UPDATE request SET receipt_json = json_set(receipt_json, '$.memory_id', '') WHERE tenant = ?"
                 f" AND receipt_json ->> '$.memory_id' IN ({marks(len(some))})",
                 (tenant, *some),

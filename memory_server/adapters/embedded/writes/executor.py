@@ -1,9 +1,11 @@
 """Carries out one write of any kind, and remembers the answers to request ids."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import assert_never
 
 from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.queries import marks
 from memory_server.adapters.embedded.writes.done import Done
 from memory_server.adapters.embedded.writes.embeddings import EmbeddingWrites
 from memory_server.adapters.embedded.writes.erasure import Erasure
@@ -11,6 +13,7 @@ from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.links import LinkWrites
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces
+from memory_server.adapters.embedded.writes.statements import Executes, Insert, Statements
 from memory_server.domain.memory import Receipt, Tenant
 from memory_server.domain.quota import TenantQuotas, no_quotas
 from memory_server.domain.refusals import request_id_reused
@@ -39,13 +42,14 @@ RequestedWrite = StoreWrite | DeleteWrite | LinkWrite | UnlinkWrite
 UpkeepWrite = ExpireWrite | EvictWrite | AccessWrite | SweepWrite | ReembedWrite | PromoteWrite
 """Writes that no caller asks for."""
 
+LOOKED_UP_FROM = 2
+"""Where so many writes share a transaction, what is known of them is looked up at once."""
+
 MAX_REMOVALS = 200_000
 """Removals that are kept for watchers who come back; some 20 MB."""
 
 
-def replayed(
-    connection: sqlite3.Connection, tenant: Tenant, request: RequestKey | None
-) -> Receipt | None:
+def replayed(connection: Executes, tenant: Tenant, request: RequestKey | None) -> Receipt | None:
     """Return the receipt of a request that was carried out before; None: it was not.
 
     Raises:
@@ -57,6 +61,10 @@ def replayed(
         "SELECT body_digest, receipt_json FROM request WHERE tenant = ? AND id = ?",
         (tenant, request.id),
     ).fetchone()
+    return _replay(request, row)
+
+
+def _replay(request: RequestKey, row: tuple[bytes, str] | None) -> Receipt | None:
     if row is None:
         return None
     if row[0] != request.body_digest:
@@ -68,13 +76,33 @@ class WriteExecutor:
     """Carries out writes on the writer's connection, which its caller has to itself meanwhile."""
 
     def __init__(self, connection: sqlite3.Connection, quotas: TenantQuotas = no_quotas) -> None:
-        self._connection = connection
-        self._namespaces = Namespaces(connection)
-        self._history = History(connection)
-        self._memories = MemoryWrites(connection, self._namespaces, self._history, quotas)
-        self._links = LinkWrites(connection, self._namespaces, self._memories, self._history)
-        self._embeddings = EmbeddingWrites(connection)
-        self._erasure = Erasure(connection, self._namespaces, self._memories, self._history)
+        self._statements = statements = Statements(connection)
+        self._namespaces = Namespaces(statements)
+        self._history = History(statements)
+        self._memories = MemoryWrites(statements, self._namespaces, self._history, quotas)
+        self._links = LinkWrites(statements, self._namespaces, self._memories, self._history)
+        self._embeddings = EmbeddingWrites(statements)
+        self._erasure = Erasure(statements, self._namespaces, self._memories, self._history)
+        self._answers: dict[tuple[Tenant, str], tuple[bytes, str] | None] = {}
+        """Digests and receipts by request id, as they are in the transaction; None: there is none."""
+
+    def begin_transaction(self, writes: Sequence[Write]) -> None:
+        """Look up at once what is known of the writes that a transaction is to carry out."""
+        if len(writes) < LOOKED_UP_FROM:
+            return
+        stores = [write for write in writes if isinstance(write, StoreWrite)]
+        self._memories.look_up(stores)
+        asked: dict[Tenant, set[str]] = {}
+        for write in writes:
+            if isinstance(write, RequestedWrite) and write.request is not None:
+                asked.setdefault(write.scope.tenant, set()).add(write.request.id)
+        for tenant, ids in asked.items():
+            found = self._statements.execute(
+                f"SELECT id, body_digest, receipt_json FROM request WHERE tenant = ? AND id IN ({marks(len(ids))})",
+                (tenant, *ids),
+            )
+            self._answers |= {(tenant, each): None for each in ids}
+            self._answers |= {(tenant, row[0]): (row[1], row[2]) for row in found}
 
     def execute(self, write: Write, commit_seq: int) -> Done:
         """Carry out one write inside the open transaction.
@@ -86,8 +114,10 @@ class WriteExecutor:
         if isinstance(write, UpkeepWrite):
             return self._execute_upkeep(write, commit_seq)
         if not isinstance(write, RequestedWrite):
+            # An erasure changes answers.
+            self._answers.clear()
             return self._execute_other(write, commit_seq)
-        known = replayed(self._connection, write.scope.tenant, write.request)
+        known = self._known(write.scope.tenant, write.request)
         if known is not None:
             return Done(known)
         done = self._execute_requested(write, commit_seq)
@@ -98,14 +128,28 @@ class WriteExecutor:
     def finish_transaction(self) -> None:
         """Note in each namespace what changed; to be called at the end of a transaction."""
         self._namespaces.flush()
+        self._statements.flush()
+        self._forget_looked_up()
 
     def forget_caches(self) -> None:
         """Forget what a transaction that was rolled back had made; to be called after each."""
         self._namespaces.forget()
+        self._statements.forget()
+        self._forget_looked_up()
+
+    def _forget_looked_up(self) -> None:
+        self._answers.clear()
+        self._memories.forget()
+
+    def _known(self, tenant: Tenant, request: RequestKey | None) -> Receipt | None:
+        """Return the receipt of a request that was carried out before, if any; see `replayed`."""
+        if request is not None and (tenant, request.id) in self._answers:
+            return _replay(request, self._answers[tenant, request.id])
+        return replayed(self._statements, tenant, request)
 
     def forget_old(self, before_us: int, limit: int) -> None:
         """Forget up to `limit` request ids that are older, and removals beyond what is kept."""
-        self._connection.execute(
+        self._statements.execute(
             "DELETE FROM request WHERE (tenant, id) IN"
             " (SELECT tenant, id FROM request WHERE create_time_us < ? LIMIT ?)",
             (before_us, limit),
@@ -160,7 +204,6 @@ class WriteExecutor:
                 assert_never(never)
 
     def _remember(self, tenant: Tenant, request: RequestKey, receipt: Receipt, now_us: int) -> None:
-        self._connection.execute(
-            "INSERT INTO request VALUES (?, ?, ?, ?, ?)",
-            (tenant, request.id, request.body_digest, rows.receipt_json(receipt), now_us),
-        )
+        answer = (request.body_digest, rows.receipt_json(receipt))
+        self._answers[tenant, request.id] = answer
+        self._statements.insert(Insert.REQUEST, (tenant, request.id, *answer, now_us))

@@ -1,10 +1,10 @@
 """The part of a live row that decisions need, read on the writer's connection."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from memory_server.adapters.embedded.writes.statements import Executes
 from memory_server.domain.memory import MemoryId
 from memory_server.domain.quota import Usage
 
@@ -39,7 +39,7 @@ def head_of(row: Sequence[Any]) -> Head:
 
 
 def heads(
-    connection: sqlite3.Connection, where: str, parameters: Sequence[object], now_us: int
+    connection: Executes, where: str, parameters: Sequence[object], now_us: int
 ) -> list[Head]:
     """Return the heads of the rows that a condition on `memory` names."""
     found = connection.execute(

@@ -1,8 +1,7 @@
 """What is kept of the past: versions that were overwritten, and the names of what was removed."""
 
-import sqlite3
-
 from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.writes.statements import Statements
 from memory_server.domain.memory import MemoryId, MemoryRecord
 
 _COLUMNS = (
@@ -15,13 +14,13 @@ _COLUMNS = (
 class History:
     """Writes the past down, on the writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self._position = (0, 0)
 
     def keep(self, commit_seq: int, now_us: int) -> None:
         """Keep the row of a version that is about to be overwritten."""
-        self._connection.execute(
+        self._statements.execute(
             f"INSERT INTO memory_version ({_COLUMNS}, supersede_time_us)"
             f" SELECT {_COLUMNS}, max(?, update_time_us) FROM memory WHERE commit_seq = ?",
             (now_us, commit_seq),
@@ -31,21 +30,21 @@ class History:
         """Keep a version that comes with the one that overwrote it at a time."""
         seq, *values = rows.memory_row(record)
         marks = ", ".join("?" * (len(values) + 3))
-        self._connection.execute(
+        self._statements.execute(
             f"INSERT INTO memory_version ({_COLUMNS}, supersede_time_us) VALUES ({marks})",
             (seq, namespace_key, *values, max(superseded_us, record.update_time_us)),
         )
 
     def trim(self, namespace_key: int, memory_id: MemoryId, below: int) -> None:
         """Drop the kept versions below a number."""
-        self._connection.execute(
+        self._statements.execute(
             "DELETE FROM memory_version WHERE namespace_key = ? AND id = ? AND version < ?",
             (namespace_key, memory_id, below),
         )
 
     def drop(self, namespace_key: int, memory_id: MemoryId) -> None:
         """Drop all kept versions of a memory."""
-        self._connection.execute(
+        self._statements.execute(
             "DELETE FROM memory_version WHERE namespace_key = ? AND id = ?",
             (namespace_key, memory_id),
         )
@@ -63,30 +62,30 @@ class History:
         last_seq, last = self._position
         position = last + 1 if last_seq == commit_seq else 0
         self._position = (commit_seq, position)
-        self._connection.execute(
+        self._statements.execute(
             "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (commit_seq, position, namespace_key, memory_id, version, *link, now_us),
         )
 
     def begin_anew(self, commit_seq: int) -> None:
         """Forget all removals: watchers that have not seen this commit must read everything anew."""
-        self._connection.execute("DELETE FROM removal")
+        self._statements.execute("DELETE FROM removal")
         self.raise_floor(commit_seq)
 
     def forget(self, keep: int, limit: int) -> None:
         """Forget up to `limit` of the oldest removals beyond the `keep` newest."""
-        excess = self._connection.execute("SELECT count(*) FROM removal").fetchone()[0] - keep
+        excess = self._statements.execute("SELECT count(*) FROM removal").fetchone()[0] - keep
         if excess <= 0:
             return
-        last = self._connection.execute(
+        last = self._statements.execute(
             "SELECT commit_seq FROM removal ORDER BY commit_seq, position LIMIT 1 OFFSET ?",
             (min(excess, limit) - 1,),
         ).fetchone()[0]
-        self._connection.execute("DELETE FROM removal WHERE commit_seq <= ?", (last,))
+        self._statements.execute("DELETE FROM removal WHERE commit_seq <= ?", (last,))
         self.raise_floor(last)
 
     def raise_floor(self, commit_seq: int) -> None:
         """Note that removals up to a commit are no longer kept."""
-        self._connection.execute(
+        self._statements.execute(
             "UPDATE meta SET value = ? WHERE name = 'history_floor'", (str(commit_seq),)
         )

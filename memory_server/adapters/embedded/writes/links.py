@@ -1,12 +1,11 @@
 """Writing links."""
 
-import sqlite3
-
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import Done
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces
+from memory_server.adapters.embedded.writes.statements import Statements
 from memory_server.domain.memory import Receipt
 from memory_server.domain.refusals import check_version, link_not_found
 from memory_server.ports import Change, LinkWrite, UnlinkWrite
@@ -17,12 +16,12 @@ class LinkWrites:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        statements: Statements,
         namespaces: Namespaces,
         memories: MemoryWrites,
         history: History,
     ) -> None:
-        self._connection = connection
+        self._statements = statements
         self._namespaces = namespaces
         self._memories = memories
         self._history = history
@@ -37,14 +36,14 @@ class LinkWrites:
         start = self._memories.require_live(space, write.from_ref, write.now_us)
         end = self._memories.require_live(space, write.to_ref, write.now_us)
         key = (space.key, start.id, end.id, write.type)
-        row = self._connection.execute(
+        row = self._statements.execute(
             "SELECT version FROM link WHERE namespace_key = ? AND from_id = ? AND to_id = ? AND type = ?",
             key,
         ).fetchone()
         version = row[0] if row else 0
         check_version(write.expected_version, version)
 
-        self._connection.execute(
+        self._statements.execute(
             "INSERT OR REPLACE INTO link (namespace_key, from_id, to_id, type, weight, metadata_json, version,"
             " commit_seq, update_time_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -74,7 +73,7 @@ class LinkWrites:
         space = self._namespaces.require(write.scope)
         start = self._memories.require_live(space, write.from_ref, write.now_us)
         end = self._memories.require_live(space, write.to_ref, write.now_us)
-        removed = self._connection.execute(
+        removed = self._statements.execute(
             "DELETE FROM link WHERE namespace_key = ? AND from_id = ? AND to_id = ? AND (type = ? OR ? = '')"
             " RETURNING type, version",
             (space.key, start.id, end.id, write.type, write.type),

@@ -1,15 +1,16 @@
 """Writing memories: store, delete, expire, evict, count accesses, sweep dropped namespaces."""
 
 import itertools
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
+from memory_server.adapters.embedded.queries import marks
 from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.heads import HEAD_COLUMNS, Head, head_of
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.adapters.embedded.writes.room import Room
+from memory_server.adapters.embedded.writes.statements import Insert, Statements
 from memory_server.domain.memory import (
     MemoryId,
     MemoryRecord,
@@ -41,15 +42,37 @@ class MemoryWrites:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        statements: Statements,
         namespaces: Namespaces,
         history: History,
         quotas: TenantQuotas,
     ) -> None:
-        self._connection = connection
+        self._statements = statements
         self._namespaces = namespaces
         self._history = history
-        self._room = Room(connection, namespaces, quotas)
+        self._room = Room(statements, namespaces, quotas)
+        self._absent: set[tuple[int, str]] = set()
+        """Ids of namespaces under which nothing is, until something is stored there."""
+
+    def look_up(self, writes: Sequence[StoreWrite]) -> None:
+        """Look up at once under which of the ids that are stored nothing is yet; what is found is known till `forget`.
+
+        Nothing but a store puts anything under an id.
+        """
+        asked: dict[int, set[str]] = {}
+        for write in writes:
+            if write.id and (space := self._namespaces.find(write.scope)):
+                asked.setdefault(space.key, set()).add(write.id)
+        for key, ids in asked.items():
+            found = self._statements.execute(
+                f"SELECT id FROM memory WHERE namespace_key = ? AND id IN ({marks(len(ids))})",
+                (key, *ids),
+            )
+            self._absent |= {(key, each) for each in ids.difference(row[0] for row in found)}
+
+    def forget(self) -> None:
+        """Forget what was looked up."""
+        self._absent.clear()
 
     def store(self, write: StoreWrite, commit_seq: int) -> Done:
         """Carry out a StoreWrite.
@@ -112,7 +135,7 @@ class MemoryWrites:
 
     def expire(self, write: ExpireWrite, commit_seq: int) -> Done:
         """Carry out an ExpireWrite."""
-        expired = self._connection.execute(
+        expired = self._statements.execute(
             f"SELECT {HEAD_COLUMNS}, (SELECT tenant FROM namespace WHERE key = namespace_key) AS tenant,"
             " (SELECT name FROM namespace WHERE key = namespace_key) FROM memory"
             " WHERE expire_time_us <= ? AND tenant <> '' LIMIT ?",
@@ -146,7 +169,7 @@ class MemoryWrites:
         for (scope, memory_id), (count, last_us) in write.accesses.items():
             space = self._namespaces.find(scope)
             if space is not None:
-                self._connection.execute(
+                self._statements.execute(
                     "UPDATE memory SET access_count = access_count + ?,"
                     " last_access_us = max(ifnull(last_access_us, ?), ?) WHERE namespace_key = ? AND id = ?",
                     (count, last_us, last_us, space.key, memory_id),
@@ -155,13 +178,13 @@ class MemoryWrites:
 
     def sweep(self, write: SweepWrite, commit_seq: int) -> Done:
         """Carry out a SweepWrite."""
-        row = self._connection.execute(
+        row = self._statements.execute(
             "SELECT key FROM namespace WHERE tenant = '' LIMIT 1"
         ).fetchone()
         if row is None:
             return unseen(commit_seq, 0)
         for table in ("memory", "memory_version"):
-            swept = self._connection.execute(
+            swept = self._statements.execute(
                 f"DELETE FROM {table} WHERE commit_seq IN"
                 f" (SELECT commit_seq FROM {table} WHERE namespace_key = ? LIMIT ?)",
                 (row[0], write.limit),
@@ -173,7 +196,7 @@ class MemoryWrites:
             "DELETE FROM removal WHERE namespace_key = ?",
             "DELETE FROM namespace WHERE key = ?",
         ):
-            self._connection.execute(statement, row)
+            self._statements.execute(statement, row)
         return unseen(commit_seq, 1)
 
     def require_live(self, space: Space, ref: MemoryRef, now_us: int) -> Head:
@@ -195,10 +218,10 @@ class MemoryWrites:
         """Remove a memory with its versions and links; return how many links went."""
         self._remove_row(space, head)
         self._history.drop(space.key, head.id)
-        links = self._connection.execute(
+        links = self._statements.execute(
             "DELETE FROM link WHERE namespace_key = ? AND from_id = ?", (space.key, head.id)
         ).rowcount
-        links += self._connection.execute(
+        links += self._statements.execute(
             "DELETE FROM link WHERE namespace_key = ? AND to_id = ?", (space.key, head.id)
         ).rowcount
         self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
@@ -226,7 +249,8 @@ class MemoryWrites:
         if space is None:
             return []
         coordinate = rows.coordinate_blob(write.record.coordinate)
-        by_id = self._head(space, "id", write.id, write.now_us) if write.id else None
+        is_new = not write.id or (space.key, write.id) in self._absent
+        by_id = None if is_new else self._head(space, "id", write.id, write.now_us)
         by_coordinate = (
             self._head(space, "coordinate", coordinate, write.now_us)
             if coordinate is not None
@@ -235,38 +259,26 @@ class MemoryWrites:
         return list({head.commit_seq: head for head in (by_id, by_coordinate) if head}.values())
 
     def _head(self, space: Space, column: str, address: str | bytes, now_us: int) -> Head | None:
-        row = self._connection.execute(
+        row = self._statements.execute(
             f"SELECT {HEAD_COLUMNS} FROM memory WHERE namespace_key = ? AND {column} = ?",
             (now_us, space.key, address),
         ).fetchone()
         return head_of(row) if row else None
 
     def _remove_row(self, space: Space, head: Head) -> None:
-        self._connection.execute("DELETE FROM memory WHERE commit_seq = ?", (head.commit_seq,))
+        self._statements.execute("DELETE FROM memory WHERE commit_seq = ?", (head.commit_seq,))
         space.memory_count -= 1
         space.payload_bytes -= head.payload_bytes
 
     def _insert(self, space: Space, record: MemoryRecord) -> None:
         row = rows.memory_row(record)
-        self._connection.execute(
-            "INSERT INTO memory (commit_seq, namespace_key, id, version, kind, payload_json, text, importance,"
-            " metadata_json, event_time_us, expire_time_us, create_time_us, update_time_us, coordinate, embedding,"
-            " embedding_model, access_count, last_access_us)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (row[0], space.key, *row[1:]),
-        )
-        self._insert_metadata(space.key, record.commit_seq, rows.typed_values(record.metadata))
+        self._statements.insert(Insert.MEMORY, (row[0], space.key, *row[1:]))
+        for name, kind, value in rows.typed_values(record.metadata):
+            values = (space.key, name, kind, value, record.commit_seq)
+            self._statements.insert(Insert.METADATA, values)
+        self._absent.discard((space.key, record.id))
         space.memory_count += 1
         space.payload_bytes += len(record.payload_json)
-
-    def _insert_metadata(
-        self, namespace_key: int, commit_seq: int, values: Iterator[tuple[str, int, str | float]]
-    ) -> None:
-        for name, kind, value in values:
-            self._connection.execute(
-                "INSERT INTO metadata VALUES (?, ?, ?, ?, ?)",
-                (namespace_key, name, kind, value, commit_seq),
-            )
 
 
 def _records_of(

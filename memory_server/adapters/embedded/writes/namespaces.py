@@ -1,10 +1,10 @@
 """Namespaces as the writer sees them: found once, their counts kept up to date, their policies at hand."""
 
-import sqlite3
 from dataclasses import dataclass
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
+from memory_server.adapters.embedded.writes.statements import Statements
 from memory_server.domain.memory import Receipt, Scope, Tenant
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
 from memory_server.domain.quota import Usage
@@ -26,8 +26,8 @@ class Space:
 class Namespaces:
     """Cache of the namespaces that are written to, on the writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self._spaces: dict[Scope, Space] = {}
         self._touched: dict[int, tuple[Space, int]] = {}
 
@@ -35,7 +35,7 @@ class Namespaces:
         """Return a namespace; None if there is none."""
         space = self._spaces.get(scope)
         if space is None:
-            row = self._connection.execute(
+            row = self._statements.execute(
                 "SELECT key, policy_json, policy_version, memory_count, payload_bytes FROM namespace"
                 " WHERE tenant = ? AND name = ?",
                 (scope.tenant, scope.namespace),
@@ -60,7 +60,7 @@ class Namespaces:
         self, scope: Scope, now_us: int, commit_seq: int, policy: NamespacePolicy = DEFAULT_POLICY
     ) -> Space:
         """Make a namespace."""
-        cursor = self._connection.execute(
+        cursor = self._statements.execute(
             "INSERT INTO namespace (tenant, name, create_time_us, commit_seq, policy_json, policy_version,"
             " memory_count, payload_bytes) VALUES (?, ?, ?, ?, ?, 1, 0, 0)",
             (scope.tenant, scope.namespace, now_us, commit_seq, rows.policy_json(policy)),
@@ -76,7 +76,7 @@ class Namespaces:
     def usage(self, tenant: Tenant) -> Usage:
         """Return what all namespaces of a tenant hold, this transaction included."""
         self.flush_counts()
-        row = self._connection.execute(
+        row = self._statements.execute(
             "SELECT ifnull(sum(memory_count), 0), ifnull(sum(payload_bytes), 0) FROM namespace WHERE tenant = ?",
             (tenant,),
         ).fetchone()
@@ -85,7 +85,7 @@ class Namespaces:
     def flush_counts(self) -> None:
         """Write the counts down that changed, and go on; `flush` comes at the end all the same."""
         for space, commit_seq in self._touched.values():
-            self._connection.execute(
+            self._statements.execute(
                 "UPDATE namespace SET commit_seq = ?, memory_count = ?, payload_bytes = ? WHERE key = ?",
                 (commit_seq, space.memory_count, space.payload_bytes, space.key),
             )
@@ -121,7 +121,7 @@ class Namespaces:
         check_version(write.expected_version, space.policy_version)
         space.policy = write.policy
         space.policy_version += 1
-        self._connection.execute(
+        self._statements.execute(
             "UPDATE namespace SET policy_json = ?, policy_version = ? WHERE key = ?",
             (rows.policy_json(space.policy), space.policy_version, space.key),
         )
@@ -137,7 +137,7 @@ class Namespaces:
         space = self.require(write.scope)
         self._touched.pop(space.key, None)
         del self._spaces[write.scope]
-        self._connection.execute(
+        self._statements.execute(
             "UPDATE namespace SET tenant = '', name = CAST(key AS TEXT), commit_seq = ? WHERE key = ?",
             (commit_seq, space.key),
         )

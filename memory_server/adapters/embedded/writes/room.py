@@ -1,10 +1,10 @@
 """Room for a store: quotas that refuse, limits that let the least important go."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from memory_server.adapters.embedded.writes.heads import Head, heads, usage_of
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
+from memory_server.adapters.embedded.writes.statements import Statements
 from memory_server.domain.memory import Scope, Tenant
 from memory_server.domain.policy import MAX_EVICTED
 from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
@@ -18,9 +18,9 @@ class Room:
     """Tells what has to go before something is stored; it removes nothing itself."""
 
     def __init__(
-        self, connection: sqlite3.Connection, namespaces: Namespaces, quotas: TenantQuotas
+        self, statements: Statements, namespaces: Namespaces, quotas: TenantQuotas
     ) -> None:
-        self._connection = connection
+        self._statements = statements
         self._namespaces = namespaces
         self._quotas = quotas
 
@@ -53,7 +53,7 @@ class Room:
     def over_limit(self, now_us: int, limit: int) -> tuple[Scope, list[Head]] | None:
         """Return a namespace that holds more than its limit, with up to `limit` of what has to go; None: none does."""
         self._namespaces.flush_counts()
-        row = self._connection.execute(
+        row = self._statements.execute(
             "SELECT tenant, name FROM namespace"
             " WHERE tenant <> '' AND memory_count > policy_json ->> '$.max_memories'"
             " AND policy_json ->> '$.max_memories' > 0 LIMIT 1"
@@ -75,14 +75,14 @@ class Room:
         if excess <= 0:
             return []
         where = "namespace_key = ? ORDER BY importance, commit_seq LIMIT ?"
-        least = heads(self._connection, where, (space.key, excess + len(others)), now_us)
+        least = heads(self._statements, where, (space.key, excess + len(others)), now_us)
         spared = {head.commit_seq for head in others}
         return [head for head in least if head.commit_seq not in spared][:excess]
 
     def _expired(self, space: Space, write: StoreWrite, found: Sequence[Head]) -> list[Head]:
         where = "namespace_key = ? AND expire_time_us <= ? LIMIT ?"
         parameters = (space.key, write.now_us, EXPIRE_FOR_ROOM)
-        expired = heads(self._connection, where, parameters, write.now_us)
+        expired = heads(self._statements, where, parameters, write.now_us)
         return [head for head in expired if head not in found]
 
     def _allowances(
