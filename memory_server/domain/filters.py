@@ -1,12 +1,11 @@
 """Filters: which memories are looked at. They apply before the best are chosen, and are never relaxed."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from memory_server.domain.memory import MemoryRecord, Metadata, MetadataValue
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataTest:
+class MetadataTest(NamedTuple):
     """One test of a metadata value: exactly one of `any_of`, a range, or `exists`.
 
     Equality is `any_of` with one value. Values of different types are never equal.
@@ -35,8 +34,7 @@ class MetadataTest:
         return above and (self.maximum is None or value <= self.maximum)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """All given parts must hold. The empty filter passes everything that has not expired."""
 
     kinds: frozenset[int] = frozenset()

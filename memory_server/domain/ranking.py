@@ -10,8 +10,8 @@ with. Then recency, importance and context lift a score, each by a bounded facto
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -80,16 +80,14 @@ class RankingOptions:
         return Weights(keyword / total, vector / total) if total else Weights(0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(NamedTuple):
     """How much each leg counts; they add up to 1."""
 
     keyword: float
     vector: float
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """What recall knows of each candidate, one place per candidate; of equals the later place is the later write."""
 
     keyword: Scores
@@ -155,8 +153,7 @@ def joined(one: Candidates, other: Candidates, order: npt.NDArray[np.int64]) -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedPlaces:
+class LinkedPlaces(NamedTuple):
     """Links among candidates, both ways: from, to, and the weight of the link in [0, 1]."""
 
     sources: npt.NDArray[np.int64]
@@ -164,8 +161,7 @@ class LinkedPlaces:
     weights: Scores
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreParts:
+class ScoreParts(NamedTuple):
     """What a score is made of: shares that add up to it, but for its bound of 1; or a distance."""
 
     keyword: float = 0.0
@@ -177,8 +173,10 @@ class ScoreParts:
     distance: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Boosts:
+_NO_FIT: Scores = np.zeros(0)
+
+
+class Boosts(NamedTuple):
     """What lifts scores beside relevance, dimensionless factors of the score, and the time that recency looks from."""
 
     recency: float = 0.0
@@ -186,12 +184,11 @@ class Boosts:
     context: float = 0.0
     half_life_us: int = 1
     now_us: int = 0
-    fit: Scores = field(default_factory=lambda: np.zeros(0))
+    fit: Scores = _NO_FIT
     """How well each candidate fits the context, in [0, 1]; empty: no context."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """The best places, best first, with their scores in [0, 1] and, where asked for, the parts by the same order."""
 
     places: list[int]

@@ -1,9 +1,11 @@
 """Which memories are ranked: what the legs found, and the episodes beside the best of it."""
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
-_Slots = npt.NDArray[np.int64]
+_Slots: TypeAlias = npt.NDArray[np.int64]
 
 def ascending(parts: list[_Slots]) -> _Slots:
     """Return the slots of all parts, each once, in order; negative ones are left out."""

@@ -1,11 +1,13 @@
 """What the words of a query give each memory."""
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
-_Slots32 = npt.NDArray[np.uint32]
-_Scores = npt.NDArray[np.float32]
-_Repeats = tuple[_Slots32, _Scores]
+_Slots32: TypeAlias = npt.NDArray[np.uint32]
+_Scores: TypeAlias = npt.NDArray[np.float32]
+_Repeats: TypeAlias = tuple[_Slots32, _Scores]
 """The slots in which a word stands more than once, ascending, and how often."""
 
 class Occurrences:

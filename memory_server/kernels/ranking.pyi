@@ -1,11 +1,11 @@
 """The arithmetic of ranking, see `memory_server.domain.ranking`; every array has one place per candidate."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-_Scores = npt.NDArray[np.float64]
+_Scores: TypeAlias = npt.NDArray[np.float64]
 
 def merged(keyword: _Scores, cosine: _Scores, words: float, vectors: float) -> _Scores:
     """Return the weighted sums of both legs, at most 1; a negative cosine counts as 0."""

@@ -4,10 +4,12 @@ Everywhere: `based` and `own` have shape (rows, dimensions), and row n is that o
 shape (dimensions,). A ValueError says that dimensions differ, an IndexError that there is no such row.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
-_Rows = npt.NDArray[np.float32]
+_Rows: TypeAlias = npt.NDArray[np.float32]
 
 def best_rows(
     based: _Rows,
@@ -37,5 +39,15 @@ def cosines(
 ) -> npt.NDArray[np.float64]:
     """Return the cosines of rows, in their order."""
 
-def count_near(centres: _Rows, query: _Rows, share: float) -> int:
-    """Return how many centres have at least this share of the greatest cosine."""
+def near_cells(
+    centres: _Rows, query: _Rows, share: float, least: int, most: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the nearest centres, the nearest first, and their cosines.
+
+    Args:
+        centres: Shape (cells, dimensions).
+        query: A unit vector.
+        share: Those with at least this share of the greatest cosine are wanted.
+        least: At least so many are returned, if there are.
+        most: And at most so many, unless `least` is more.
+    """

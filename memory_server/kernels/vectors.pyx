@@ -160,17 +160,28 @@ def cosines(
     return made
 
 
-def count_near(const float[:, ::1] centres, const float[::1] query, double share):
+def near_cells(
+    const float[:, ::1] centres,
+    const float[::1] query,
+    double share,
+    Py_ssize_t least,
+    Py_ssize_t most,
+):
     cdef _Rows rows = _Rows(centres, centres[:0], query)
-    cdef double[::1] found = np.empty(centres.shape[0])
-    cdef double greatest = -2.0
+    cdef float[::1] found = np.empty(centres.shape[0], np.float32)
+    cdef float greatest = -2.0
     cdef Py_ssize_t start = 0, count, each, near = 0
+    cdef Best best
     while start < centres.shape[0]:
         count = rows.compare(start, centres.shape[0])
         for each in range(count):
             found[start + each] = rows.found[each]
-            greatest = max(greatest, found[start + each])
+            greatest = max(greatest, rows.found[each])
         start += count
     for each in range(centres.shape[0]):
         near += found[each] >= share * greatest
-    return near
+    best = Best(max(min(near, most), least))
+    for each in range(centres.shape[0]):
+        best.offer(found[each], each)
+    best.by_score()
+    return best.places(), best.scores(np.float32)

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,14 @@ Seqs = npt.NDArray[np.int64]
 """Commits, which name memories."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """Which memories a recall looks at: those that pass the filter and have not expired."""
 
     given: Filter
     now_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What memories are compared with.
 
     `text` None: no keyword leg; `vector`, a model and a query, None: no vector leg.
@@ -37,17 +34,21 @@ class Question:
     vector: tuple[str, Vector] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the index found: the commits, ascending, and what recall ranks them by.
 
     A memory that either leg found has both scores, as far as it has an embedding. `is_exact` tells that every allowed
     memory was compared.
     """
 
-    seqs: Seqs = field(default_factory=lambda: np.empty(0, np.int64))
-    candidates: Candidates = field(default_factory=Candidates.none)
+    seqs: Seqs
+    candidates: Candidates
     is_exact: bool = True
+
+    @staticmethod
+    def nothing() -> "Found":
+        """Return that there is nothing to be found."""
+        return Found(np.empty(0, np.int64), Candidates.none())
 
 
 class SearchIndex(Protocol):

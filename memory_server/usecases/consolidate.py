@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
 from memory_server.domain.conversations import Conversation, conversations
@@ -177,7 +177,7 @@ async def _own_plans(
         return []
     episodes: list[MemoryRecord] = []
     text_bytes = 0
-    async for page in every_page(engine, scope, replace(given, kinds=episodic)):
+    async for page in every_page(engine, scope, given._replace(kinds=episodic)):
         # Only what is summed up is kept: payloads and embeddings are most of a memory.
         episodes += [record._replace(payload_json=b"", embedding=b"") for record in page]
         text_bytes += sum(len(record.text) for record in page)

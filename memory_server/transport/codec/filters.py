@@ -4,9 +4,13 @@ from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.transport.codec.values import metadata_value, optional_float, time_us
 from soma.memory.v1 import memory_pb2
 
+_EVERYTHING = Filter()
+
 
 def filter_of(message: memory_pb2.Filter) -> Filter:
     """Return the filter of a message."""
+    if not message.ByteSize():
+        return _EVERYTHING
     return Filter(
         kinds=frozenset(message.kinds),
         metadata=tuple(_metadata_test(test) for test in message.metadata),

@@ -5,7 +5,6 @@ is ever recalled.
 """
 
 import asyncio
-from dataclasses import replace
 
 from memory_server.domain.fields import FieldMatch
 from memory_server.domain.limits import MAX_TOP_K
@@ -162,7 +161,7 @@ def _question(scope: Scope, query: RecallQuery) -> str:
     """Return all that must stay the same from page to page; the size of a page may change."""
     given = query.given
     looked_at = (
-        None if given == EVERYTHING else (sorted(given.kinds), replace(given, kinds=frozenset()))
+        None if given == EVERYTHING else (sorted(given.kinds), given._replace(kinds=frozenset()))
     )
     return repr(
         (

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from memory_server.domain import limits, validation
 from memory_server.domain.fields import FieldMatch
@@ -23,8 +23,7 @@ class RecallMode(enum.Enum):
     KEYWORD = "keyword"
 
 
-@dataclass(frozen=True, slots=True)
-class RecallQuery:
+class RecallQuery(NamedTuple):
     """What a caller wants to recall: exactly one of `text`, `vector`, `coordinate`, `field_match`.
 
     Attributes:
@@ -50,8 +49,7 @@ class RecallQuery:
     explain: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RecallHit:
+class RecallHit(NamedTuple):
     """A recalled memory with its score in [0, 1] and the parts of it."""
 
     record: MemoryRecord
@@ -59,8 +57,7 @@ class RecallHit:
     parts: ScoreParts
 
 
-@dataclass(frozen=True, slots=True)
-class RecallAnswer:
+class RecallAnswer(NamedTuple):
     """The hits, best first, and how much was looked at; an empty token means that there are no more."""
 
     hits: Sequence[RecallHit]

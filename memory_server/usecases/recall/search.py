@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ LEG_LEAST = 50
 _UNEXPLAINED = ScoreParts()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A query as the index takes it."""
 
     question: Question
@@ -33,8 +32,7 @@ class Prepared:
     degraded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """A memory that the index proposes, named by the commit that wrote it."""
 
     commit_seq: int
@@ -42,8 +40,7 @@ class Proposal:
     parts: ScoreParts
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One search: what was proposed, best first, and what there is of it."""
 
     ranked: list[Proposal]
@@ -179,7 +176,7 @@ def _with_context(
     fit[np.searchsorted(found.seqs, compared.seqs)] = ranking.relevance(
         compared.candidates, weights
     )
-    return dataclasses.replace(boosts, fit=fit)
+    return boosts._replace(fit=fit)
 
 
 def _nearest(

@@ -63,7 +63,7 @@ class RecallCase:
             found += [hit.record.id for hit in answer.hits]
             if not answer.next_token:
                 return found
-            query = dataclasses.replace(query, page_token=answer.next_token)
+            query = query._replace(page_token=answer.next_token)
 
 
 @pytest.fixture(params=["in_memory", "embedded"])

@@ -1,7 +1,6 @@
 """The kept copy of the embedded index: makes a start fast, and is never trusted."""
 
 import asyncio
-import dataclasses
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +83,7 @@ def facts(index: EmbeddedIndex) -> list[object]:
 
 
 def as_lists(found: Found) -> list[object]:
-    columns = dataclasses.asdict(found.candidates)
+    columns = found.candidates._asdict()
     scale = columns.pop("scale")
     rounded = {name: np.round(column.astype(float), 5).tolist() for name, column in columns.items()}
     return [found.seqs.tolist(), scale, rounded]

@@ -89,7 +89,7 @@ class EmbeddedIndex:
         """See the port."""
         partition = self._partitions.get(scope)
         if partition is None:
-            return Found()
+            return Found.nothing()
         return partition.search(question, allowed, limit, with_beside=with_beside)
 
     def compare(
@@ -97,7 +97,7 @@ class EmbeddedIndex:
     ) -> Found:
         """See the port."""
         partition = self._partitions.get(scope)
-        return partition.compare(seqs, question, allowed) if partition else Found()
+        return partition.compare(seqs, question, allowed) if partition else Found.nothing()
 
     def adjacent(
         self, scope: Scope, seqs: Sequence[int], allowed: Allowed

@@ -42,8 +42,10 @@ _ROWS_OF_CELL = 200
 _TRAIN_OF_CELL = 40
 """Rows of a cell on average, and rows of it that its centre is learnt from."""
 
-_PROBED_ROWS = 8_000
-"""Rows that a query looks at, at least, in the nearest cells; enough where keywords lead and the vectors only help."""
+_PROBED_ROWS = 4_000
+_PROBED_ROWS_OF_A_LEG = 8_000
+"""Rows that a query looks at, at least, in the nearest cells: enough where vectors lie in clusters; and enough where
+keywords lead and the vectors only help, for which the number of cells is not adapted to the query."""
 
 _NEAR = 0.35
 _MOST_SHARE = 0.35
@@ -82,15 +84,51 @@ class InvertedFile:
         """Return the inverted file of faiss's index."""
         return cls(index, rows, trained_rows, index.quantizer.reconstruct_n(0, index.nlist))
 
-    def cells(self, query: Vector, factor: float, *, is_a_leg: bool) -> int:
-        """Return how many cells to look into; the narrower a filter, the greater the factor."""
-        count = self.index.nlist
-        least = min(count, max(1, round(factor * count * _PROBED_ROWS / self.rows)))
-        if is_a_leg:
-            return least
-        most = min(count, max(1, round(factor * count * _MOST_SHARE)))
-        near = kernel.count_near(self.centres, query, _NEAR)
-        return max(min(near, most), least)
+    def candidates(
+        self, query: Vector, allowed: Mask | None, wanted: int, factor: float, *, is_a_leg: bool
+    ) -> npt.NDArray[np.int64]:
+        """Return up to so many rows that are probably near.
+
+        Args:
+            query: A unit vector.
+            allowed: By row; None: every row.
+            wanted: How many.
+            factor: The narrower a filter, the greater, and the more cells are looked into.
+            is_a_leg: Something else finds the best, too, and this may be less thorough.
+        """
+        cells, cosines = self._cells(query, factor, is_a_leg=is_a_leg)
+        # faiss patches this constructor when it is imported; its published types show the C++ one.
+        parameters = faiss.IVFRaBitQSearchParameters()
+        parameters.nprobe = len(cells)
+        parameters.qb = _QUERY_BITS
+        if allowed is not None:
+            bits = np.packbits(allowed[: self.rows], bitorder="little")
+            parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
+        rows, distances = np.empty(wanted, np.int64), np.empty(wanted, np.float32)
+        # The plain call of C++: faiss's own one in Python would look for the cells again, or takes no parameters.
+        search: Any = self.index.search_preassigned_c  # type: ignore[attr-defined] # not in its types
+        search(
+            1,
+            faiss.swig_ptr(query),
+            wanted,
+            faiss.swig_ptr(cells),
+            faiss.swig_ptr(cosines),
+            faiss.swig_ptr(distances),
+            faiss.swig_ptr(rows),
+            False,
+            parameters,
+        )
+        return rows[rows >= 0]
+
+    def _cells(
+        self, query: Vector, factor: float, *, is_a_leg: bool
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return the cells to look into, with the cosines of their centres."""
+        count: int = self.index.nlist
+        probed = _PROBED_ROWS_OF_A_LEG if is_a_leg else _PROBED_ROWS
+        least = min(count, max(1, round(factor * count * probed / self.rows)))
+        most = 0 if is_a_leg else min(count, max(1, round(factor * count * _MOST_SHARE)))
+        return kernel.near_cells(self.centres, query, _NEAR, least, most)
 
 
 class VectorRows:
@@ -213,9 +251,9 @@ class VectorRows:
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
             return *self._best_of(query, few, self.count, None, limit), True
         count = self.count if few is None else len(few)
-        cells = inverted.cells(query, self.count / count, is_a_leg=is_a_leg)
+        factor = self.count / count
         wanted = max(_RESCORED_OF_A_LEG, limit) if is_a_leg else max(_RESCORED, 2 * limit)
-        probed = _probe(inverted, query, allowed, wanted, cells)
+        probed = inverted.candidates(query, allowed, wanted, factor, is_a_leg=is_a_leg)
         rows, cosines = self._best_of(query, probed, inverted.rows, allowed, limit)
         if len(rows) < min(limit, count):
             # Cells that were too few for so narrow a filter: never fewer than there are.
@@ -255,23 +293,6 @@ class VectorRows:
         first = inverted.rows
         parts = [based[first:], own[max(first - len(based), 0) :]]
         return lambda: _extended(inverted, np.concatenate(parts))
-
-
-def _probe(
-    inverted: InvertedFile, query: Vector, allowed: Mask | None, wanted: int, cells: int
-) -> npt.NDArray[np.int64]:
-    """Return so many candidates out of so many cells."""
-    # faiss patches these constructors when it is imported; its published types show the C++ ones.
-    parameters = faiss.IVFRaBitQSearchParameters()
-    parameters.nprobe = cells
-    parameters.qb = _QUERY_BITS
-    if allowed is not None:
-        bits = np.packbits(allowed[: inverted.rows], bitorder="little")
-        parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
-    rows: npt.NDArray[np.int64] = inverted.index.search(query[None, :], wanted, params=parameters)[
-        1
-    ][0]
-    return rows[rows >= 0]
 
 
 def _built(based: Vectors, own: Vectors) -> InvertedFile:
