@@ -113,14 +113,18 @@ def test_a_filter_never_returns_too_few_or_the_wrong_ones(many: tuple[Vectors, V
 
 
 def test_upkeep_is_due_when_the_tail_is_long_and_builds_anew_after_growth() -> None:
-    """A short tail is left alone; twice the rows have other cells."""
+    """A short tail is left alone, a shorter one when nothing comes; twice the rows have other cells."""
     made = clustered(3 * vectors.EXACT_ROWS)
     rows = rows_of(made[: vectors.EXACT_ROWS])
     assert rows.upkeep() is None
     rows.append(vectors.EXACT_ROWS, made[vectors.EXACT_ROWS])
     upkeep(rows)
+    assert rows.upkeep(is_quiet=True) is None
+    for slot in range(rows.count, rows.count + vectors.QUIET_TAIL_ROWS):
+        rows.append(slot, made[slot])
     assert rows.upkeep() is None
-    for slot in range(rows.count, rows.count + vectors.TAIL_ROWS):
+    assert rows.upkeep(is_quiet=True) is not None
+    for slot in range(rows.count, vectors.EXACT_ROWS + 1 + vectors.TAIL_ROWS):
         rows.append(slot, made[slot])
     upkeep(rows)
     extended = rows.inverted

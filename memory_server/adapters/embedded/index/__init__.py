@@ -129,17 +129,17 @@ class EmbeddedIndex:
 
     async def maintain(self) -> None:
         """Compact, build and keep what is due; one thing at a time."""
+        is_quiet, self._came_before = self._came == self._came_before, self._came
         for scope, partition in list(self._partitions.items()):
             empty = partition.dead_count
             if empty >= max(COMPACT_LEAST, COMPACT_SHARE * partition.count):
                 await self._compact(scope, partition)
                 continue
             for rows in partition.vectors.values():
-                work = rows.upkeep()
+                work = rows.upkeep(is_quiet=is_quiet)
                 if work is not None:
                     rows.inverted = await asyncio.to_thread(work)
         loop = asyncio.get_running_loop()
-        is_quiet, self._came_before = self._came == self._came_before, self._came
         is_due = self._came >= max(KEEP_LEAST, KEEP_SHARE * self.size())
         if is_due and (is_quiet or loop.time() >= self._keep_from):
             await self.save()

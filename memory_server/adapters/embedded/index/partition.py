@@ -7,6 +7,7 @@ empty until the partition is compacted.
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from memory_server.domain import conversations, ranking
 from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
-from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
+from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates, Scores
 from memory_server.domain.text import is_question
 from memory_server.kernels import candidates as kernel
 from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Vector, WordVectors
@@ -186,31 +187,23 @@ class Partition:
     ) -> Found:
         """Return the best of each leg, and the episodes beside them."""
         mask = self._mask(allowed)
+        if question.text is None and question.vector is not None and not with_beside:
+            slots, cosines, is_exact = self._best(*question.vector, mask, limit, is_a_leg=False)
+            order = np.argsort(slots)
+            return self._found(slots[order], None, cosines[order].astype(np.float64), is_exact)
         keyword = self.keywords.search(question.text) if question.text is not None else None
-        legs: list[Slots] = []
-        seeds: list[Slots] = []
+        legs: list[tuple[Slots, npt.NDArray[np.floating[Any]]]] = []
         is_exact = True
         if keyword is not None:
-            slots, scores = keyword.best(mask, limit)
+            legs.append(keyword.best(mask, limit))
             is_exact = keyword.is_exact
-            legs.append(slots)
-            if with_beside:
-                seeds.append(slots[ranking.best_places(scores, SPREAD_FROM)])
         if question.vector is not None:
             is_a_leg = question.text is not None
             slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)
+            legs.append((slots, cosines))
             is_exact &= are_all
-            legs.append(slots)
-            if with_beside:
-                seeds.append(slots[ranking.best_places(cosines, SPREAD_FROM)])
-        if not seeds:
-            slots = kernel.ascending(legs)
-            return self._found(slots, keyword, question.vector, is_exact)
-        sources = kernel.ascending(seeds)
-        steps = self._steps(sources, mask)
-        slots = kernel.ascending([*legs, steps.reshape(-1)])
-        beside = kernel.placed(slots, sources, steps)
-        return self._found(slots, keyword, question.vector, is_exact, beside)
+        slots, beside = self._with_beside(legs, mask) if with_beside else (_joined(legs), None)
+        return self._compared(slots, keyword, question.vector, is_exact, beside)
 
     def compare(self, seqs: Sequence[int], question: Question, allowed: Allowed) -> Found:
         """Return the allowed ones of these, with their scores."""
@@ -218,7 +211,7 @@ class Partition:
         slots = self.slots_of(np.unique(np.array(seqs, np.int64)))
         slots = slots if mask is None else slots[mask[slots]]
         keyword = self.keywords.search(question.text) if question.text is not None else None
-        return self._found(slots, keyword, question.vector, is_exact=True)
+        return self._compared(slots, keyword, question.vector, is_exact=True)
 
     def adjacent(self, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
         """Return the allowed episodes just before and after each of these; those without are left out."""
@@ -333,7 +326,18 @@ class Partition:
             REACH,
         )
 
-    def _found(
+    def _with_beside(
+        self, legs: Sequence[tuple[Slots, npt.NDArray[np.floating[Any]]]], mask: Mask | None
+    ) -> tuple[Slots, Slots]:
+        """Return what the legs found and the episodes beside the best of it, and `Candidates.beside`."""
+        sources = kernel.ascending(
+            [slots[ranking.best_places(scores, SPREAD_FROM)] for slots, scores in legs]
+        )
+        steps = self._steps(sources, mask)
+        slots = kernel.ascending([*(slots for slots, _ in legs), steps.reshape(-1)])
+        return slots, kernel.placed(slots, sources, steps)
+
+    def _compared(
         self,
         slots: Slots,
         keyword: KeywordScores | None,
@@ -341,11 +345,23 @@ class Partition:
         is_exact: bool,
         beside: Slots | None = None,
     ) -> Found:
+        """Return these slots with the scores of both legs."""
+        words = None if keyword is None else keyword.of(slots)
+        cosines = None if vector is None else self._cosines(*vector, slots)
+        return self._found(slots, words, cosines, is_exact, beside)
+
+    def _found(
+        self,
+        slots: Slots,
+        keyword: Scores | None,
+        cosine: Scores | None,
+        is_exact: bool,
+        beside: Slots | None = None,
+    ) -> Found:
         columns = self.columns
-        nothing = np.zeros(len(slots))
         candidates = Candidates(
-            keyword=nothing if keyword is None else keyword.of(slots),
-            cosine=nothing if vector is None else self._cosines(*vector, slots),
+            keyword=np.zeros(len(slots)) if keyword is None else keyword,
+            cosine=np.zeros(len(slots)) if cosine is None else cosine,
             event_time_us=columns.event_time_us.view[slots],
             importance=columns.importance.view[slots],
             scale=self._importance_scale(),
@@ -374,6 +390,10 @@ class Partition:
             scale = scale_of(self.columns.importance.view[self.columns.is_live.view])
             self._scale = (self._change_count, scale)
         return self._scale[1]
+
+
+def _joined(legs: Sequence[tuple[Slots, npt.NDArray[np.floating[Any]]]]) -> Slots:
+    return kernel.ascending([slots for slots, _ in legs])
 
 
 def _vector(embedding: bytes) -> Vector:

@@ -32,7 +32,8 @@ EXACT_ALONE_ROWS = 20_000
 """The same where nothing else finds the best: among so few, neighbours lie in nearly all cells."""
 
 TAIL_ROWS = 1024
-"""Length of the tail at which it is added to the inverted file."""
+QUIET_TAIL_ROWS = 64
+"""Length of the tail at which it is added to the inverted file: while memories come, and when they pause."""
 
 RETRAIN_AT = 2.0
 """The inverted file is built anew when it holds so many times the rows that it was trained on: its cells are where the
@@ -278,13 +279,17 @@ class VectorRows:
             self._based, self._capacity, query, named, first, self.count, allowed, limit
         )
 
-    def upkeep(self) -> Callable[[], InvertedFile] | None:
+    def upkeep(self, *, is_quiet: bool = False) -> Callable[[], InvertedFile] | None:
         """Return the work that makes the tail short again, to be done in a thread; None: there is none.
 
         Its result goes to `inverted`, on the loop.
+
+        Args:
+            is_quiet: No memory has come for a while, so that the work pays off for a shorter tail, too.
         """
         count, inverted = self.count, self.inverted
-        if count <= EXACT_ROWS or (inverted and count - inverted.rows < TAIL_ROWS):
+        least = QUIET_TAIL_ROWS if is_quiet else TAIL_ROWS
+        if count <= EXACT_ROWS or (inverted and count - inverted.rows < least):
             return None
         # The thread reads rows that nobody writes any more, through views that outlive a growing array.
         based, own = self._based, self._capacity[: count - len(self._based)]
