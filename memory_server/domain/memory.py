@@ -35,8 +35,7 @@ class MemoryKind(enum.IntEnum):
     SEMANTIC = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The partition a call works in."""
 
     tenant: Tenant

@@ -28,6 +28,11 @@ class StorageQuota:
     memories: int = 0
     payload_bytes: int = 0
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether it is no quota."""
+        return not (self.memories or self.payload_bytes)
+
     def allows(self, usage: Usage) -> bool:
         """Tell whether so much may be stored."""
         return not (

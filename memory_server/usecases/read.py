@@ -188,9 +188,13 @@ async def list_versions(
 BESIDE_BYTES, VALUE_BYTES = 1024, 24
 """What else a memory takes in an answer at most, such as its id and coordinate; and what surrounds a metadata value."""
 
+_MOST_METADATA_BYTES = limits.MAX_METADATA_KEY_BYTES + limits.MAX_METADATA_TEXT_BYTES + VALUE_BYTES
+
 
 def fitting(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     """Return the first records, at least one, that one answer can carry."""
+    if sum(map(_most_size, records)) <= MAX_RESPONSE_BYTES:
+        return list(records)
     page: list[MemoryRecord] = []
     size = 0
     for record in records:
@@ -244,6 +248,12 @@ def _position(record: MemoryRecord, order: ListOrder) -> ListPosition:
     return ListPosition(
         record.event_time_us if is_by_time else record.importance, record.commit_seq
     )
+
+
+def _most_size(record: MemoryRecord) -> int:
+    """Return what a memory takes in an answer at most, without looking at every character."""
+    size = len(record.payload_json) + 4 * len(record.text) + BESIDE_BYTES
+    return size + len(record.metadata) * _MOST_METADATA_BYTES
 
 
 def _size(record: MemoryRecord) -> int:

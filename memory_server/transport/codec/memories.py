@@ -24,6 +24,11 @@ from memory_server.usecases.store import StoreCommand
 from memory_server.usecases.update import RestoreCommand, UpdateCommand
 from soma.memory.v1 import memory_pb2, memory_service_pb2
 
+_FSYNCED = memory_pb2.DURABILITY_FSYNCED
+_REMOVED = memory_pb2.INDEX_STATE_REMOVED
+_SEARCHABLE = memory_pb2.INDEX_STATE_SEARCHABLE
+_PENDING = memory_pb2.INDEX_STATE_EMBEDDING_PENDING
+
 
 def store_command(
     message: memory_service_pb2.StoreRequest | memory_service_pb2.StoreItem,
@@ -97,20 +102,23 @@ def put_memory(target: memory_pb2.Memory, namespace: str, record: MemoryRecord) 
 
 def receipt_message(receipt: Receipt) -> memory_pb2.Receipt:
     """Return a receipt as callers see it."""
+    message = memory_pb2.Receipt()
+    put_receipt(message, receipt)
+    return message
+
+
+def put_receipt(target: memory_pb2.Receipt, receipt: Receipt) -> None:
+    """Write a receipt into a field of a message."""
+    target.request_id = receipt.request_id
+    target.commit_seq = receipt.commit_seq
+    target.version = receipt.version
+    target.durability = _FSYNCED
     if receipt.is_removed:
-        state = memory_pb2.INDEX_STATE_REMOVED
-    elif receipt.is_embedded:
-        state = memory_pb2.INDEX_STATE_SEARCHABLE
+        target.index_state = _REMOVED
     else:
-        state = memory_pb2.INDEX_STATE_EMBEDDING_PENDING
-    return memory_pb2.Receipt(
-        request_id=receipt.request_id,
-        commit_seq=receipt.commit_seq,
-        version=receipt.version,
-        durability=memory_pb2.DURABILITY_FSYNCED,
-        index_state=state,
-        replayed=receipt.is_replayed,
-    )
+        target.index_state = _SEARCHABLE if receipt.is_embedded else _PENDING
+    if receipt.is_replayed:
+        target.replayed = True
 
 
 def delete_command(

@@ -1,6 +1,6 @@
 """MemoryService: writing memories, and reading them by their address."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import cast
 
@@ -14,6 +14,7 @@ from memory_server.transport.codec.memories import (
     delete_command,
     memory_message,
     memory_ref,
+    put_receipt,
     receipt_message,
     restore_command,
     store_command,
@@ -76,7 +77,9 @@ class MemoryServicer:
         scope = Scope(caller.tenant, request.namespace)
         commands = [store_command(item) for item in request.items]
         outcomes = await store.store_batch(self._engine, scope, commands)
-        return pb.StoreBatchResponse(results=map(_batch_result, outcomes))
+        response = pb.StoreBatchResponse()
+        _put_results(response, outcomes)
+        return response
 
     async def store_stream(
         self, requests: AsyncIterator[pb.StoreStreamRequest], caller: Principal
@@ -91,8 +94,9 @@ class MemoryServicer:
                 outcomes = await store.store_batch(self._engine, scope, commands, line)
             except SomaError as error:
                 return pb.StoreStreamResponse(sequence=request.sequence, error=status_of(error))
-            results = map(_batch_result, outcomes)
-            return pb.StoreStreamResponse(sequence=request.sequence, results=results)
+            response = pb.StoreStreamResponse(sequence=request.sequence)
+            _put_results(response, outcomes)
+            return response
 
         async for response in pipelined(requests, answer, limit=UNACKNOWLEDGED_MESSAGES):
             yield response
@@ -219,10 +223,16 @@ def _stored(receipt: Receipt) -> pb.StoreResponse:
     return pb.StoreResponse(id=receipt.memory_id, receipt=receipt_message(receipt))
 
 
-def _batch_result(outcome: Receipt | SomaError) -> pb.StoreBatchResult:
-    if isinstance(outcome, SomaError):
-        return pb.StoreBatchResult(error=status_of(outcome))
-    return pb.StoreBatchResult(stored=_stored(outcome))
+def _put_results(
+    target: pb.StoreBatchResponse | pb.StoreStreamResponse, outcomes: Sequence[Receipt | SomaError]
+) -> None:
+    for outcome in outcomes:
+        result = target.results.add()
+        if isinstance(outcome, SomaError):
+            result.error.CopyFrom(status_of(outcome))
+        else:
+            result.stored.id = outcome.memory_id
+            put_receipt(result.stored.receipt, outcome)
 
 
 def _get_result(namespace: str, outcome: MemoryRecord | SomaError) -> pb.BatchGetResult:

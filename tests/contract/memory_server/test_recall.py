@@ -143,7 +143,7 @@ async def test_recency_counts_where_the_namespace_has_a_half_life(case: RecallCa
     case.engine = dataclasses.replace(case.engine, ranking=ranking)
     await case.add("elsewhere", "x")
     plain = (await case.recall("x")).hits[0].parts.recency
-    scope = dataclasses.replace(SCOPE, namespace="with-half-life")
+    scope = SCOPE._replace(namespace="with-half-life")
     policy = NamespacePolicy(recency_half_life_s=7 * 86_400)
     await case.engine.commit_one(CreateNamespaceWrite(scope, policy, NOW_US))
     for name, age in (("old", 7), ("new", 0)):
@@ -264,6 +264,6 @@ async def test_a_query_must_ask_for_something_in_a_namespace_that_exists(case: R
         await case.recall()
     with pytest.raises(InvalidInput):
         await case.recall(field_match=FieldMatch(""))
-    scope = dataclasses.replace(SCOPE, namespace="absent")
+    scope = SCOPE._replace(namespace="absent")
     with pytest.raises(NotFound):
         await recall.recall(case.engine, scope, RecallQuery(text="tea"))

@@ -297,6 +297,8 @@ def _records_of(
 
 def _the_one(live: list[Head], wanted_id: str) -> Head | None:
     """Return the memory that a store overwrites; with an id, the coordinate must not be another memory's."""
+    if not live:
+        return None
     other = next((head for head in live if wanted_id and head.id != wanted_id), None)
     if other is not None:
         raise coordinate_taken(other.id)

@@ -39,6 +39,8 @@ class Room:
             QuotaExceeded: Even without them it would be too much.
         """
         allowances = self._allowances(space, write, found)
+        if not allowances and (space is None or not space.policy.max_memories):
+            return []
         is_kept = all(allowance.is_kept for allowance in allowances)
         if space is None:
             expired, evicted = [], []
@@ -90,7 +92,7 @@ class Room:
     ) -> list[Allowance]:
         own = space.policy.quota if space else UNLIMITED
         tenants = self._quotas(write.scope.tenant)
-        if own == tenants == UNLIMITED:
+        if own.is_unlimited and tenants.is_unlimited:
             return []
         added = Usage(1, len(write.record.payload_json)) - usage_of(found)
         allowances = []
@@ -98,7 +100,7 @@ class Room:
             usage = Usage(space.memory_count, space.payload_bytes)
             subject = f"namespace:{write.scope.namespace}"
             allowances.append(Allowance(subject, own, usage + added))
-        if tenants != UNLIMITED:
+        if not tenants.is_unlimited:
             usage = self._namespaces.usage(write.scope.tenant)
             allowances.append(Allowance("tenant", tenants, usage + added))
         return allowances
