@@ -10,7 +10,7 @@ Rules:
 
 from memory_server.domain.memory import MemoryId, MemoryRecord
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 
 _RECORD_BYTES = 512
 """What a record takes beside its payload, text and embedding."""
