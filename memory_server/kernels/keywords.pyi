@@ -15,8 +15,12 @@ class Occurrences:
 
     A word gives a memory its gain times the saturation of BM25, count / (count + norm). Of several words of one term a
     memory gets only the first that it has.
+
+    Args:
+        most_numbers: After so many words, those of all queries, the marks begin anew; below 2 to the 32nd.
     """
 
+    def __init__(self, most_numbers: int = ...) -> None: ...
     def begin(self, once: _Scores) -> None:
         """Begin a query; what was found before is forgotten.
 

@@ -15,8 +15,6 @@ cdef extern from *:
     """
     void soma_soon(const void *place) noexcept
 
-cdef unsigned int MOST_NUMBERS = 0xFFFF0000
-
 
 cdef inline double _more(double count, double once) noexcept:
     """Return what so many occurrences count more than one, as a multiple of it.
@@ -51,9 +49,10 @@ cdef class Occurrences:
     cdef unsigned int[::1] _found
     cdef const float[::1] _once
     cdef Py_ssize_t _found_count
-    cdef unsigned int _first, _first_of_term, _number
+    cdef unsigned int _first, _first_of_term, _number, _most_numbers
 
-    def __init__(self):
+    def __init__(self, unsigned int most_numbers=0xFFFF0000):
+        self._most_numbers = most_numbers
         self._number = 0
         self._grow(64)
 
@@ -62,7 +61,7 @@ cdef class Occurrences:
         self._found_count = 0
         if once.shape[0] > self._marks.shape[0]:
             self._grow(max(once.shape[0], 2 * self._marks.shape[0]))
-        if self._number > MOST_NUMBERS:
+        if self._number > self._most_numbers:
             self._grow(self._marks.shape[0])
         self._first = self._first_of_term = self._number + 1
 

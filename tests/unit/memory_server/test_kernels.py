@@ -1,0 +1,196 @@
+"""The compiled loops do what plain Python says, and refuse what would read beside an array."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_server.kernels import candidates, ranking, vectors
+from memory_server.kernels.keywords import Occurrences
+
+# Few different values, so that there are equals.
+SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 1.5]), max_size=40)
+GAP_US = 100
+
+
+def floats(values: list[float]) -> npt.NDArray[np.float64]:
+    """Return values as an array."""
+    return np.array(values, np.float64)
+
+
+@given(SCORES, st.integers(0, 45))
+def test_the_best_are_those_of_a_sorted_list(scores: list[float], limit: int) -> None:
+    """Of equals the later place."""
+    wanted = sorted(range(len(scores)), key=lambda place: (-scores[place], -place))[:limit]
+
+    for dtype in (np.float64, np.float32):
+        assert ranking.best_places(np.array(scores, dtype), limit).tolist() == sorted(wanted)
+
+
+@given(SCORES, st.integers(0, 45), st.sampled_from([None, 0.0, 0.5, 1.0]))
+def test_what_is_ranked_comes_best_first(
+    scores: list[float], limit: int, least: float | None
+) -> None:
+    """What is above 1 counts for the order, and is told as 1; the bound holds for what is told."""
+    factor = floats([1.0 + 0.5 * (place % 2) for place in range(len(scores))])
+    lifted = [score * by for score, by in zip(scores, factor.tolist(), strict=True)]
+    order = sorted(range(len(scores)), key=lambda place: (-lifted[place], -place))
+    passing = [
+        place
+        for place in order
+        if (lifted[place] > 0 if least is None else min(lifted[place], 1.0) >= least)
+    ]
+
+    places, told = ranking.ranked(floats(scores), factor, limit, least)
+
+    assert places == passing[:limit]
+    assert told == [min(lifted[place], 1.0) for place in places]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(-1, 3), st.integers(0, 500))
+    )
+)
+def test_a_conversation_shares_its_best_score(turns: list[tuple[float, int, int]]) -> None:
+    """The best other one counts; where no session is named, silence ends a conversation."""
+    scores, sessions, times_us = (
+        (list(column) for column in zip(*turns, strict=True)) if turns else ([], [], [])
+    )
+    gained = np.full(len(turns), 0.125)
+
+    ranking.from_session(
+        floats(scores),
+        np.array(sessions, np.int64),
+        np.array(times_us, np.int64),
+        0.5,
+        GAP_US,
+        gained,
+    )
+
+    conversations: list[list[int]] = []
+    order = sorted(range(len(turns)), key=lambda place: (sessions[place], times_us[place]))
+    for before, here in zip([None, *order], order, strict=False):
+        is_same = before is not None and sessions[before] == sessions[here]
+        if before is not None and sessions[here] == 0:
+            is_same = is_same and times_us[here] - times_us[before] <= GAP_US
+        if not is_same:
+            conversations.append([])
+        conversations[-1].append(here)
+    for members in conversations:
+        for here in members:
+            others = [scores[other] for other in members if other != here]
+            best = max(others, default=0.0) if sessions[here] >= 0 else 0.0
+            assert gained[here] == max(0.125, 0.5 * best)
+
+
+@given(st.data())
+def test_what_stands_beside_is_found_and_placed(data: st.DataObject) -> None:
+    """A chain of episodes with silences, sessions and a filter."""
+    count = data.draw(st.integers(1, 30))
+    times_us = np.cumsum(
+        data.draw(st.lists(st.sampled_from([10, 150]), min_size=count, max_size=count))
+    )
+    sessions = np.array(
+        data.draw(st.lists(st.sampled_from([0, 5]), min_size=count, max_size=count)), np.int32
+    )
+    allowed = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_)
+    before, after = np.arange(-1, count - 1), np.append(np.arange(1, count), -1)
+    sources = np.array(sorted(data.draw(st.sets(st.integers(0, count - 1)))), np.int64)
+
+    steps = candidates.beside(before, after, times_us, sessions, sources, allowed, GAP_US, 1)
+    slots = candidates.ascending([sources[::-1].copy(), steps.reshape(-1), sources])
+    placed = candidates.placed(slots, sources, steps)
+
+    for here, found in zip(sources.tolist(), steps[:, :, 0].tolist(), strict=True):
+        for there, told in zip((here - 1, here + 1), found, strict=True):
+            is_there = 0 <= there < count and bool(allowed[there])
+            is_near = is_there and (
+                sessions[here] > 0 or abs(times_us[there] - times_us[here]) <= GAP_US
+            )
+            assert told == (there if is_near else -1)
+    assert slots.tolist() == sorted({*sources.tolist(), *steps[steps >= 0].tolist()})
+    back = np.where(placed >= 0, slots[placed], -1)
+    assert np.array_equal(back[np.searchsorted(slots, sources)], steps)
+    assert np.count_nonzero(placed >= 0) == np.count_nonzero(steps >= 0)
+
+
+@pytest.mark.parametrize("dimensions", [1, 63, 64, 256, 300])
+def test_cosines_are_the_products_wherever_the_rows_lie(dimensions: int) -> None:
+    """Both blocks, chunks and odd lengths; the same row gives the same bits by whatever way it is compared."""
+    source = np.random.default_rng(dimensions)
+    rows = source.standard_normal((700, dimensions)).astype(np.float32)
+    query = source.standard_normal(dimensions).astype(np.float32)
+    products = rows @ query
+    for split in (0, 300, 700):
+        based, own = rows[:split], rows[split:]
+        named = np.array([5, 699, 301, 299, 0], np.int64)
+        allowed = np.arange(700) % 3 > 0
+
+        found, cosines = vectors.best_rows(based, own, query, named[:0], 0, 700, allowed, 40)
+        mixed, _ = vectors.best_rows(based, own, query, named, 650, 699, None, 1000)
+
+        ranked = sorted((row for row in range(700) if allowed[row]), key=lambda row: -products[row])
+        assert found.tolist() == sorted(ranked[:40])
+        assert cosines == pytest.approx(products[found], abs=1e-4)
+        assert vectors.cosines(based, own, query, found).tolist() == cosines.tolist()
+        assert mixed.tolist() == sorted({*named.tolist(), *range(650, 699)})
+
+
+def test_cells_are_the_nearest_within_bounds() -> None:
+    """Those near enough, at least and at most so many; the nearest first."""
+    centres = np.array([[0.9], [0.1], [1.0], [0.5], [-1.0]], np.float32)
+    query = np.ones(1, np.float32)
+
+    def near(share: float, least: int, most: int) -> list[int]:
+        cells: list[int] = vectors.near_cells(centres, query, share, least, most)[0].tolist()
+        return cells
+
+    assert near(0.5, 1, 5) == [2, 0, 3]
+    assert near(0.5, 1, 2) == [2, 0]
+    assert near(0.95, 4, 1) == [2, 0, 3, 1]
+    assert vectors.near_cells(centres, query, 0.5, 1, 1)[1].tolist() == [1.0]
+
+
+def test_what_is_beside_an_array_is_refused() -> None:
+    """Never read or written: an IndexError or a ValueError, as in Python."""
+    rows, query = np.zeros((4, 8), np.float32), np.zeros(8, np.float32)
+    occurrences = Occurrences()
+    occurrences.begin(np.ones(4, np.float32))
+    beyond = np.array([4], np.int64)
+
+    with pytest.raises(IndexError):
+        vectors.cosines(rows[:2], rows[2:], query, beyond)
+    with pytest.raises(IndexError):
+        vectors.cosines(rows[:2], rows[2:], query, np.array([-1], np.int64))
+    with pytest.raises(IndexError):
+        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 9)
+    with pytest.raises(ValueError, match="dimensions"):
+        vectors.cosines(rows, rows, query[:4], beyond)
+    with pytest.raises(IndexError):
+        occurrences.add(1.0, [np.array([1_000_000], np.uint32)], None)
+    with pytest.raises(IndexError):
+        ranking.from_beside(
+            np.ones(1), np.array([[[7], [-1]]], np.int64), np.zeros(1, np.bool_), 1.0, 1.0, 1.0
+        )
+    with pytest.raises(ValueError, match="none of the candidates"):
+        candidates.placed(beyond, beyond, np.array([[[9], [-1]]], np.int64))
+
+
+def test_marks_of_old_queries_never_count_again() -> None:
+    """Also when the numbers of words begin anew, which else is after four billion words."""
+    occurrences, once = Occurrences(most_numbers=3), np.full(3, 0.5, np.float32)
+    words, ends = np.array([0, 1], np.uint32), np.array([2, 2, 2], np.uint32)
+
+    for _ in range(5):
+        occurrences.begin(once)
+        occurrences.begin_term()
+        occurrences.add(1.0, [words], None)
+        # The second word stands for the first: it counts where that is not.
+        occurrences.add(0.5, [np.array([1, 2], np.uint32)], None)
+        slots, scores = occurrences.best(None, 9)
+        assert (slots.tolist(), scores.tolist()) == ([0, 1, 2], [0.5, 0.5, 0.25])
+        occurrences.begin(once)
+        assert len(occurrences.best(None, 9)[0]) == 0
+        assert occurrences.of(np.arange(3), [], words, ends).tolist() == [0.0, 0.0, 0.0]
