@@ -39,6 +39,7 @@ CASES = [
     Case("recall by vector, in clusters", "recall by vector", 16),
     Case(f"recall, hybrid, in {data.SMALL_COUNT}", "recall hybrid small", 16),
     Case(f"recall, vector, in {data.SMALL_COUNT}", "recall vector small", 16),
+    Case(f"recall by vector, in {data.SMALL_COUNT}", "recall by vector small", 16),
     Case(f"recall batch of {data.RECALL_BATCH}", f"recall batch of {data.RECALL_BATCH}", 4),
     Case("get", "get", 16),
     Case("store", "store", 1),
@@ -146,6 +147,8 @@ def _fill_clustered(server: ServerProcess, count: int) -> dict[str, float]:
                 for number in range(start, min(start + 500, count))
             ]
             client.store_batch(drafts, namespace=data.CLUSTERED)
+            if start < data.SMALL_COUNT:
+                client.store_batch(drafts, namespace=data.SMALL_CLUSTERED)
         time.sleep(SETTLE_S)
         hits = 0
         for query in asked:

@@ -19,7 +19,8 @@ BATCH_ITEMS = 100
 SMALL = "small"
 SMALL_COUNT = 1000
 CLUSTERED = "clustered"
-"""Namespaces: a small one, and one of callers' vectors that lie in clusters, as those of topics do."""
+SMALL_CLUSTERED = "small-clustered"
+"""Namespaces: a small one, and two of callers' vectors that lie in clusters, as those of topics do."""
 
 DIMENSIONS = 256
 _CLUSTERS = 2000
@@ -127,7 +128,8 @@ def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
     }
     return {
         **_small_recalls(memories),
-        "recall by vector": Workload(calls.recalls.RECALL, vector_requests()),
+        "recall by vector": Workload(calls.recalls.RECALL, vector_requests(CLUSTERED)),
+        "recall by vector small": Workload(calls.recalls.RECALL, vector_requests(SMALL_CLUSTERED)),
         f"recall batch of {RECALL_BATCH}": _batches(recalls["recall hybrid"].bodies),
         "store": Workload(calls.memories.STORE, singles, has_request_id=True),
         "store batch": Workload(calls.memories.STORE_BATCH, batches, items=BATCH_ITEMS),
@@ -179,11 +181,11 @@ def clustered(count: int, seed: int) -> Vectors:
     return unit.astype(np.float32)
 
 
-def vector_requests() -> list[bytes]:
+def vector_requests(namespace: str) -> list[bytes]:
     """Return the recalls by vector."""
     return [
         recall_service_pb2.RecallRequest(
-            namespace=CLUSTERED, vector=vector.astype("<f4").tobytes(), top_k=10
+            namespace=namespace, vector=vector.astype("<f4").tobytes(), top_k=10
         ).SerializeToString()
         for vector in clustered(300, seed=2)
     ]
