@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from soma_operator.adapters.access import Access
-from soma_operator.adapters.cached import Memory, address_of
+from soma_operator.adapters.cached import Memory
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     JOB,
@@ -190,7 +190,7 @@ class Informers:
         # Items of a list do not say what they are.
         told: Manifest = {"apiVersion": kind.api_version, "kind": kind.name, **event["object"]}
         if event["type"] == "DELETED":
-            self.memory.drop(address_of(told), int(told["metadata"]["resourceVersion"]))
+            self.memory.leave(told)
         else:
             self.memory.put(told)
 

@@ -12,6 +12,7 @@ from soma_operator.core.kinds import (
     CHILD_KINDS,
     CONTROLLER_REVISION,
     DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
     Manifest,
     is_deleting,
 )
@@ -43,6 +44,11 @@ def begin(room: Room) -> None:
 
 def converge(room: Room) -> None:
     """Play the controllers until the wish is fulfilled, however long the operator is away."""
+    eventually(
+        lambda: room.api.read(PERSISTENT_VOLUME_CLAIM, room.namespace, "mem-data"),
+        timeout_s=PATIENCE_S,
+        or_say=lambda: str(room.status()),
+    )
     room.bind()
     _until_ready(room)
 

@@ -6,6 +6,8 @@ Rule 3: only objects that carry our label are watched; any other one that we cam
 Rule 4: that the memory holds nothing is no proof: a thing is made by a request that fails where there is one.
 Rule 5: a conflict means that the memory was old: the object is read anew before the conflict is told.
 Rule 6: now and then everything is listed, and what is no longer there is forgotten: an event may have been lost.
+Rule 7: what an event told as gone stays gone: an answer that was under way then, such as a list, does not bring it
+        back. That something was not found is no such proof: the answer may have been an old one.
 """
 
 from collections import defaultdict
@@ -41,6 +43,9 @@ OURS = frozenset({SOMA_MEMORY, SOMA_MEMORY_BACKUP})
 
 REMEMBERED = frozenset({*OURS, JOB, POD, *CHILD_KINDS})
 
+GONE_KEPT = 4096
+"""How many objects that are gone are known as such: many more than go while one answer is under way."""
+
 STORAGE_CLASSES_LIVE_S = 10.0
 """How long a list of storage classes is good: it is asked for while volumes are awaited only."""
 
@@ -59,6 +64,8 @@ class Memory:
     def __init__(self) -> None:
         self._objects: dict[Address, Manifest] = {}
         self._of_instance: dict[tuple[Kind, str | None, str], set[Address]] = defaultdict(set)
+        self._gone: dict[str, int] = {}
+        """By UID, the last to go last: up to which version a state of it is from before it went."""
         self.newest = 0
         """The newest resource version that was told."""
 
@@ -76,10 +83,12 @@ class Memory:
         return [self._objects[address] for address in sorted(addresses, key=lambda one: one.name)]
 
     def put(self, manifest: Manifest) -> None:
-        """Remember an object, unless a newer state of it is known."""
+        """Remember an object, unless a newer state of it is known, or that it is gone."""
         address = address_of(manifest)
         known = self._objects.get(address)
         if known is not None and _version(known) > _version(manifest):
+            return
+        if _version(manifest) <= self._gone.get(_uid(manifest), -1):
             return
         self._forget(address)
         self.newest = max(self.newest, _version(manifest))
@@ -88,10 +97,30 @@ class Memory:
         if instance is not None:
             self._of_instance[address.kind, address.namespace, instance].add(address)
 
-    def drop(self, address: Address, version: int | None = None) -> None:
-        """Forget an object that is gone, unless a state newer than `version` is known."""
+    def leave(self, manifest: Manifest) -> None:
+        """Forget an object that an event says is gone, or has lost our label, unless a newer state is known.
+
+        Args:
+            manifest: Its last state; the version is that of its going.
+        """
+        address, version = address_of(manifest), _version(manifest)
+        self._gone.pop(_uid(manifest), None)
+        self._gone[_uid(manifest)] = version
+        if len(self._gone) > GONE_KEPT:
+            del self._gone[next(iter(self._gone))]
         known = self._objects.get(address)
-        if known is not None and (version is None or _version(known) <= version):
+        if known is not None and _version(known) <= version:
+            self._forget(address)
+
+    def miss(self, address: Address, before: int) -> None:
+        """Forget an object that was asked for and is not there, unless it was told of meanwhile.
+
+        Args:
+            address: Its name.
+            before: The newest version that was told before it was asked for.
+        """
+        known = self._objects.get(address)
+        if known is not None and _version(known) <= before:
             self._forget(address)
 
     def replace_all(
@@ -174,11 +203,12 @@ class CachedCluster:
 
     async def read_now(self, kind: Kind, namespace: str | None, name: str) -> Manifest | None:
         """Return an object as it is now."""
+        before = self._memory.newest
         found = await self._cluster.read_now(kind, namespace, name)
         if kind in REMEMBERED and found is not None:
             self._memory.put(found)
         elif kind in REMEMBERED:
-            self._memory.drop(Address(kind, namespace, name))
+            self._memory.miss(Address(kind, namespace, name), before)
         return found
 
     async def exists(self, kind: Kind, namespace: str, name: str) -> bool:
@@ -277,6 +307,12 @@ def _instance(manifest: Manifest) -> str | None:
 def _version(manifest: Manifest) -> int:
     """Return the resource version as a number that grows, as Kubernetes promises for what it stores."""
     return int(manifest["metadata"].get("resourceVersion") or 0)
+
+
+def _uid(manifest: Manifest) -> str:
+    """Return what tells an object from an earlier one of its name."""
+    uid: str = manifest["metadata"]["uid"]
+    return uid
 
 
 def _slim(manifest: Manifest) -> Manifest:

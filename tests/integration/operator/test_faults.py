@@ -13,13 +13,14 @@ import pytest
 from soma_operator.core.kinds import Manifest
 from tests.support.fault_proxy import Asked, Fault, FaultProxy
 from tests.support.faults import (
+    PATIENCE_S,
     assert_ended_well,
     assert_peace,
     behind,
     learned_writes,
     tell,
 )
-from tests.support.kube_api import KubeApi, Room
+from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess
 from tests.support.operator_rooms import a_room
 
@@ -64,7 +65,12 @@ def told(api: KubeApi) -> Iterator[list[Room]]:
 @pytest.fixture
 def scene(api: KubeApi, operator: OperatorProcess, told: list[Room]) -> Room:
     """A namespace for one story, with the operator at work."""
-    assert operator.page("/livez")[0] == 200
+    # A watch that the story before broke may still be making up for it.
+    eventually(
+        lambda: operator.page("/livez")[0] == 200 or None,
+        timeout_s=PATIENCE_S,
+        or_say=operator.log_path.read_text,
+    )
     room = a_room(api)
     told.append(room)
     return room

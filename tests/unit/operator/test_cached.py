@@ -1,11 +1,13 @@
 """What is remembered is never older than what we did, and what is gone is forgotten."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
 from soma_common.errors import AlreadyExists, Conflict
-from soma_operator.adapters.cached import CachedCluster, Memory, address_of
+from soma_operator.adapters.cached import GONE_KEPT, CachedCluster, Memory, address_of
 from soma_operator.adapters.in_memory import InMemoryCluster
 from soma_operator.core.kinds import CONFIG_MAP, DEPLOYMENT, SERVICE, STORAGE_CLASS, Kind, Manifest
 from soma_operator.core.render.metadata import labels_of
@@ -16,7 +18,12 @@ LABELS = labels_of(resolve(observed_of()))
 
 
 def an_object(name: str, version: int, *, is_ours: bool = True, text: str = "") -> Manifest:
-    metadata: Manifest = {"name": name, "namespace": "default", "resourceVersion": str(version)}
+    metadata: Manifest = {
+        "name": name,
+        "namespace": "default",
+        "uid": f"uid-of-{name}",
+        "resourceVersion": str(version),
+    }
     if is_ours:
         metadata["labels"] = LABELS
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": text}}
@@ -24,7 +31,7 @@ def an_object(name: str, version: int, *, is_ours: bool = True, text: str = "") 
 
 def applied(name: str, **content: str) -> Manifest:
     manifest = {**an_object(name, 0), "data": content}
-    del manifest["metadata"]["resourceVersion"]
+    del manifest["metadata"]["resourceVersion"], manifest["metadata"]["uid"]
     return manifest
 
 
@@ -55,7 +62,7 @@ def test_the_newer_state_stays() -> None:
     memory.put(an_object("a", 7, text="new"))
 
     memory.put(an_object("a", 5, text="old"))
-    memory.drop(address_of(an_object("a", 5)), 5)
+    memory.leave(an_object("a", 5))
 
     found = memory.get(address_of(an_object("a", 0)))
     assert found is not None
@@ -72,6 +79,123 @@ def test_a_list_makes_up_for_lost_events() -> None:
 
     names = {one["metadata"]["name"] for one in memory.find(CONFIG_MAP, "default", "mem")}
     assert names == {"kept", "unheard", "new"}
+
+
+def test_what_went_while_a_list_was_under_way_stays_gone() -> None:
+    """The list was made before the object went, and is read after the event that told so."""
+    memory = Memory()
+    memory.put(an_object("known", 3))
+    listed = [an_object("known", 3), an_object("unheard", 4)]
+
+    memory.leave(an_object("known", 9))
+    memory.leave(an_object("unheard", 10))
+    memory.replace_all(CONFIG_MAP, None, listed, before=8)
+
+    assert memory.all_of(CONFIG_MAP) == []
+
+
+class LateLists(InMemoryCluster):
+    """A cluster whose lists are made at once, and come when somebody lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made, self.let = asyncio.Event(), asyncio.Event()
+
+    async def find(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        found = await super().find(kind, namespace, labels)
+        if found:
+            self.made.set()
+            await self.let.wait()
+        return found
+
+
+async def test_a_child_that_went_during_a_resync_is_seen_as_gone() -> None:
+    """Else it would be made again at the next resync only, which is minutes later."""
+    server, memory = LateLists(), Memory()
+    cluster = CachedCluster(server, memory, clock=lambda: 100.0)
+    made = await cluster.make(applied("a"))
+    resync = asyncio.create_task(cluster.refresh([None]))
+    await server.made.wait()
+
+    await server.delete(made)
+    memory.leave({**made, "metadata": {**made["metadata"], "resourceVersion": "99"}})
+    server.let.set()
+    await resync
+
+    assert await cluster.read(CONFIG_MAP, "default", "a") is None
+
+
+def test_a_write_that_is_answered_late_brings_nothing_back() -> None:
+    """Somebody deleted the object after the write, and the event came before the answer."""
+    memory = Memory()
+    memory.leave(an_object("a", 9))
+
+    memory.put(an_object("a", 8))
+
+    assert memory.all_of(CONFIG_MAP) == []
+
+
+def test_an_old_answer_hides_nothing_for_ever() -> None:
+    """What was not found, or not listed, is believed again when it is seen, changed or not."""
+    memory = Memory()
+    for name in ("missed", "unlisted"):
+        memory.put(an_object(name, 3))
+    memory.miss(address_of(an_object("missed", 0)), before=8)
+    memory.replace_all(CONFIG_MAP, None, [], before=8)
+    assert memory.all_of(CONFIG_MAP) == []
+
+    for name in ("missed", "unlisted"):
+        memory.put(an_object(name, 3))
+
+    assert len(memory.all_of(CONFIG_MAP)) == 2
+
+
+def test_what_came_while_it_was_missed_stays() -> None:
+    """That nothing was there says nothing about what was made a moment later, and told first."""
+    memory = Memory()
+    memory.put(an_object("a", 9))
+
+    memory.miss(address_of(an_object("a", 0)), before=8)
+
+    assert len(memory.all_of(CONFIG_MAP)) == 1
+
+
+def test_what_gets_our_label_back_comes_back() -> None:
+    """A watch tells the loss of the label as the end of the object; it is the same one that comes again."""
+    memory = Memory()
+    memory.put(an_object("a", 3))
+    memory.leave(an_object("a", 5))
+
+    memory.put(an_object("a", 6))
+
+    assert len(memory.all_of(CONFIG_MAP)) == 1
+
+
+def test_a_namesake_of_what_is_gone_is_another() -> None:
+    """A name that was free for a moment may be taken at once."""
+    memory = Memory()
+    memory.put(an_object("a", 3))
+    memory.leave(an_object("a", 8))
+    namesake = an_object("a", 7)
+    namesake["metadata"]["uid"] = "another"
+
+    memory.put(namesake)
+
+    assert len(memory.all_of(CONFIG_MAP)) == 1
+
+
+def test_few_of_those_that_are_gone_are_kept() -> None:
+    """Resources that come and go leave nothing behind for ever."""
+    memory = Memory()
+    for number in range(GONE_KEPT + 1):
+        memory.leave(an_object(f"gone-{number}", 5))
+
+    memory.put(an_object("gone-0", 5))
+    memory.put(an_object("gone-1", 5))
+
+    assert len(memory.all_of(CONFIG_MAP)) == 1
 
 
 def test_an_object_that_loses_its_label_leaves_its_resource() -> None:

@@ -34,6 +34,7 @@ def a_resource_event(kind: str | None, version: str = "7") -> dict[str, Any]:
         "metadata": {
             "name": KEY.name,
             "namespace": KEY.namespace,
+            "uid": "uid-of-mem",
             "resourceVersion": version,
             "generation": 2,
         }
@@ -66,7 +67,13 @@ async def test_a_child_wakes_its_resource(informers: Informers) -> None:
     """The label names the resource; an object without it wakes nobody."""
     changed = informers._told_of(CONFIG_MAP)
     for name, labels in (("foreign", {}), ("mem-config", labels_of(MEMORY))):
-        metadata = {"name": name, "namespace": "default", "labels": labels, "resourceVersion": "3"}
+        metadata = {
+            "name": name,
+            "namespace": "default",
+            "uid": f"uid-of-{name}",
+            "labels": labels,
+            "resourceVersion": "3",
+        }
         event = {"type": "ADDED", "object": {"metadata": metadata}}
         await changed(event=event, namespace="default", labels=labels)
 
