@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from soma_operator.core.kinds import SOMA_MEMORY, Manifest
+from soma_operator.core.kinds import EVENT, SOMA_MEMORY, Manifest
 from tests.support.audit import Trail
-from tests.support.kube_api import KubeApi, Room
+from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import plan
 from tests.support.operator_rooms import ACCOUNT
 
@@ -55,6 +55,10 @@ def test_a_change_is_told_field_by_field(
     """Against a cluster: what differs, that pods are replaced, and nothing where nothing would change."""
     made = room.make()
     room.run()
+    # The operator that runs tells the Event after the status.
+    eventually(
+        lambda: "Ready" in [one["reason"] for one in api.find(EVENT, room.namespace)] or None
+    )
     as_stored = {key: made[key] for key in ("apiVersion", "kind", "metadata", "spec")}
     wish = room.manifest(
         spec={"monitoring": {"logLevel": "Debug"}, "podDisruptionBudget": {"enabled": False}}
