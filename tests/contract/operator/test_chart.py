@@ -38,7 +38,15 @@ def operator_environment(*settings: str) -> dict[str, Any]:
     return {one["name"]: one.get("value") for one in container["env"]}
 
 
-@pytest.mark.parametrize("option", ["operator.replicas=2", "watchNamespaces={a,b}", "sample.enabled=true"])  # fmt: skip
+@pytest.mark.parametrize(
+    "option",
+    [
+        "operator.replicas=2",
+        "operator.podMonitor.enabled=true",
+        "watchNamespaces={a,b}",
+        "sample.enabled=true",
+    ],
+)
 def test_helm_finds_nothing_wrong(option: str) -> None:
     """`helm lint` passes with every switch."""
     linted = helm("lint", "--strict", str(CHART), "--set", option)
@@ -52,6 +60,7 @@ def test_helm_finds_nothing_wrong(option: str) -> None:
         ("operator.replicas=0", "replicas"),
         ("operator.image.pullPolicy=Sometimes", "pullPolicy"),
         ("operater.replicas=1", "operater"),
+        ("operator.podMonitor.interval=often", "interval"),
         ("watchNamespaces={UPPER}", "watchNamespaces"),
     ],
 )
@@ -152,3 +161,19 @@ def test_every_value_is_described() -> None:
         if "$ref" not in part
     ]
     assert [name for name, part in leaves if "description" not in part] == []
+
+
+def test_prometheus_finds_the_operator_where_it_is_asked_to() -> None:
+    """The PodMonitor selects the operator's pods and names a port of theirs; it is no part of the chart otherwise."""
+    wish = "operator.podMonitor"
+    monitor = one_of("PodMonitor", f"{wish}.enabled=true", f"{wish}.labels.release=prometheus")
+    template = one_of("Deployment")["spec"]["template"]
+
+    assert "PodMonitor" not in [one["kind"] for one in render()]
+    selected = monitor["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= template["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    ports = [one["name"] for one in template["spec"]["containers"][0]["ports"]]
+    assert (endpoint["port"], endpoint["path"], endpoint["interval"]) == (*ports, "/metrics", "30s")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert selected.items() <= monitor["metadata"]["labels"].items()
