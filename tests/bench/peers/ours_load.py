@@ -11,9 +11,13 @@ import time
 from importlib.metadata import version
 
 from somamemory import AsyncMemoryClient, Draft, Filter
+from somamemory.model import Vector
 from tests.bench.peers import asking
 
-BATCH = 500
+BATCH = 100
+AT_ONCE = 4
+"""As the peer that can take several batches at once is given them."""
+
 SETTLE_S = 3.0
 """After a load the maintainer builds the inverted file; it looks every quarter of a second."""
 
@@ -27,14 +31,19 @@ async def main() -> None:
         AsyncMemoryClient(addresses[1], timeout_s=60) as empty,
     ):
         count = len(data.texts)
+        firsts = iter(range(0, count, BATCH))
+
+        async def fill() -> None:
+            for first in firsts:
+                some = range(first, min(first + BATCH, count))
+                await client.store_batch([draft(data, number, str(number)) for number in some])
+
         started = time.perf_counter()
-        for first in range(0, count, BATCH):
-            some = range(first, min(first + BATCH, count))
-            await client.store_batch([draft(data, number, str(number)) for number in some])
+        await asyncio.gather(*(fill() for _ in range(AT_ONCE)))
         stored = count / (time.perf_counter() - started)
         await asyncio.sleep(SETTLE_S)
         only = Filter(metadata={"team": asking.ASKED_TEAM})
-        queries = [query.tolist() for query in data.queries]
+        queries = list(data.queries)
         asking.tell(
             {
                 "name": f"somamemory {version('somamemory')}",
@@ -67,12 +76,12 @@ def draft(data: asking.Data, number: int, name: str) -> Draft:
     return Draft(
         payload={"text": data.texts[number]},
         id=name,
-        embedding=data.vectors[number].tolist(),
+        embedding=data.vectors[number],
         metadata={"team": asking.team(number)},
     )
 
 
-async def recall(client: AsyncMemoryClient, query: list[float], given: Filter | None) -> list[int]:
+async def recall(client: AsyncMemoryClient, query: Vector, given: Filter | None) -> list[int]:
     """Return the numbers of the ten nearest."""
     found = await client.recall(vector=query, top_k=10, filter=given)
     return [int(hit.memory.id) for hit in found]
