@@ -264,6 +264,11 @@ class VectorRows:
     def _exact(
         self, query: Vector, allowed: Mask | None, limit: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        if allowed is not None:
+            # A filter mostly leaves few: those are looked up, and the rest is not even read.
+            few = np.flatnonzero(allowed)
+            if len(few) <= self.count // 2:
+                return self._best_of(query, few, self.count, None, limit)
         return self._best_of(query, _NO_ROWS, 0, allowed, limit)
 
     def _best_of(
