@@ -28,4 +28,4 @@ cdef class Best:
     cdef void by_place(self) noexcept
     cdef void by_score(self) noexcept
     cdef object places(self)
-    cdef object scores(self, object dtype)
+    cdef object scores(self)

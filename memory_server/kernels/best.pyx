@@ -95,11 +95,11 @@ cdef class Best:
             view[each] = self._hits[each].place
         return made
 
-    cdef object scores(self, object dtype):
-        """Return the scores, as float64 or float32."""
+    cdef object scores(self):
+        """Return the scores, float64."""
         made = np.empty(self.count, np.float64)
         cdef double[::1] view = made
         cdef Py_ssize_t each
         for each in range(self.count):
             view[each] = self._hits[each].score
-        return made if dtype is None else made.astype(dtype)
+        return made

@@ -4,6 +4,8 @@ from libc.stdlib cimport llabs, qsort
 
 import numpy as np
 
+from memory_server.kernels.ordered cimport lower_bound
+
 
 cdef int _compare(const void *one, const void *other) noexcept nogil:
     cdef long long a = (<const long long *>one)[0]
@@ -13,16 +15,10 @@ cdef int _compare(const void *one, const void *other) noexcept nogil:
 
 cdef Py_ssize_t _place(const long long[::1] ordered, long long wanted) except -1:
     """Return where a value stands that is there."""
-    cdef Py_ssize_t low = 0, high = ordered.shape[0], middle
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    if low == ordered.shape[0] or ordered[low] != wanted:
+    cdef Py_ssize_t place = lower_bound(ordered, 0, ordered.shape[0], wanted)
+    if place == ordered.shape[0] or ordered[place] != wanted:
         raise ValueError("a slot beside another one is none of the candidates")
-    return low
+    return place
 
 
 def ascending(list parts):

@@ -8,6 +8,7 @@ was there before: no array is cleared between two queries.
 import numpy as np
 
 from memory_server.kernels.best cimport Best
+from memory_server.kernels.ordered cimport lower_bound
 
 cdef extern from *:
     """
@@ -25,22 +26,16 @@ cdef inline double _more(double count, double once) noexcept:
     return count / (1.0 + (count - 1.0) * once) - 1.0
 
 
-cdef inline Py_ssize_t _place(const unsigned int[::1] ordered, Py_ssize_t start, unsigned int wanted):
+cdef inline Py_ssize_t _place(
+    const unsigned int[::1] ordered, Py_ssize_t start, unsigned int wanted
+) except -1:
     """Return where a value stands, or would stand, from `start` on; near ones are found sooner."""
-    cdef Py_ssize_t size = ordered.shape[0], low = start, step = 1, high, middle
-    high = start
+    cdef Py_ssize_t size = ordered.shape[0], low = start, high = start, step = 1
     while high < size and ordered[high] < wanted:
         low = high + 1
         high += step
         step *= 2
-    high = min(high, size)
-    while low < high:
-        middle = (low + high) // 2
-        if ordered[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return lower_bound(ordered, low, min(high, size), wanted)
 
 
 cdef class Occurrences:
@@ -92,7 +87,7 @@ cdef class Occurrences:
                 if is_allowed[slot]:
                     best.offer(self._sums[slot] * once[slot], slot)
         best.by_place()
-        return best.places(), best.scores(None)
+        return best.places(), best.scores()
 
     def of(
         self,

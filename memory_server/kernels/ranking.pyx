@@ -60,7 +60,7 @@ def ranked(const double[::1] base, const double[::1] factor, Py_ssize_t limit, m
         if min(lifted, 1.0) > least or (is_bound_in and min(lifted, 1.0) == least):
             best.offer(lifted, place)
     best.by_score()
-    return best.places().tolist(), np.minimum(best.scores(None), 1.0).tolist()
+    return best.places().tolist(), np.minimum(best.scores(), 1.0).tolist()
 
 
 def from_beside(

@@ -139,7 +139,7 @@ def best_rows(
                 best.offer(rows.found[each], start + each)
         start += count
     best.by_place()
-    return best.places(), best.scores(np.float32)
+    return best.places(), best.scores().astype(np.float32)
 
 
 def cosines(
@@ -184,4 +184,4 @@ def near_cells(
     for each in range(centres.shape[0]):
         best.offer(found[each], each)
     best.by_score()
-    return best.places(), best.scores(np.float32)
+    return best.places(), best.scores().astype(np.float32)

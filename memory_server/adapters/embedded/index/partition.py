@@ -30,6 +30,9 @@ from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Ve
 EPISODIC = int(MemoryKind.EPISODIC)
 """As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
 
+Leg = tuple[Slots, npt.NDArray[np.floating[Any]]]
+"""The slots that one leg found, and their scores."""
+
 NEVER_US = np.iinfo(np.int64).max
 _EVERYTHING = Filter()
 
@@ -192,7 +195,7 @@ class Partition:
             order = np.argsort(slots)
             return self._found(slots[order], None, cosines[order].astype(np.float64), is_exact)
         keyword = self.keywords.search(question.text) if question.text is not None else None
-        legs: list[tuple[Slots, npt.NDArray[np.floating[Any]]]] = []
+        legs: list[Leg] = []
         is_exact = True
         if keyword is not None:
             legs.append(keyword.best(mask, limit))
@@ -326,9 +329,7 @@ class Partition:
             REACH,
         )
 
-    def _with_beside(
-        self, legs: Sequence[tuple[Slots, npt.NDArray[np.floating[Any]]]], mask: Mask | None
-    ) -> tuple[Slots, Slots]:
+    def _with_beside(self, legs: Sequence[Leg], mask: Mask | None) -> tuple[Slots, Slots]:
         """Return what the legs found and the episodes beside the best of it, and `Candidates.beside`."""
         sources = kernel.ascending(
             [slots[ranking.best_places(scores, SPREAD_FROM)] for slots, scores in legs]
@@ -392,7 +393,7 @@ class Partition:
         return self._scale[1]
 
 
-def _joined(legs: Sequence[tuple[Slots, npt.NDArray[np.floating[Any]]]]) -> Slots:
+def _joined(legs: Sequence[Leg]) -> Slots:
     return kernel.ascending([slots for slots, _ in legs])
 
 
