@@ -219,9 +219,7 @@ def update(  # noqa: PLR0913 - one parameter for each field that may change
     paths = [*changed, *(f"metadata.{key}" for key in metadata_values or {})]
     changed["payload"] = changed.pop("payload_json", {})
     if metadata_values:
-        changed["metadata"] = {
-            key: value for key, value in metadata_values.items() if value is not None
-        }
+        changed["metadata"] = _without_removed(metadata_values)
     request = pb.UpdateRequest(
         namespace=namespace,
         ref=codec.reference(ref),
@@ -438,6 +436,10 @@ def watch(
         namespace=namespace, resume_token=resume_token, include_memory=include_memory
     )
     return Download(WATCH, request, lambda response: (codec.change(response),))
+
+
+def _without_removed(values: Mapping[str, model.Scalar | None]) -> dict[str, model.Scalar]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _item(draft: model.Draft) -> pb.StoreItem:
