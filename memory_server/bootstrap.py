@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
-import grpc
-
 from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import (
     INDEX_FOLDER,
@@ -43,10 +41,9 @@ from memory_server.transport.boundary import Boundary, BoundaryOptions
 from memory_server.transport.health import Readiness
 from memory_server.transport.http import HttpServer
 from memory_server.transport.metrics import ServerMetrics
-from memory_server.transport.server import build_server
+from memory_server.transport.server import GrpcPort, grpc_port, server_credentials
 from memory_server.transport.services import methods_by_service
 from memory_server.transport.services.admin import ServerFacts
-from memory_server.transport.tls import server_credentials
 from memory_server.transport.tokens import TokenAuthenticator
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer, reembedder
@@ -87,12 +84,14 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
         audit = stack.enter_context(_audit(settings, metrics))
         boundary = Boundary(authenticator, metrics, _boundary_options(settings), audit)
-        server = build_server(settings, boundary, services, readiness, credentials)
+        port = grpc_port(settings, boundary, services, readiness, credentials, metrics)
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
         async with asyncio.TaskGroup() as tasks:
-            await server.start()
+            await readiness.begin()
+            await port.start()
             watching = tasks.create_task(readiness.watch(engine.store, stop))
+            keeping = tasks.create_task(port.watch())
             working = [
                 tasks.create_task(
                     maintainer.run(
@@ -111,7 +110,8 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
             await readiness.drain()
             await asyncio.sleep(settings.drain_delay_s)
             boundary.drain()
-            await _stop(server, boundary, settings.drain_s)
+            keeping.cancel()
+            await _stop(port, boundary, settings.drain_s)
             for task in working:
                 task.cancel()
     log.info("stopped")
@@ -119,13 +119,13 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         raise readiness.broken
 
 
-async def _stop(server: grpc.aio.Server, boundary: Boundary, drain_s: float) -> None:
+async def _stop(port: GrpcPort, boundary: Boundary, drain_s: float) -> None:
     """Finish the calls that are at work; callers who do not read their last words are not waited for as long."""
-    stopping = asyncio.ensure_future(server.stop(drain_s))
+    stopping = asyncio.ensure_future(port.stop(drain_s))
     quiet = asyncio.ensure_future(boundary.quiet())
     await asyncio.wait({stopping, quiet}, return_when=asyncio.FIRST_COMPLETED)
     quiet.cancel()
-    await server.stop(min(drain_s, LAST_WORDS_S))
+    await port.stop(min(drain_s, LAST_WORDS_S))
     await stopping
 
 

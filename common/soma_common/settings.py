@@ -65,6 +65,10 @@ class SMFSettings(SomaBaseSettings):
     http_port: Port = 8080
     """Port of `/healthz`, `/readyz` and `/metrics`."""
 
+    front_processes: Annotated[int, Field(ge=0, le=16)] | None = None
+    """Processes that speak gRPC for the one that stores and recalls; each takes some 50 MiB. 0: it does so itself, as
+    is best with a single processor. None: one for each two processors that this one may use, up to 4."""
+
     tls_cert_file: Path | None = None
     """Certificate chain of the gRPC port, PEM; a changed file is taken over without a restart. None: plain text. The
     HTTP port is always plain, for the kubelet's probes."""

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
-
-import grpc
+from typing import Protocol
 
 from memory_server.domain.memory import Tenant
 from memory_server.domain.quota import UNLIMITED, StorageQuota
-
-Context = grpc.aio.ServicerContext[Any, Any]
+from memory_server.transport.context import Context
 
 
 class AccessScope(StrEnum):

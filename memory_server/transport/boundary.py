@@ -18,7 +18,8 @@ from google.rpc import status_pb2
 
 from memory_server.transport.admission import Admission, AdmissionOptions
 from memory_server.transport.audit import AuditTrail
-from memory_server.transport.auth import AccessScope, Authenticator, Context, Principal
+from memory_server.transport.auth import AccessScope, Authenticator, Principal
+from memory_server.transport.context import Context
 from memory_server.transport.methods import (
     AnyMethod,
     BidiStream,
@@ -86,13 +87,11 @@ class Boundary:
         self._streams: dict[_Stream, Principal] = {}
         self._is_draining = False
 
-    def service(self, name: str, methods: Mapping[str, AnyMethod]) -> grpc.GenericRpcHandler:
-        """Return the handler of a service's methods."""
-        handlers: dict[str, _Handler] = {
-            method_name: self._handler(f"{name}/{method_name}", method)
-            for method_name, method in methods.items()
+    def handlers(self, service: str, methods: Mapping[str, AnyMethod]) -> "dict[str, _Handler]":
+        """Return the handlers of a service's methods, by their names."""
+        return {
+            name: self._handler(f"{service}/{name}", method) for name, method in methods.items()
         }
-        return grpc.method_handlers_generic_handler(name, handlers)
 
     def drain(self) -> None:
         """Let no stream take further requests, and end those that would go on for ever; unary calls are not touched."""

@@ -31,6 +31,10 @@ class Readiness:
         """Why the process must end; None: it need not."""
         self._is_draining = False
 
+    async def begin(self) -> None:
+        """Say no until the first look, before anybody can ask: the library's own first answer is yes."""
+        await self.set_reason(self.reason)
+
     async def set_reason(self, reason: str | None) -> None:
         """Say that the server can serve (None) or why it cannot; draining is final."""
         if self._is_draining:

@@ -52,6 +52,10 @@ class ServerMetrics:
             *(self._tenant_rpcs.labels(label, what) for what in ("admitted", "shed", "limited"))
         )
 
+    def observe_tls_reload(self, outcome: str) -> None:
+        """Count a change of the TLS files: `done` or `failed`."""
+        self._tls_reloads.labels(outcome).inc()
+
     def rpc_time(self, method: str, code: str) -> Histogram:
         """Return the histogram of a method and a code; looking it up by labels costs more than observing."""
         key = (method, code)
@@ -147,7 +151,12 @@ class ServerMetrics:
         )
 
     def _declare_access(self) -> None:
-        self.tls_reloads = Counter(
+        self.front_deaths = Counter(
+            "soma_server_front_deaths_total",
+            "Front processes that died and were replaced; their calls ended, and their clients called again.",
+            registry=self.registry,
+        )
+        self._tls_reloads = Counter(
             "soma_server_tls_reloads_total",
             "Changes of the TLS files: taken over, or failed so that the last good ones stay.",
             ["outcome"],

@@ -1,14 +1,21 @@
-"""The gRPC port."""
+"""The gRPC port: of this process, or of front processes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from memory_server.transport.boundary import Boundary
+from memory_server.transport.front.options import FrontOptions, TlsFiles
+from memory_server.transport.front.pool import FrontPool
+from memory_server.transport.front.processors import available_processors, front_processes
+from memory_server.transport.front.relay import Registry
 from memory_server.transport.health import Readiness
 from memory_server.transport.methods import AnyMethod
+from memory_server.transport.metrics import ServerMetrics
+from memory_server.transport.tls import Certificates
 from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
 
@@ -18,48 +25,148 @@ MIN_CLIENT_PING_MS = 10_000
 """Clients that ping more often are cut off; the usual keepalive of 10 s and more is fine."""
 
 
-def build_server(
+class GrpcPort(Protocol):
+    """Where clients call."""
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            Unavailable: The port is taken.
+        """
+        ...
+
+    async def watch(self) -> None:
+        """Keep it open, until cancelled.
+
+        Raises:
+            Unavailable: That is not possible.
+        """
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """Accept no more calls, and give those that are open some time; may be called again with less."""
+        ...
+
+
+class OwnPort:
+    """The port of this process."""
+
+    def __init__(
+        self,
+        address: str,
+        channel: Sequence[tuple[str, int]],
+        credentials: grpc.ServerCredentials | None,
+    ) -> None:
+        self.server = grpc.aio.server(options=list(channel))
+        self._address = address
+        self._credentials = credentials
+
+    async def start(self) -> None:
+        """See the protocol."""
+        try:
+            if self._credentials is None:
+                self.server.add_insecure_port(self._address)
+            else:
+                self.server.add_secure_port(self._address, self._credentials)
+        except RuntimeError as error:
+            message = "the gRPC port cannot be opened; is another server running?"
+            raise Unavailable(message, address=self._address) from error
+        await self.server.start()
+
+    async def watch(self) -> None:
+        """There is nothing to watch."""
+
+    async def stop(self, grace_s: float) -> None:
+        """See the protocol."""
+        await self.server.stop(grace_s)
+
+
+def server_credentials(
+    settings: SMFSettings, metrics: ServerMetrics
+) -> grpc.ServerCredentials | None:
+    """Return what the gRPC port is opened with; None: plain text.
+
+    Raises:
+        InvalidInput: A file cannot be read or used; names it.
+    """
+    files = _tls_files(settings)
+    if files is None:
+        return None
+    return Certificates(*files, metrics.observe_tls_reload).credentials()
+
+
+def grpc_port(
     settings: SMFSettings,
     boundary: Boundary,
     services: Mapping[str, Mapping[str, AnyMethod]],
     readiness: Readiness,
     credentials: grpc.ServerCredentials | None,
-) -> grpc.aio.Server:
-    """Return the server with all services, health and reflection, listening but not started.
+    metrics: ServerMetrics,
+) -> GrpcPort:
+    """Return the port with all services, health and reflection, not listening yet.
 
     Args:
-        settings: Name the address and the limits.
+        settings: Name the address, the limits, and how many front processes there are.
         boundary: Wraps the methods.
         services: Methods by service.
         readiness: Answers grpc.health.v1.
         credentials: For TLS. None: plain text.
-
-    Raises:
-        Unavailable: The port is taken.
+        metrics: Hear of front processes.
     """
-    server = grpc.aio.server(options=_options(settings))
-    for name, methods in services.items():
-        server.add_generic_rpc_handlers((boundary.service(name, methods),))
-    health_pb2_grpc.add_HealthServicer_to_server(readiness.servicer, server)
-    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server)
+    count = settings.front_processes
+    if count is None:
+        count = front_processes(available_processors())
     address = f"{settings.grpc_host}:{settings.grpc_port}"
-    try:
-        if credentials is None:
-            server.add_insecure_port(address)
-        else:
-            server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        message = "the gRPC port cannot be opened; is another server running?"
-        raise Unavailable(message, address=address) from error
-    return server
+    channel = _channel_options(settings, is_shared=count > 1)
+    if count == 0:
+        port = OwnPort(address, channel, credentials)
+        register(port.server, boundary, services, readiness)
+        return port
+    registry = Registry()
+    register(registry, boundary, services, readiness)
+    is_authenticated = settings.auth_tokens_file is not None
+    options = FrontOptions(
+        address,
+        tuple(channel),
+        _tls_files(settings),
+        registry.methods(),
+        ("authorization",) if is_authenticated else (),
+        is_identified=is_authenticated and settings.tls_client_ca_file is not None,
+        log_level=settings.log_level,
+    )
+    return FrontPool(options, list(registry.handlers.values()), count, metrics)
 
 
-def _options(settings: SMFSettings) -> list[tuple[str, int]]:
+def register(
+    target: Any,
+    boundary: Boundary,
+    services: Mapping[str, Mapping[str, AnyMethod]],
+    readiness: Readiness,
+) -> None:
+    """Give all services, health and reflection to a gRPC server, or to what collects handlers as one does."""
+    for name, methods in services.items():
+        target.add_registered_method_handlers(name, boundary.handlers(name, methods))
+    health_pb2_grpc.add_HealthServicer_to_server(readiness.servicer, target)
+    names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    # Not by the library's own helper: it takes whatever is no server of grpc.aio for one of threads.
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(  # type: ignore[no-untyped-call]
+        reflection.aio.ReflectionServicer(names), target
+    )
+
+
+def _tls_files(settings: SMFSettings) -> TlsFiles | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+
+
+def _channel_options(settings: SMFSettings, *, is_shared: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),  # what is sent is bounded by the use cases
-        ("grpc.so_reuseport", 0),  # a second server on the port is an error, not half of the calls
+        # A second server on the port is an error, not half of the calls; front processes share theirs.
+        ("grpc.so_reuseport", int(is_shared)),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),

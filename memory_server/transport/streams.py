@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from memory_server.transport.auth import Context
+from memory_server.transport.context import Context
 from soma_common.errors import InvalidInput, Violation
 
 Request = TypeVar("Request", bound=Message)

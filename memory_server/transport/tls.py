@@ -3,30 +3,15 @@
 import logging
 import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 
-from memory_server.transport.metrics import ServerMetrics
 from soma_common.errors import Fact, InvalidInput, SomaError
-from soma_common.settings import SMFSettings
 from soma_common.watched_files import Signature, WatchedFiles
 
 log = logging.getLogger(__name__)
-
-
-def server_credentials(
-    settings: SMFSettings, metrics: ServerMetrics
-) -> grpc.ServerCredentials | None:
-    """Return what the gRPC port is opened with; None: plain text.
-
-    Raises:
-        InvalidInput: A file cannot be read or used; names it.
-    """
-    if settings.tls_cert_file is None or settings.tls_key_file is None:
-        return None
-    certificate, key = settings.tls_cert_file, settings.tls_key_file
-    return Certificates(certificate, key, settings.tls_client_ca_file, metrics).credentials()
 
 
 class Certificates:
@@ -41,15 +26,19 @@ class Certificates:
         certificate: The server's certificate and those that lead to its authority.
         key: Its private key.
         authority: Who signs the clients' certificates. None: clients need none.
-        metrics: Counts the takeovers.
+        changed: Told `done` or `failed` after every change of the files; on a thread of gRPC.
     """
 
     def __init__(
-        self, certificate: Path, key: Path, authority: Path | None, metrics: ServerMetrics
+        self,
+        certificate: Path,
+        key: Path,
+        authority: Path | None,
+        changed: Callable[[str], None],
     ) -> None:
         self._certificate, self._key, self._authority = certificate, key, authority
         self._files = WatchedFiles([self._certificate, self._key, *self._authorities()])
-        self._metrics = metrics
+        self._told = changed
         self._seen: Signature = ()
 
     def credentials(self) -> grpc.ServerCredentials:
@@ -74,10 +63,10 @@ class Certificates:
         try:
             loaded = self._load()
         except SomaError as error:
-            self._metrics.tls_reloads.labels("failed").inc()
+            self._told("failed")
             log.error(error.message, extra=dict(error.facts))  # noqa: TRY400 - the cause is a fact
             return None
-        self._metrics.tls_reloads.labels("done").inc()
+        self._told("done")
         log.info("took over new certificates", extra={"file": str(self._certificate)})
         return loaded
 

@@ -23,7 +23,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from memory_server.domain.memory import Tenant
 from memory_server.domain.quota import UNLIMITED, StorageQuota
 from memory_server.ports import Clock
-from memory_server.transport.auth import NO_QUOTA, AccessScope, Context, Principal, TenantQuota
+from memory_server.transport.auth import NO_QUOTA, AccessScope, Principal, TenantQuota
+from memory_server.transport.context import Context
 from memory_server.transport.metrics import ServerMetrics
 from soma_common.errors import InvalidInput, Unauthenticated, Violation
 from soma_common.tokens import MIN_TOKEN_CHARACTERS, token_hash

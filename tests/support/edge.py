@@ -1,4 +1,4 @@
-"""The boundary over methods of a test's own, on a real port within the test's process."""
+"""The boundary over methods of a test's own, on a real port: of the test's process, or of a front process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,12 +11,21 @@ import grpc
 from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.auth import Authenticator, SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
+from memory_server.transport.front.options import FrontOptions, TlsFiles
+from memory_server.transport.front.pool import FrontPool
+from memory_server.transport.front.relay import Registry
 from memory_server.transport.methods import AnyMethod
 from memory_server.transport.metrics import ServerMetrics
+from memory_server.transport.server import GrpcPort, OwnPort
+from memory_server.transport.tls import Certificates
+from tests.support.server_process import HOST, free_port
 
 SERVICE = "test.EdgeService"
 ADMISSION = AdmissionOptions(max_concurrent_rpcs=16, max_concurrent_streams=16)
 OPTIONS = BoundaryOptions(ADMISSION, default_deadline_s=10.0, stream_idle_s=60.0)
+
+FRONT_PROCESSES = 0
+"""How many `an_edge` starts where a test does not say; the fixture `both_ways` sets it."""
 
 
 @dataclass
@@ -25,7 +34,8 @@ class Edge:
 
     boundary: Boundary
     metrics: ServerMetrics
-    server: grpc.aio.Server
+    port: GrpcPort
+    watching: asyncio.Future[None]
     channel: grpc.aio.Channel
     address: str
 
@@ -57,24 +67,52 @@ async def an_edge(
     options: BoundaryOptions = OPTIONS,
     authenticator: Authenticator | None = None,
     metrics: ServerMetrics | None = None,
-    credentials: grpc.ServerCredentials | None = None,
+    tls: TlsFiles | None = None,
+    fronts: int | None = None,
+    address: str | None = None,
 ) -> AsyncIterator[Edge]:
-    """Serve these methods until the block ends."""
+    """Serve these methods until the block ends.
+
+    Args:
+        methods: By name.
+        options: Of the boundary.
+        authenticator: Who is let in. None: everybody.
+        metrics: None: new ones.
+        tls: None: plain text.
+        address: None: one that is free.
+        fronts: Front processes. None: what `both_ways` says, else none.
+    """
     metrics = metrics or ServerMetrics({"service": "test"})
     boundary = Boundary(authenticator or SingleTenant(), metrics, options)
-    server = grpc.aio.server()
-    server.add_generic_rpc_handlers((boundary.service(SERVICE, methods),))
-    here = "127.0.0.1:0"
-    port = (
-        server.add_secure_port(here, credentials) if credentials else server.add_insecure_port(here)
-    )
-    address = f"127.0.0.1:{port}"
-    await server.start()
+    address = address or f"{HOST}:{free_port()}"
+    handlers = boundary.handlers(SERVICE, methods)
+    count = FRONT_PROCESSES if fronts is None else fronts
+    port: GrpcPort
+    if count:
+        registry = Registry()
+        registry.add_registered_method_handlers(SERVICE, handlers)
+        told = FrontOptions(
+            address,
+            (("grpc.so_reuseport", int(count > 1)),),
+            tls,
+            registry.methods(),
+            headers=("authorization",),
+            is_identified=tls is not None,
+        )
+        port = FrontPool(told, list(registry.handlers.values()), count, metrics)
+    else:
+        credentials = Certificates(*tls, metrics.observe_tls_reload).credentials() if tls else None
+        own = OwnPort(address, (), credentials)
+        own.server.add_registered_method_handlers(SERVICE, handlers)
+        port = own
+    await port.start()
+    watching = asyncio.ensure_future(port.watch())
     try:
         async with grpc.aio.insecure_channel(address) as channel:
-            yield Edge(boundary, metrics, server, channel, address)
+            yield Edge(boundary, metrics, port, watching, channel, address)
     finally:
-        await server.stop(0)
+        watching.cancel()
+        await port.stop(0)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.support import edge
 from tests.support.server_process import ServerProcess
 from tests.support.wire import Wire
 
@@ -26,3 +27,9 @@ async def wire(shared_server: ServerProcess) -> AsyncIterator[Wire]:
     """Stubs of the shared server, and a namespace that nobody else uses."""
     async with grpc.aio.insecure_channel(shared_server.address) as channel:
         yield Wire(channel, namespace=f"test-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(params=[0, 1], ids=["own port", "front process"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What uses this holds for the port of the process and for that of a front process."""
+    monkeypatch.setattr(edge, "FRONT_PROCESSES", request.param)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -12,7 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
 from memory_server.domain.memory import Tenant
-from memory_server.transport.auth import AccessScope, Context, Principal
+from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.context import Context
 from memory_server.transport.methods import (
     AnyMethod,
     BidiStream,
@@ -24,6 +24,8 @@ from memory_server.transport.streams import pipelined
 from soma_common.errors import Conflict
 from tests.support.edge import ADMISSION, OPTIONS, SERVICE, Edge, an_edge, until
 from tests.support.wire import details, rich_status
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 MALFORMED = b"\xff\xff\xff"
 
@@ -412,8 +414,7 @@ async def test_a_client_who_goes_while_it_is_answered_is_no_fault_of_the_server(
     """The log is for what the server's operator can mend, and INTERNAL for bugs."""
     async with an_edge(METHODS) as edge:
         name = f"{SERVICE}/CountTo"
-        asked = SimpleNamespace(method=f"/{name}", invocation_metadata=())
-        handler: Any = edge.boundary.service(SERVICE, METHODS).service(asked)
+        handler: Any = edge.boundary.handlers(SERVICE, METHODS)["CountTo"]
         with pytest.raises(asyncio.CancelledError):
             await handler.unary_stream(raw(3), GoneContext())
 

@@ -12,13 +12,13 @@ import pytest
 from google.protobuf.wrappers_pb2 import Int64Value
 
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.front.options import TlsFiles
 from memory_server.transport.methods import Method
-from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.tls import Certificates
 from soma_common.errors import InvalidInput
 from soma_common.settings import SMFSettings, load_settings
 from soma_dev.pki import Pair, make_authority, sign
-from tests.support.edge import SERVICE, an_edge
+from tests.support.edge import SERVICE, an_edge, until
 
 
 async def echo(request: Int64Value, _caller: Principal) -> Int64Value:
@@ -55,9 +55,9 @@ class Pki:
             shutil.copy(source, fresh)
             fresh.rename(target)
 
-    def certificates(self, metrics: ServerMetrics, *, is_mutual: bool = False) -> Certificates:
+    def files(self, *, is_mutual: bool = False) -> TlsFiles:
         authority = self.ours.certificate if is_mutual else None
-        return Certificates(self.certificate, self.key, authority, metrics)
+        return TlsFiles(self.certificate, self.key, authority)
 
     def client(self, pair: Pair | None = None) -> grpc.ChannelCredentials:
         return grpc.ssl_channel_credentials(
@@ -70,11 +70,6 @@ class Pki:
 @pytest.fixture
 def pki(tmp_path: Path) -> Pki:
     return Pki(tmp_path)
-
-
-@pytest.fixture
-def metrics() -> ServerMetrics:
-    return ServerMetrics({"service": "test"})
 
 
 async def call(address: str, credentials: grpc.ChannelCredentials | None) -> bytes:
@@ -97,9 +92,10 @@ def shown_certificate(address: str) -> str:
     return ssl.get_server_certificate((host, int(port)))
 
 
-async def test_only_tls_is_spoken(pki: Pki, metrics: ServerMetrics) -> None:
+@pytest.mark.usefixtures("both_ways")
+async def test_only_tls_is_spoken(pki: Pki) -> None:
     """With the authority's certificate a call is answered; in plain text none is."""
-    async with an_edge(METHODS, credentials=pki.certificates(metrics).credentials()) as edge:
+    async with an_edge(METHODS, tls=pki.files()) as edge:
         answer = await call(edge.address, pki.client())
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(edge.address, None)
@@ -108,13 +104,11 @@ async def test_only_tls_is_spoken(pki: Pki, metrics: ServerMetrics) -> None:
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_mutual_tls_asks_for_a_certificate_of_the_authority(
-    pki: Pki, metrics: ServerMetrics
-) -> None:
+@pytest.mark.usefixtures("both_ways")
+async def test_mutual_tls_asks_for_a_certificate_of_the_authority(pki: Pki) -> None:
     """None, and one that somebody else has signed, do not even shake hands."""
     ours, theirs = pki.client_pair(pki.ours, "agent"), pki.client_pair(pki.theirs, "stranger")
-    credentials = pki.certificates(metrics, is_mutual=True).credentials()
-    async with an_edge(METHODS, credentials=credentials) as edge:
+    async with an_edge(METHODS, tls=pki.files(is_mutual=True)) as edge:
         answer = await call(edge.address, pki.client(ours))
         for pair in (None, theirs):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -124,12 +118,11 @@ async def test_mutual_tls_asks_for_a_certificate_of_the_authority(
     assert answer == b"\x08\x01"
 
 
-async def test_a_new_certificate_is_taken_over_without_a_restart(
-    pki: Pki, metrics: ServerMetrics
-) -> None:
+@pytest.mark.usefixtures("both_ways")
+async def test_a_new_certificate_is_taken_over_without_a_restart(pki: Pki) -> None:
     """The next connection sees it; a broken file changes nothing, and a mended one is taken over again."""
     shown = []
-    async with an_edge(METHODS, credentials=pki.certificates(metrics).credentials()) as edge:
+    async with an_edge(METHODS, tls=pki.files()) as edge:
         for mount in ("second", "broken", "third"):
             if mount == "broken":
                 pki.certificate.write_text("no certificate")
@@ -138,16 +131,17 @@ async def test_a_new_certificate_is_taken_over_without_a_restart(
             assert await call(edge.address, pki.client()) == b"\x08\x01"
             shown.append(shown_certificate(edge.address).strip())
 
+        # A front process tells of it in a message of its own.
+        name = "soma_server_tls_reloads_total"
+        await until(lambda: edge.value(name, outcome="done") == 2)
+        await until(lambda: edge.value(name, outcome="failed") == 1)
+
     made = [pki.server_pair(name).certificate.read_text().strip() for name in ("second", "third")]
     assert shown == [made[0], made[0], made[1]]
-    reloads = [
-        metrics.registry.get_sample_value("soma_server_tls_reloads_total", {"outcome": outcome})
-        for outcome in ("done", "failed")
-    ]
-    assert reloads == [2, 1]
 
 
-async def test_the_swap_of_a_mounted_secret_is_seen(pki: Pki, metrics: ServerMetrics) -> None:
+@pytest.mark.usefixtures("both_ways")
+async def test_the_swap_of_a_mounted_secret_is_seen(pki: Pki) -> None:
     """Kubernetes keeps the files behind a symbolic link to a folder, and replaces that link."""
     data = pki.folder / "..data"
     for name in ("first", "second"):
@@ -158,8 +152,7 @@ async def test_the_swap_of_a_mounted_secret_is_seen(pki: Pki, metrics: ServerMet
         shutil.copy(pair.key, version / "tls.key")
     data.symlink_to("..first")
     files = (data / "tls.crt", data / "tls.key")
-    credentials = Certificates(*files, None, metrics).credentials()
-    async with an_edge(METHODS, credentials=credentials) as edge:
+    async with an_edge(METHODS, tls=TlsFiles(*files, None)) as edge:
         fresh = pki.folder / "..data_tmp"
         fresh.symlink_to("..second")
         fresh.rename(data)
@@ -169,9 +162,7 @@ async def test_the_swap_of_a_mounted_secret_is_seen(pki: Pki, metrics: ServerMet
 
 
 @pytest.mark.parametrize("broken", ["missing", "empty", "mismatch", "authority"])
-async def test_files_that_cannot_be_used_are_named_at_the_start(
-    pki: Pki, metrics: ServerMetrics, broken: str
-) -> None:
+async def test_files_that_cannot_be_used_are_named_at_the_start(pki: Pki, broken: str) -> None:
     """Instead of a port at which every handshake fails."""
     bad = pki.certificate
     authority = pki.ours.certificate
@@ -187,7 +178,7 @@ async def test_files_that_cannot_be_used_are_named_at_the_start(
         authority.write_text("nothing")
 
     with pytest.raises(InvalidInput) as caught:
-        Certificates(pki.certificate, pki.key, authority, metrics).credentials()
+        Certificates(pki.certificate, pki.key, authority, lambda _outcome: None).credentials()
 
     assert caught.value.facts["file"] == str(bad)
     assert caught.value.facts["cause"]

@@ -11,9 +11,9 @@ from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2
 
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.front.options import TlsFiles
 from memory_server.transport.methods import Method
 from memory_server.transport.metrics import ServerMetrics
-from memory_server.transport.tls import Certificates
 from memory_server.transport.tokens import TokenAuthenticator
 from soma_common.errors import InvalidInput
 from soma_common.tokens import new_token, token_hash
@@ -174,6 +174,7 @@ async def test_tokens_change_without_a_restart(mounted: Mounted) -> None:
         assert mounted.value("soma_server_tokens_current") == 1
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_the_swap_of_a_mounted_secret_is_seen(mounted: Mounted, tmp_path: Path) -> None:
     """Kubernetes replaces the link to the folder, never the file."""
     for name, token in (("..first", ACME), ("..second", OTHER)):
@@ -203,6 +204,7 @@ async def test_the_watch_takes_changes_over_by_itself(mounted: Mounted) -> None:
         assert await call(edge, f"Bearer {OTHER}") == "acme/agent"
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_the_certificate_may_be_the_credential(mounted: Mounted, tmp_path: Path) -> None:
     """By its alternative names, by its common name only without those; a certificate that is two callers is none."""
     (tmp_path / "ca").mkdir()
@@ -225,13 +227,11 @@ async def test_the_certificate_may_be_the_credential(mounted: Mounted, tmp_path:
             {"name": "c", "identity": "bot.other", "tenant": "other", **common},
         ],
     )
-    credentials = Certificates(
-        server.certificate, server.key, authority.certificate, mounted.metrics
-    ).credentials()
+    tls = TlsFiles(server.certificate, server.key, authority.certificate)
     outcomes: dict[str, object] = {}
     with_token = []
     authenticator = mounted.open()
-    async with an_edge(METHODS, authenticator=authenticator, credentials=credentials) as edge:
+    async with an_edge(METHODS, authenticator=authenticator, tls=tls) as edge:
         for name, pair in clients.items():
             shown = grpc.ssl_channel_credentials(
                 authority.certificate.read_bytes(),

@@ -1,0 +1,142 @@
+"""What travels between front processes and the engine, and how many of them there should be."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_server.transport.front import processors
+from memory_server.transport.front.frames import Failure, Link, Opening
+from memory_server.transport.front.options import FrontOptions, RelayedMethod, TlsFiles
+from memory_server.transport.front.processors import available_processors, front_processes
+
+FRAMES = st.lists(
+    st.tuples(st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(max_size=300)), max_size=20
+)
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.written.append(b"")
+
+
+@given(FRAMES, st.lists(st.integers(1, 40), min_size=1, max_size=10))
+def test_frames_arrive_whole_however_their_bytes_are_cut(
+    sent: list[tuple[int, int, bytes]], sizes: list[int]
+) -> None:
+    """A socket keeps no borders: pieces of any size give the same frames in the same order."""
+    arrived: list[tuple[int, int, bytes]] = []
+
+    async def travel() -> bytes:
+        wire = Wire()
+        sender = Link(lambda *_: None, lambda: None)
+        sender.connection_made(wire)
+        for kind, call, body in sent:
+            sender.send(kind, call, body)
+        sender.close()
+        receiver = Link(lambda *frame: arrived.append(frame), lambda: None)
+        whole, at, turn = b"".join(wire.written), 0, 0
+        while at < len(whole):
+            size = sizes[turn % len(sizes)]
+            receiver.data_received(whole[at : at + size])
+            at, turn = at + size, turn + 1
+        return whole
+
+    asyncio.run(travel())
+
+    assert arrived == sent
+
+
+async def test_frames_of_one_turn_of_the_loop_travel_together() -> None:
+    """A system call costs more than a frame."""
+    wire = Wire()
+    link = Link(lambda *_: None, lambda: None)
+    link.connection_made(wire)
+
+    for number in range(5):
+        link.send(1, number, b"x")
+    await asyncio.sleep(0)
+
+    assert len(wire.written) == 1
+
+
+async def test_what_is_sent_before_the_link_stands_goes_first() -> None:
+    """Who makes a link need not wait for it."""
+    wire = Wire()
+    link = Link(lambda *_: None, lambda: None)
+    link.send(1, 7, b"early")
+    await asyncio.sleep(0)
+    assert wire.written == []
+
+    link.connection_made(wire)
+
+    assert wire.written[0].endswith(b"early")
+
+
+@given(
+    st.builds(
+        Opening,
+        st.integers(0, 65535),
+        st.none() | st.floats(0, 1e9),
+        st.binary(max_size=50),
+        st.binary(max_size=50),
+    )
+)
+def test_an_opening_is_read_as_it_was_written(opening: Opening) -> None:
+    """With and without a deadline, facts and a request."""
+    assert Opening.of(opening.packed()) == opening
+
+
+@given(st.builds(Failure, st.integers(1, 16), st.text(max_size=30), st.binary(max_size=30)))
+def test_a_failure_is_read_as_it_was_written(failure: Failure) -> None:
+    """Any text, and details of any bytes."""
+    assert Failure.of(failure.packed()) == failure
+
+
+def test_options_are_read_as_they_were_written() -> None:
+    """Paths and tuples come back as such."""
+    options = FrontOptions(
+        "127.0.0.1:50053",
+        (("grpc.so_reuseport", 0),),
+        TlsFiles(Path("/tls.crt"), Path("/tls.key"), None),
+        (RelayedMethod("/s/M", has_requests=True, has_responses=False),),
+        ("authorization",),
+        is_identified=True,
+        log_level="DEBUG",
+    )
+
+    assert FrontOptions.of(options.packed()) == options
+
+
+@pytest.mark.parametrize(
+    ("bound", "wanted"), [(0.5, 0), (1, 0), (1.9, 0), (2, 1), (4, 2), (8, 4), (64, 4)]
+)
+def test_a_front_process_is_for_two_processors(bound: float, wanted: int) -> None:
+    """A single processor has nothing to share; very many need no more than four."""
+    assert front_processes(bound) == wanted
+
+
+@pytest.mark.parametrize(("quota", "wanted"), [("50000 100000", 0.5), ("max 100000", None)])
+def test_a_container_is_limited_by_its_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, wanted: float | None
+) -> None:
+    """The machine's processors are not the container's."""
+    file = tmp_path / "cpu.max"
+    monkeypatch.setattr(processors, "_QUOTA", file)
+    file.write_text("max 100000\n")
+    unlimited = available_processors()
+
+    file.write_text(quota + "\n")
+
+    assert available_processors() == (unlimited if wanted is None else wanted)
