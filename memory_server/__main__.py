@@ -4,10 +4,11 @@
 """
 
 import argparse
-import asyncio
 import logging
 import sys
 from pathlib import Path
+
+import uvloop
 
 from memory_server.adapters.embedded.restore import is_restored, restore
 from memory_server.bootstrap import serve
@@ -46,7 +47,7 @@ def main() -> int:
         if arguments.command == "restore":
             _restore(arguments, settings)
         else:
-            asyncio.run(_run(settings))
+            uvloop.run(_run(settings))
     except SomaError as error:
         log.critical(error.message, extra=log_fields(error.facts))
         return _CODES.get(type(error), EXIT_FAILED)

@@ -80,18 +80,19 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         }
         readiness = Readiness(services)
         await stack.enter_async_context(_http(settings, readiness, metrics))
-        models = await fill_index(engine)
-        await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
         audit = stack.enter_context(_audit(settings, metrics))
         boundary = Boundary(authenticator, metrics, _boundary_options(settings), audit)
         port = grpc_port(settings, boundary, services, readiness, credentials, metrics)
+        await port.prepare()
+        models = await fill_index(engine)
+        await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
+        await readiness.begin()
+        await port.start()
         async with asyncio.TaskGroup() as tasks:
-            await readiness.begin()
-            await port.start()
             watching = tasks.create_task(readiness.watch(engine.store, stop))
-            keeping = tasks.create_task(port.watch())
+            keeping = tasks.create_task(_kept_open(port, readiness, stop))
             working = [
                 tasks.create_task(
                     maintainer.run(
@@ -117,6 +118,15 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
     log.info("stopped")
     if readiness.broken is not None:
         raise readiness.broken
+
+
+async def _kept_open(port: GrpcPort, readiness: Readiness, stop: asyncio.Event) -> None:
+    """Keep the port open, until cancelled; stop the server when that is not possible."""
+    try:
+        await port.watch()
+    except Unavailable as error:
+        await readiness.give_up(error)
+        stop.set()
 
 
 async def _stop(port: GrpcPort, boundary: Boundary, drain_s: float) -> None:

@@ -27,7 +27,7 @@ class Readiness:
         self._names = ["", *service_names]
         self.reason: str | None = "the index is being loaded"
         """Why it cannot serve; None when it can."""
-        self.broken: StoreBroken | None = None
+        self.broken: SomaError | None = None
         """Why the process must end; None: it need not."""
         self._is_draining = False
 
@@ -47,6 +47,11 @@ class Readiness:
         for name in self._names:
             await self.servicer.set(name, status)
 
+    async def give_up(self, error: SomaError) -> None:
+        """Say no for a reason that the process must end for."""
+        self.broken = error
+        await self.set_reason(error.message)
+
     async def drain(self) -> None:
         """Say from now on that the server is going away."""
         await self.set_reason("the server is stopping")
@@ -58,8 +63,7 @@ class Readiness:
             try:
                 await store.check()
             except StoreBroken as error:
-                self.broken = error
-                await self.set_reason(error.message)
+                await self.give_up(error)
                 stop.set()
                 return
             except SomaError as error:

@@ -28,6 +28,10 @@ MIN_CLIENT_PING_MS = 10_000
 class GrpcPort(Protocol):
     """Where clients call."""
 
+    async def prepare(self) -> None:
+        """Begin with what takes a while before the port can be opened."""
+        ...
+
     async def start(self) -> None:
         """Begin to listen.
 
@@ -61,6 +65,9 @@ class OwnPort:
         self.server = grpc.aio.server(options=list(channel))
         self._address = address
         self._credentials = credentials
+
+    async def prepare(self) -> None:
+        """There is nothing to prepare."""
 
     async def start(self) -> None:
         """See the protocol."""

@@ -19,6 +19,7 @@ import numpy as np
 from somamemory import Draft, MemoryClient
 from tests.bench import data, machine, report
 from tests.bench.measuring import Case, LoadGenerator, Pace, compare
+from tests.bench.processes import resident_mib
 from tests.support.server_process import ROOT, ServerProcess
 
 RESULTS = ROOT / "docs/benchmarks"
@@ -77,10 +78,10 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soma-bench-")))
         server = stack.enter_context(ServerProcess(folder / "data"))
         load = stack.enter_context(LoadGenerator(folder, workloads))
-        empty_mib = _resident_mib(server)
+        empty_mib = resident_mib(server.pid)
         growth = _fill(server, memories)
         time.sleep(SETTLE_S)
-        held = {"empty_mib": empty_mib, "loaded_mib": _resident_mib(server)}
+        held = {"empty_mib": empty_mib, "loaded_mib": resident_mib(server.pid)}
         clustered = _fill_clustered(server, count)
         _keep_responses(server, workloads, folder / "responses")
         empty = stack.enter_context(
@@ -191,13 +192,7 @@ def _restarted(server: ServerProcess) -> dict[str, float]:
     server.start()
     took = time.perf_counter() - before
     _say(f"started over {count} memories in {took:.1f} s")
-    return {"memories": count, "seconds": round(took, 2), "resident_mib": _resident_mib(server)}
-
-
-def _resident_mib(server: ServerProcess) -> int:
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    [resident_kib] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
-    return round(int(resident_kib) / 1024)
+    return {"memories": count, "seconds": round(took, 2), "resident_mib": resident_mib(server.pid)}
 
 
 def _say(text: str) -> None:

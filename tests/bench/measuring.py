@@ -1,7 +1,6 @@
 """Measuring a server against a ceiling: interleaved in one run, repeated, with the spread kept."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 from tests.bench.data import Workload
 from tests.bench.load import write_bodies
+from tests.bench.processes import cpu_seconds
 from tests.support.server_process import ROOT, ServerProcess
 
 
@@ -71,7 +71,7 @@ class LoadGenerator(AbstractContextManager["LoadGenerator"]):
             "callers": case.callers,
             "seconds": seconds,
         }
-        before = _cpu_seconds(server.pid)
+        before = cpu_seconds(server.pid)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -82,7 +82,7 @@ class LoadGenerator(AbstractContextManager["LoadGenerator"]):
                 f"the load generator ended; the server's log:\n{server.log()[-2000:]}"
             )
         result: dict[str, Any] = json.loads(answer)
-        result["cpu_us_per_call"] = 1e6 * (_cpu_seconds(server.pid) - before) / result["calls"]
+        result["cpu_us_per_call"] = 1e6 * (cpu_seconds(server.pid) - before) / result["calls"]
         return result
 
     def _file(self, name: str) -> Path:
@@ -124,10 +124,3 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def _summary(results: list[dict[str, Any]]) -> dict[str, Any]:
     keys = ("rate", "p50_ms", "p99_ms", "cpu_us_per_call")
     return {key: spread([result[key] for result in results]) for key in keys}
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process with all its threads; the name in the line may hold blanks."""
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(after_name[11]) + int(after_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")

@@ -105,6 +105,7 @@ async def an_edge(
         own = OwnPort(address, (), credentials)
         own.server.add_registered_method_handlers(SERVICE, handlers)
         port = own
+    await port.prepare()
     await port.start()
     watching = asyncio.ensure_future(port.watch())
     try:

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import grpc
+import uvloop
 
 from memory_server.transport.front import frames
 from memory_server.transport.front.calls import Front
@@ -67,7 +68,8 @@ class FrontProcess:
     async def _listen(self, options: FrontOptions) -> None:
         self._front = Front(options, self.link.send)
         server = self._server = grpc.aio.server(options=list(options.channel))
-        server.add_generic_rpc_handlers((self._front.handlers(),))
+        for service, handlers in self._front.handlers().items():
+            server.add_registered_method_handlers(service, handlers)
         try:
             if options.tls is None:
                 server.add_insecure_port(options.address)
@@ -123,7 +125,7 @@ def main() -> int:
     if sys.platform == "linux":
         # An engine that is killed must not leave a process on its port.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    asyncio.run(_run(given.link))
+    uvloop.run(_run(given.link))
     return 0
 
 

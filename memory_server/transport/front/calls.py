@@ -47,13 +47,13 @@ class Front:
         """Calls of which only their one answer is missing."""
         self._streams: dict[int, _Stream] = {}
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Return the handlers of all methods."""
-        by_path = {
-            method.path: self._handler(number, method)
-            for number, method in enumerate(self._options.methods)
-        }
-        return _Handlers(by_path)
+    def handlers(self) -> "dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]":
+        """Return the handlers of all methods, by service and name."""
+        found: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
+        for number, method in enumerate(self._options.methods):
+            _, service, name = method.path.split("/")
+            found.setdefault(service, {})[name] = self._handler(number, method)
+        return found
 
     def receive(self, kind: int, number: int, body: bytes) -> None:
         """Take the engine's word about a call; of one that has ended meanwhile it means nothing."""
@@ -198,16 +198,3 @@ async def _abort(context: Context, body: bytes) -> NoReturn:
     failure = Failure.of(body)
     details = (("grpc-status-details-bin", failure.details),) if failure.details else ()
     await context.abort(_CODES[failure.code], failure.message, details)
-
-
-class _Handlers(grpc.GenericRpcHandler):
-    """Finds the handler of a method by its path."""
-
-    def __init__(self, by_path: dict[str, "grpc.RpcMethodHandler[Any, Any]"]) -> None:
-        self._by_path = by_path
-
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Return it; None: there is no such method."""
-        return self._by_path.get(handler_call_details.method)

@@ -7,7 +7,7 @@ together: a system call costs more than a frame.
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 HEAD = struct.Struct("<IBQ")
 """Length of the body, kind, call; calls are numbered by the front process, 0: none in particular."""
@@ -121,8 +121,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to send."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._flush()
 
     def connection_lost(self, _error: Exception | None) -> None:

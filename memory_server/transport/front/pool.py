@@ -21,7 +21,8 @@ from soma_common.errors import Unavailable
 log = logging.getLogger(__name__)
 
 LISTEN_TIMEOUT_S = 30.0
-REAP_TIMEOUT_S = 5.0
+END_TIMEOUT_S = 5.0
+"""After its grace period, or the end of its link, a process is killed when it does not end by itself."""
 
 _TAKEN = "the gRPC port cannot be opened; is another server running?"
 
@@ -56,21 +57,27 @@ class FrontPool:
         self._held: socket.socket | None = None
         self._is_stopping = False
 
+    async def prepare(self) -> None:
+        """Start the processes, which takes them a while; none of them listens yet."""
+        for _ in range(self._count):
+            self._members.append(await _Member.begin(self))
+
     async def start(self) -> None:
         """Begin to listen.
 
         Raises:
             Unavailable: The port is taken, or a process does not come up.
         """
-        if self._count > 1:
-            self._held = _held(self._options.address)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(self._count):
-                    tasks.create_task(self._begin())
-        except* Unavailable as several:
+            if self._count > 1:
+                self._held = _held(self._options.address)
+            for member in self._members:
+                member.listen()
+            for member in self._members:
+                await self._listening(member)
+        except Unavailable:
             await self.stop(0)
-            raise several.exceptions[0] from None
+            raise
 
     async def watch(self) -> None:
         """Replace front processes that die, until cancelled.
@@ -89,7 +96,10 @@ class FrontPool:
             if len(deaths) == MOST_DEATHS and now() - deaths[0] < DEATHS_S:
                 raise Unavailable("front processes die again and again", exit_code=code)
             deaths.append(now())
-            await self._begin()
+            member = await _Member.begin(self)
+            self._members.append(member)
+            member.listen()
+            await self._listening(member)
 
     async def stop(self, grace_s: float) -> None:
         """Accept no more calls, and give those that are open some time; may be called again with less."""
@@ -97,14 +107,11 @@ class FrontPool:
         members = list(self._members)
         for member in members:
             member.link.send(frames.STOP, 0, frames.SECONDS.pack(grace_s))
-        await asyncio.gather(*(member.over.wait() for member in members))
-        await asyncio.gather(*(member.reaped() for member in members))
+        await asyncio.gather(*(member.ended(grace_s + END_TIMEOUT_S) for member in members))
         if self._held is not None:
             self._held.close()
 
-    async def _begin(self) -> None:
-        member = await _Member.begin(self)
-        self._members.append(member)
+    async def _listening(self, member: "_Member") -> None:
         try:
             async with asyncio.timeout(LISTEN_TIMEOUT_S):
                 refusal = await member.listening
@@ -152,7 +159,7 @@ class _Member:
 
     @classmethod
     async def begin(cls, pool: FrontPool) -> "_Member":
-        """Start a process and let it listen."""
+        """Start a process."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = _started(theirs.fileno())
@@ -160,8 +167,11 @@ class _Member:
         ours.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: member.link, sock=ours)
         member.link.send(frames.CONFIGURE, 0, pool.options.packed())
-        member.link.send(frames.LISTEN)
         return member
+
+    def listen(self) -> None:
+        """Let it listen; `listening` tells what comes of it."""
+        self.link.send(frames.LISTEN)
 
     @property
     def pid(self) -> int:
@@ -171,10 +181,19 @@ class _Member:
     def has_listened(self) -> bool:
         return self.listening.done() and self.listening.result() is None
 
+    async def ended(self, timeout_s: float) -> None:
+        """Wait for the end of a process that was told to stop."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.over.wait()
+        except TimeoutError:
+            self._process.kill()
+        await self.reaped()
+
     async def reaped(self) -> int:
         """Wait for the end of a process whose link has ended, and return its exit code."""
         try:
-            return await asyncio.to_thread(self._process.wait, REAP_TIMEOUT_S)
+            return await asyncio.to_thread(self._process.wait, END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return await asyncio.to_thread(self._process.wait)
