@@ -67,7 +67,7 @@ class SMFSettings(SomaBaseSettings):
 
     front_processes: Annotated[int, Field(ge=0, le=16)] | None = None
     """Processes that speak gRPC for the one that stores and recalls; each takes some 50 MiB. 0: it does so itself, as
-    is best with a single processor. None: one for each two processors that this one may use, up to 4."""
+    is best with a single processor. None: one where there are two or three processors, two where there are more."""
 
     tls_cert_file: Path | None = None
     """Certificate chain of the gRPC port, PEM; a changed file is taken over without a restart. None: plain text. The

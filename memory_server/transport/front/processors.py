@@ -7,14 +7,14 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _QUOTA_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
 _PERIOD_V1 = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 
-_MOST = 4
+_MOST = 2
 
 
 def front_processes(processors: float) -> int:
     """Return how many front processes pay off.
 
     With one processor there is nothing to share: gRPC runs in the engine's process. One front process relays more calls
-    than an engine answers recalls or writes; more of them are for many small calls.
+    than an engine answers recalls or writes; the second is for many small calls.
     """
     return min(int(processors // 2), _MOST)
 

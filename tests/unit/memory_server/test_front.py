@@ -120,10 +120,10 @@ def test_options_are_read_as_they_were_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bound", "wanted"), [(0.5, 0), (1, 0), (1.9, 0), (2, 1), (4, 2), (8, 4), (64, 4)]
+    ("bound", "wanted"), [(0.5, 0), (1, 0), (1.9, 0), (2, 1), (3, 1), (4, 2), (64, 2)]
 )
 def test_a_front_process_is_for_two_processors(bound: float, wanted: int) -> None:
-    """A single processor has nothing to share; very many need no more than four."""
+    """A single processor has nothing to share; very many need no more than two."""
     assert front_processes(bound) == wanted
 
 
