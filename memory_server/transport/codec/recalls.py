@@ -1,7 +1,7 @@
 """Queries and their answers."""
 
+from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.codec.filters import filter_of
-from memory_server.transport.codec.memories import put_memory
 from memory_server.transport.codec.values import coordinate, optional_float, time_us
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from soma.memory.v1 import recall_service_pb2
@@ -39,7 +39,7 @@ def _field_match(message: recall_service_pb2.FieldMatch) -> FieldMatch:
 
 
 def recall_message(
-    namespace: str, answer: RecallAnswer, *, explain: bool
+    namespace: str, answer: RecallAnswer, encoded: EncodedMemories, *, explain: bool
 ) -> recall_service_pb2.RecallResponse:
     """Return the answer of a recall."""
     if answer.degraded:
@@ -57,7 +57,7 @@ def recall_message(
     )
     for hit in answer.hits:
         result = message.results.add()
-        put_memory(result.memory, namespace, hit.record)
+        encoded.put(result.memory, namespace, hit.record)
         result.score = hit.score
         if explain:
             result.parts.keyword = hit.parts.keyword

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.methods import AnyMethod
 from memory_server.transport.services.admin import AdminServicer, ServerFacts
 from memory_server.transport.services.lifecycle import LifecycleServicer
@@ -18,9 +19,10 @@ class _Servicer(Protocol):
 
 def methods_by_service(engine: Engine, facts: ServerFacts) -> dict[str, dict[str, AnyMethod]]:
     """Return what answers each method of each service."""
+    encoded = EncodedMemories()
     servicers: dict[str, _Servicer] = {
-        "MemoryService": MemoryServicer(engine),
-        "RecallService": RecallServicer(engine),
+        "MemoryService": MemoryServicer(engine, encoded),
+        "RecallService": RecallServicer(engine, encoded),
         "LinkService": LinkServicer(engine),
         "LifecycleService": LifecycleServicer(engine),
         "NamespaceService": NamespaceServicer(engine),

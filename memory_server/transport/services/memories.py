@@ -5,10 +5,11 @@ from contextlib import aclosing
 from typing import cast
 
 from memory_server.domain import limits, validation
-from memory_server.domain.memory import MemoryRecord, Receipt, Scope
+from memory_server.domain.memory import Receipt, Scope
 from memory_server.domain.validation import Violations
 from memory_server.ports import ListOrder
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.codec.filters import filter_of
 from memory_server.transport.codec.memories import (
     delete_command,
@@ -43,8 +44,9 @@ UNACKNOWLEDGED_MESSAGES = 32
 class MemoryServicer:
     """Every method of MemoryService."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, encoded: EncodedMemories) -> None:
         self._engine = engine
+        self._encoded = encoded
 
     def methods(self) -> dict[str, AnyMethod]:
         """Return what answers each method."""
@@ -116,7 +118,9 @@ class MemoryServicer:
             version=request.version,
             as_of_us=time_us(request, "as_of"),
         )
-        return pb.GetResponse(memory=memory_message(request.namespace, record))
+        response = pb.GetResponse()
+        self._encoded.put(response.memory, request.namespace, record)
+        return response
 
     async def batch_get(
         self, request: pb.BatchGetRequest, caller: Principal
@@ -125,8 +129,14 @@ class MemoryServicer:
         scope = Scope(caller.tenant, request.namespace)
         refs = [memory_ref(ref) for ref in request.refs]
         outcomes = await read.batch_get(self._engine, scope, refs)
-        results = [_get_result(request.namespace, outcome) for outcome in outcomes]
-        return pb.BatchGetResponse(results=results)
+        response = pb.BatchGetResponse()
+        for outcome in outcomes:
+            result = response.results.add()
+            if isinstance(outcome, SomaError):
+                result.error.CopyFrom(status_of(outcome))
+            else:
+                self._encoded.put(result.memory, request.namespace, outcome)
+        return response
 
     async def delete(self, request: pb.DeleteRequest, caller: Principal) -> pb.DeleteResponse:
         """Answer Delete."""
@@ -167,8 +177,10 @@ class MemoryServicer:
             token=request.page_token,
             order=_ORDERS.get(request.order),
         )
-        memories = [memory_message(request.namespace, record) for record in page.records]
-        return pb.ListResponse(memories=memories, next_page_token=page.next_token)
+        response = pb.ListResponse(next_page_token=page.next_token)
+        for record in page.records:
+            self._encoded.put(response.memories.add(), request.namespace, record)
+        return response
 
     async def list_versions(
         self, request: pb.ListVersionsRequest, caller: Principal
@@ -233,12 +245,6 @@ def _put_results(
         else:
             result.stored.id = outcome.memory_id
             put_receipt(result.stored.receipt, outcome)
-
-
-def _get_result(namespace: str, outcome: MemoryRecord | SomaError) -> pb.BatchGetResult:
-    if isinstance(outcome, SomaError):
-        return pb.BatchGetResult(error=status_of(outcome))
-    return pb.BatchGetResult(memory=memory_message(namespace, outcome))
 
 
 def _deleted(receipt: Receipt) -> pb.DeleteResponse:

@@ -6,8 +6,8 @@ from memory_server.domain.limits import MAX_RECALL_BATCH, MAX_RESPONSE_BYTES
 from memory_server.domain.memory import Scope
 from memory_server.domain.validation import Violations
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.codec.filters import filter_of
-from memory_server.transport.codec.memories import memory_message
 from memory_server.transport.codec.recalls import recall_message, recall_query
 from memory_server.transport.codec.values import coordinate
 from memory_server.transport.methods import AnyMethod, BidiStream, Method
@@ -35,8 +35,9 @@ _NO_ROOM = pb.RecallOutcome(
 class RecallServicer:
     """Every method of RecallService."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, encoded: EncodedMemories) -> None:
         self._engine = engine
+        self._encoded = encoded
 
     def methods(self) -> dict[str, AnyMethod]:
         """Return what answers each method."""
@@ -52,7 +53,7 @@ class RecallServicer:
         """Answer Recall."""
         scope = Scope(caller.tenant, request.namespace)
         answer = await recall.recall(self._engine, scope, recall_query(request))
-        return recall_message(request.namespace, answer, explain=request.explain)
+        return recall_message(request.namespace, answer, self._encoded, explain=request.explain)
 
     async def recall_batch(
         self, request: pb.RecallBatchRequest, caller: Principal
@@ -97,8 +98,10 @@ class RecallServicer:
             page_size=request.page_size,
             token=request.page_token,
         )
-        memories = [memory_message(request.namespace, record) for record in page.records]
-        return pb.RangeSearchResponse(memories=memories, next_page_token=page.next_token)
+        response = pb.RangeSearchResponse(next_page_token=page.next_token)
+        for record in page.records:
+            self._encoded.put(response.memories.add(), request.namespace, record)
+        return response
 
     async def _outcome(self, query: pb.RecallRequest, caller: Principal) -> pb.RecallOutcome:
         try:

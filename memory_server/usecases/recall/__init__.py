@@ -5,6 +5,7 @@ is ever recalled.
 """
 
 import asyncio
+from hashlib import blake2b
 
 from memory_server.domain.fields import FieldMatch
 from memory_server.domain.limits import MAX_TOP_K
@@ -168,7 +169,8 @@ def _question(scope: Scope, query: RecallQuery) -> str:
             scope.tenant,
             scope.namespace,
             query.text,
-            query.vector,
+            # Its bytes written out would take longer than everything else.
+            None if query.vector is None else blake2b(query.vector).digest(),
             query.coordinate,
             query.field_match,
             query.mode,
