@@ -23,6 +23,10 @@ cdef class Best:
         ):
             self._sink(score, place)
 
+    cdef inline double least(self) noexcept:
+        """Return the score that a place must reach to be among the best; of few, any."""
+        return self._hits[0].score if self.count == self._limit else -1e300
+
     cdef void _rise(self, double score, long long place) noexcept
     cdef void _sink(self, double score, long long place) noexcept
     cdef void by_place(self) noexcept

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 _Rows: TypeAlias = npt.NDArray[np.float32]
 
+_Rough: TypeAlias = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
 def best_rows(
     based: _Rows,
     own: _Rows,
@@ -20,6 +22,7 @@ def best_rows(
     end: int,
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
+    rough: _Rough,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Return the rows with the best cosines, ascending, and these; of equals the later row.
 
@@ -32,6 +35,32 @@ def best_rows(
         end: The row after the last one.
         allowed: By row: whether it may be returned; the named ones always may. None: all.
         limit: How many at most.
+        rough: Of all unit vectors up to `end`: a byte for each number, shape (rows, dimensions); what one step of it is
+            worth, and how far the row is from it at most, both of shape (rows,).
+    """
+
+def roughen(
+    rows: _Rows,
+    codes: npt.NDArray[np.int8],
+    steps: npt.NDArray[np.float32],
+    errors: npt.NDArray[np.float32],
+    first: int,
+) -> None:
+    """Write the rough copy of rows, from its row `first` on."""
+
+def members(
+    starts: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.uint32],
+    cells: npt.NDArray[np.int64],
+    allowed: npt.NDArray[np.bool_] | None,
+) -> npt.NDArray[np.int64]:
+    """Return the allowed rows of some cells, cell by cell.
+
+    Args:
+        starts: Where the rows of each cell begin in `rows`; one more: where those of the last one end.
+        rows: All rows, cell by cell.
+        cells: Which cells.
+        allowed: By row. None: all.
     """
 
 def cosines(

@@ -116,22 +116,95 @@ def test_what_stands_beside_is_found_and_placed(data: st.DataObject) -> None:
     assert np.count_nonzero(placed >= 0) == np.count_nonzero(steps >= 0)
 
 
+def units(source: np.random.Generator, count: int, dimensions: int) -> npt.NDArray[np.float32]:
+    made = source.standard_normal((count, dimensions))
+    unit: npt.NDArray[np.float64] = made / np.linalg.norm(made, axis=1, keepdims=True)
+    return unit.astype(np.float32)
+
+
+Rough = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def roughened(rows: npt.NDArray[np.float32]) -> Rough:
+    count = len(rows)
+    codes = np.empty(rows.shape, np.int8)
+    made = (codes, np.empty(count, np.float32), np.empty(count, np.float32))
+    vectors.roughen(rows, *made, 0)
+    return made
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 2, 7, 64, 256, 300]),
+    st.sampled_from(["even", "alike", "spiky"]),
+    st.integers(1, 60),
+)
+def test_a_rough_copy_changes_nothing_of_what_is_found(
+    seed: int, dimensions: int, form: str, limit: int
+) -> None:
+    """Rows that are nearly the same, and such with one large number, have the largest errors."""
+    source = np.random.default_rng(seed)
+    rows = units(source, 400, dimensions)
+    if form == "alike":
+        rows = units(source, 1, dimensions) + 1e-3 * rows
+    elif form == "spiky":
+        rows[:, 0] += 30
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    query = units(source, 1, dimensions)[0]
+    none = np.empty(0, np.int64)
+
+    found, _ = vectors.best_rows(
+        rows[:150], rows[150:], query, none, 0, 400, None, limit, roughened(rows)
+    )
+
+    cosines = vectors.cosines(rows[:150], rows[150:], query, np.arange(400))
+    best = sorted(range(400), key=lambda row: (-cosines[row], -row))[:limit]
+    assert found.tolist() == sorted(best)
+
+
+@pytest.mark.parametrize("dimensions", [1, 256, 4096])
+def test_a_rough_row_is_as_near_as_it_says(dimensions: int) -> None:
+    """No row is farther from its steps than its error, and a row of zeros has none."""
+    rows = units(np.random.default_rng(3), 50, dimensions)
+    rows[7] = 0
+
+    codes, steps, errors = roughened(rows)
+
+    off = np.linalg.norm(rows - codes.astype(np.float64) * steps[:, None], axis=1)
+    assert (off <= errors).all()
+    assert errors.max() < 0.05
+    assert errors[7] == 0
+
+
+def test_members_are_the_allowed_rows_of_cells() -> None:
+    """Cell by cell, in the order that is asked for."""
+    starts, ordered = np.array([0, 2, 2, 5], np.int64), np.array([1, 3, 0, 2, 4], np.uint32)
+    allowed = np.array([True, True, False, True, True])
+    cells = np.array([2, 1, 0], np.int64)
+
+    assert vectors.members(starts, ordered, cells, None).tolist() == [0, 2, 4, 1, 3]
+    assert vectors.members(starts, ordered, cells, allowed).tolist() == [0, 4, 1, 3]
+    with pytest.raises(IndexError):
+        vectors.members(starts, ordered, np.array([3], np.int64), None)
+
+
 @pytest.mark.parametrize("dimensions", [1, 63, 64, 256, 300])
 def test_cosines_are_the_products_wherever_the_rows_lie(dimensions: int) -> None:
     """Both blocks, chunks and odd lengths; the same row gives the same bits by whatever way it is compared."""
     source = np.random.default_rng(dimensions)
-    rows = source.standard_normal((700, dimensions)).astype(np.float32)
-    query = source.standard_normal(dimensions).astype(np.float32)
-    products = rows @ query
+    rows, query = units(source, 700, dimensions), units(source, 1, dimensions)[0]
+    products, rough = rows @ query, roughened(rows)
     for split in (0, 300, 700):
         based, own = rows[:split], rows[split:]
         named = np.array([5, 699, 301, 299, 0], np.int64)
         allowed = np.arange(700) % 3 > 0
 
-        found, cosines = vectors.best_rows(based, own, query, named[:0], 0, 700, allowed, 40)
-        mixed, _ = vectors.best_rows(based, own, query, named, 650, 699, None, 1000)
+        found, cosines = vectors.best_rows(based, own, query, named[:0], 0, 700, allowed, 40, rough)
+        mixed, _ = vectors.best_rows(based, own, query, named, 650, 699, None, 1000, rough)
 
-        ranked = sorted((row for row in range(700) if allowed[row]), key=lambda row: -products[row])
+        # Of equals the later row; in one dimension nearly all are.
+        own_products = vectors.cosines(based, own, query, np.arange(700))
+        ranked = sorted(np.flatnonzero(allowed), key=lambda row: (-own_products[row], -row))
         assert found.tolist() == sorted(ranked[:40])
         assert cosines == pytest.approx(products[found], abs=1e-4)
         assert vectors.cosines(based, own, query, found).tolist() == cosines.tolist()
@@ -165,7 +238,16 @@ def test_what_is_beside_an_array_is_refused() -> None:
     with pytest.raises(IndexError):
         vectors.cosines(rows[:2], rows[2:], query, np.array([-1], np.int64))
     with pytest.raises(IndexError):
-        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 9)
+        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 9, roughened(rows))
+    with pytest.raises(IndexError):
+        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 1, roughened(rows))
+    named = np.array([0, 1, 2, 9], np.int64)
+    with pytest.raises(IndexError):
+        vectors.best_rows(rows[:2], rows[2:], query, named, 0, 0, None, 1, roughened(rows))
+    with pytest.raises(ValueError, match="rough"):
+        vectors.best_rows(
+            rows[:2], rows[2:], query, beyond[:0], 0, 4, None, 1, roughened(rows[:, :4].copy())
+        )
     with pytest.raises(ValueError, match="dimensions"):
         vectors.cosines(rows, rows, query[:4], beyond)
     with pytest.raises(IndexError):

@@ -10,15 +10,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Arrays, Column, Slots
+from memory_server.adapters.embedded.index.inverted import InvertedFile
 from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.adapters.embedded.index.partition import Columns, Partition
 from memory_server.adapters.embedded.index.postings import Postings
-from memory_server.adapters.embedded.index.vectors import InvertedFile, VectorRows
+from memory_server.adapters.embedded.index.rough import Rough, RoughRows
+from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.ports import WordVectors
 
 _MADE_ANEW = frozenset({"is_live", "before", "after"})
@@ -29,7 +30,7 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
     is_live = partition.columns.is_live.view.copy()
     columns = {name: column.view for name, column in vars(partition.columns).items()}
     vectors = {
-        model: (rows.frozen(), rows.slots, rows.allowed(None), rows.inverted)
+        model: (rows.frozen(), rows.slots, rows.allowed(None), rows.inverted, rows.rough().frozen)
         for model, rows in partition.vectors.items()
     }
     texts: dict[str, object] = {
@@ -48,11 +49,11 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
             if name not in _MADE_ANEW
         }
         made["lengths"] = lengths[is_live]
-        for number, (rows, slots, current, inverted) in enumerate(vectors.values()):
+        for number, (rows, slots, current, inverted, rough) in enumerate(vectors.values()):
             renumbered = new_slots[slots]
             if current is not None:
                 renumbered[~current] = -1
-            _freeze_vectors(made, number, rows, renumbered, inverted)
+            _freeze_vectors(made, number, rows, renumbered, inverted, rough)
         postings = partition.keywords.postings.sealed(new_slots, len(is_live))
         made |= {f"words/{name}": value for name, value in postings.arrays().items()}
         made |= partition.metadata.arrays(new_slots)
@@ -72,19 +73,20 @@ def _freeze_vectors(
     rows: npt.NDArray[np.float32],
     slots: Slots,
     inverted: InvertedFile | None,
+    rough: Rough,
 ) -> None:
     kept = slots >= 0
-    made[f"vectors/{number}/slots"] = slots[kept]
-    if kept.all():
-        made[f"vectors/{number}/rows"] = rows
-    else:
-        made[f"vectors/{number}/rows"] = rows[kept]
-        work = VectorRows.over(rows[kept], slots[kept], None).upkeep()
+    if not kept.all():
+        rows, slots = rows[kept], slots[kept]
+        rough = (rough[0][kept], rough[1][kept], rough[2][kept])
+        work = VectorRows.over(rows, slots, None, RoughRows.of(*rough)).upkeep()
         inverted = work() if work else None
+    name = f"vectors/{number}"
+    made[f"{name}/slots"], made[f"{name}/rows"] = slots, rows
+    made[f"{name}/codes"], made[f"{name}/steps"], made[f"{name}/errors"] = rough
     if inverted is not None:
-        made[f"vectors/{number}/inverted"] = faiss.serialize_index(inverted.index)
-        sizes = [inverted.rows, inverted.trained_rows]
-        made[f"vectors/{number}/sizes"] = np.array(sizes, np.int64)
+        made[f"{name}/centres"], made[f"{name}/cells"] = inverted.centres, inverted.cells
+        made[f"{name}/trained"] = np.array([inverted.trained_rows], np.int64)
 
 
 def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> Partition:
@@ -116,10 +118,10 @@ def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> P
 
 
 def _thaw_vectors(arrays: Mapping[str, npt.NDArray[Any]], number: int) -> VectorRows:
+    name = f"vectors/{number}"
     inverted = None
-    if f"vectors/{number}/inverted" in arrays:
-        index: Any = faiss.deserialize_index(arrays[f"vectors/{number}/inverted"])
-        rows, trained_rows = arrays[f"vectors/{number}/sizes"].tolist()
-        inverted = InvertedFile.of(index, rows, trained_rows)
-    rows, slots = arrays[f"vectors/{number}/rows"], arrays[f"vectors/{number}/slots"]
-    return VectorRows.over(rows, slots, inverted)
+    if f"{name}/centres" in arrays:
+        trained_rows = int(arrays[f"{name}/trained"][0])
+        inverted = InvertedFile.of(arrays[f"{name}/centres"], arrays[f"{name}/cells"], trained_rows)
+    rough = RoughRows.of(*(arrays[f"{name}/{part}"] for part in ("codes", "steps", "errors")))
+    return VectorRows.over(arrays[f"{name}/rows"], arrays[f"{name}/slots"], inverted, rough)

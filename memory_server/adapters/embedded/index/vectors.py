@@ -2,10 +2,11 @@
 
 Theory of operation:
     Rows are appended in the order of the commits and never written again. Up to `EXACT_ROWS` a query is compared with
-    all of them. Above, most rows are in an inverted file of one-bit codes (IVF-RaBitQ), which names the candidates that
-    are then compared exactly; the rows that came since are compared exactly, all of them. A maintainer builds the
-    inverted file anew when the rows have doubled, and else adds the tail to it, both in a thread: it works on rows that
-    nobody writes any more, and hands over a finished part.
+    all of them. Above, most rows are in an inverted file, which names the cells whose rows are compared; those that
+    came since are compared, all of them. Whatever is compared is read from the rough copy first, and rows that cannot
+    be among the best by that are not even read. A maintainer builds the inverted file anew when the rows have doubled,
+    and else adds the tail to it, both in a thread: it works on rows that nobody writes any more, and hands over a
+    finished part.
 
 Rules:
     1. Only allowed rows are ever returned, and never fewer than min(limit, allowed).
@@ -14,14 +15,13 @@ Rules:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Mask, Slots
+from memory_server.adapters.embedded.index.inverted import InvertedFile
+from memory_server.adapters.embedded.index.rough import RoughRows
 from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vector, Vectors
 
@@ -39,97 +39,10 @@ RETRAIN_AT = 2.0
 """The inverted file is built anew when it holds so many times the rows that it was trained on: its cells are where the
 rows were then."""
 
-_ROWS_OF_CELL = 200
-_TRAIN_OF_CELL = 40
-"""Rows of a cell on average, and rows of it that its centre is learnt from."""
-
-_PROBED_ROWS = 4_000
-_PROBED_ROWS_OF_A_LEG = 8_000
-"""Rows that a query looks at, at least, in the nearest cells: enough where vectors lie in clusters; and enough where
-keywords lead and the vectors only help, for which the number of cells is not adapted to the query."""
-
-_NEAR = 0.35
-_MOST_SHARE = 0.35
-"""Where nothing else finds the best, a query looks into the cells whose centre is at least so near, as a share of the
-nearest one's cosine, up to this share of all cells. Vectors that lie in clusters have few such cells; short texts fill
-the space evenly, and their neighbours are in many."""
-
-_RESCORED = 250
-_RESCORED_OF_A_LEG = 64
-"""Candidates that are compared exactly, at least: one-bit codes put the best among so many."""
-
-_QUERY_BITS = 4
-"""Bits of each dimension of a query that a one-bit code is compared with: eight find no more, and take longer."""
+_ROUGHENED_AT_ONCE = 256
+"""So many rows wait for their rough copy, or for the next search, whichever comes first."""
 
 _NO_ROWS = np.empty(0, np.int64)
-
-_TRAIN_SEED = 7
-_ADDED_AT_ONCE = 8192
-
-# One query never takes both cores: the commits and the other calls need theirs.
-faiss.omp_set_num_threads(1)
-
-
-@dataclass(frozen=True, slots=True)
-class InvertedFile:
-    """An inverted file over the first `rows` rows, trained on `trained_rows` of them."""
-
-    index: faiss.IndexIVF
-    rows: int
-    trained_rows: int
-    centres: Vectors
-    """Of the cells; kept here, because asking faiss for their cosines takes three times as long."""
-
-    @classmethod
-    def of(cls, index: Any, rows: int, trained_rows: int) -> "InvertedFile":
-        """Return the inverted file of faiss's index."""
-        return cls(index, rows, trained_rows, index.quantizer.reconstruct_n(0, index.nlist))
-
-    def candidates(
-        self, query: Vector, allowed: Mask | None, wanted: int, factor: float, *, is_a_leg: bool
-    ) -> npt.NDArray[np.int64]:
-        """Return up to so many rows that are probably near.
-
-        Args:
-            query: A unit vector.
-            allowed: By row; None: every row.
-            wanted: How many.
-            factor: The narrower a filter, the greater, and the more cells are looked into.
-            is_a_leg: Something else finds the best, too, and this may be less thorough.
-        """
-        cells, cosines = self._cells(query, factor, is_a_leg=is_a_leg)
-        # faiss patches this constructor when it is imported; its published types show the C++ one.
-        parameters = faiss.IVFRaBitQSearchParameters()
-        parameters.nprobe = len(cells)
-        parameters.qb = _QUERY_BITS
-        if allowed is not None:
-            bits = np.packbits(allowed[: self.rows], bitorder="little")
-            parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
-        rows, distances = np.empty(wanted, np.int64), np.empty(wanted, np.float32)
-        # The plain call of C++: faiss's own one in Python would look for the cells again, or takes no parameters.
-        search: Any = self.index.search_preassigned_c  # type: ignore[attr-defined] # not in its types
-        search(
-            1,
-            faiss.swig_ptr(query),
-            wanted,
-            faiss.swig_ptr(cells),
-            faiss.swig_ptr(cosines),
-            faiss.swig_ptr(distances),
-            faiss.swig_ptr(rows),
-            False,
-            parameters,
-        )
-        return rows[rows >= 0]
-
-    def _cells(
-        self, query: Vector, factor: float, *, is_a_leg: bool
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the cells to look into, with the cosines of their centres."""
-        count: int = self.index.nlist
-        probed = _PROBED_ROWS_OF_A_LEG if is_a_leg else _PROBED_ROWS
-        least = min(count, max(1, round(factor * count * probed / self.rows)))
-        most = 0 if is_a_leg else min(count, max(1, round(factor * count * _MOST_SHARE)))
-        return kernel.near_cells(self.centres, query, _NEAR, least, most)
 
 
 class VectorRows:
@@ -137,6 +50,7 @@ class VectorRows:
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
+        self._rough = RoughRows(dimensions)
         self._capacity: Vectors = np.empty((64, dimensions), np.float32)
         self._slots = np.empty(64, np.int64)
         self._based: Vectors = np.empty((0, dimensions), np.float32)
@@ -147,9 +61,16 @@ class VectorRows:
         self.inverted: InvertedFile | None = None
 
     @classmethod
-    def over(cls, rows: Vectors, slots: Slots, inverted: InvertedFile | None) -> "VectorRows":
+    def over(
+        cls,
+        rows: Vectors,
+        slots: Slots,
+        inverted: InvertedFile | None,
+        rough: RoughRows | None = None,
+    ) -> "VectorRows":
         """Return the store of rows that are there already, such as those of a mapped file."""
         made = cls(rows.shape[1])
+        made._rough = rough or made._rough
         made._based = rows
         made._slots = np.concatenate([slots, np.empty(64, np.int64)])
         made.count = len(rows)
@@ -193,6 +114,16 @@ class VectorRows:
         if self._row_of_slot[slot] >= 0:
             self.dead_count += 1
         self._row_of_slot[slot] = row
+        if self.count - self._rough.count >= _ROUGHENED_AT_ONCE:
+            self.rough()
+
+    def rough(self) -> RoughRows:
+        """Return the rough copy of all rows; what came since the last time is added to it."""
+        for rows, start in ((self._based, 0), (self._capacity, len(self._based))):
+            first, end = self._rough.count - start, min(self.count - start, len(rows))
+            if 0 <= first < end:
+                self._rough.append(rows[first:end])
+        return self._rough
 
     def drop(self, slot: int) -> None:
         """Let a slot have no vector any more; its row stays until the partition is compacted."""
@@ -252,10 +183,8 @@ class VectorRows:
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
             return *self._best_of(query, few, self.count, None, limit), True
         count = self.count if few is None else len(few)
-        factor = self.count / count
-        wanted = max(_RESCORED_OF_A_LEG, limit) if is_a_leg else max(_RESCORED, 2 * limit)
-        probed = inverted.candidates(query, allowed, wanted, factor, is_a_leg=is_a_leg)
-        rows, cosines = self._best_of(query, probed, inverted.rows, allowed, limit)
+        near = inverted.members(query, allowed, self.count / count, is_a_leg=is_a_leg)
+        rows, cosines = self._best_of(query, near, inverted.rows, allowed, limit)
         if len(rows) < min(limit, count):
             # Cells that were too few for so narrow a filter: never fewer than there are.
             return *self._exact(query, allowed, limit), True
@@ -280,8 +209,17 @@ class VectorRows:
         limit: int,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Return the best of named rows and of all allowed ones from `first` on, and their cosines."""
+        end = max(first, self.count)
         return kernel.best_rows(
-            self._based, self._capacity, query, named, first, self.count, allowed, limit
+            self._based,
+            self._capacity,
+            query,
+            named,
+            first,
+            end,
+            allowed,
+            limit,
+            self.rough().arrays,
         )
 
     def upkeep(self, *, is_quiet: bool = False) -> Callable[[], InvertedFile] | None:
@@ -299,35 +237,7 @@ class VectorRows:
         # The thread reads rows that nobody writes any more, through views that outlive a growing array.
         based, own = self._based, self._capacity[: count - len(self._based)]
         if inverted is None or count >= RETRAIN_AT * inverted.trained_rows:
-            return lambda: _built(based, own)
+            return lambda: InvertedFile.built(based, own)
         first = inverted.rows
         parts = [based[first:], own[max(first - len(based), 0) :]]
-        return lambda: _extended(inverted, np.concatenate(parts))
-
-
-def _built(based: Vectors, own: Vectors) -> InvertedFile:
-    count, dimensions = len(based) + len(own), own.shape[1]
-    cells = max(16, count // _ROWS_OF_CELL)
-    index = faiss.IndexIVFRaBitQ(
-        faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT
-    )
-    index.cp.niter = 8
-    index.cp.spherical = True
-    index.cp.seed = _TRAIN_SEED
-    sample = np.random.default_rng(_TRAIN_SEED).choice(
-        count, min(count, cells * _TRAIN_OF_CELL), replace=False
-    )
-    early, late = sample[sample < len(based)], sample[sample >= len(based)] - len(based)
-    # Piece by piece: a copy of all rows would double the memory.
-    index.train(np.concatenate([based[early], own[late]]))
-    for rows in (based, own):
-        for start in range(0, len(rows), _ADDED_AT_ONCE):
-            index.add(np.ascontiguousarray(rows[start : start + _ADDED_AT_ONCE]))
-    return InvertedFile.of(index, count, count)
-
-
-def _extended(inverted: InvertedFile, tail: Vectors) -> InvertedFile:
-    # A copy, because a search must not meet an addition; the codes are an eighth of a float, and more.
-    index: Any = faiss.clone_index(inverted.index)
-    index.add(tail)
-    return InvertedFile.of(index, inverted.rows + len(tail), inverted.trained_rows)
+        return lambda: inverted.extended(np.concatenate(parts))

@@ -1,0 +1,134 @@
+"""An inverted file: the rows of each cell, where a cell is what is nearest to one centre.
+
+It decides which rows a query is compared with; the rows themselves are elsewhere. It is made in a thread, from rows
+that nobody writes any more, and never changes.
+"""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from memory_server.adapters.embedded.index.columns import Mask
+from memory_server.kernels import vectors as kernel
+from memory_server.ports import Vector, Vectors
+
+ROWS_OF_CELL = 200
+TRAIN_OF_CELL = 40
+"""Rows of a cell on average, and rows of it that its centre is learnt from."""
+
+_PROBED_ROWS = 4_000
+_PROBED_ROWS_OF_A_LEG = 8_000
+"""Rows that a query looks at, at least, in the nearest cells: enough where vectors lie in clusters; and enough where
+keywords lead and the vectors only help, for which the number of cells is not adapted to the query."""
+
+_NEAR = 0.35
+_MOST_SHARE = 0.35
+"""Where nothing else finds the best, a query looks into the cells whose centre is at least so near, as a share of the
+nearest one's cosine, up to this share of all cells. Vectors that lie in clusters have few such cells; short texts fill
+the space evenly, and their neighbours are in many."""
+
+_TRAIN_SEED = 7
+_TRAIN_TURNS = 8
+_ASSIGNED_AT_ONCE = 8192
+
+Cells = npt.NDArray[np.uint32]
+
+# One query never takes both cores: the commits and the other calls need theirs.
+faiss.omp_set_num_threads(1)
+
+
+@dataclass(frozen=True, slots=True)
+class InvertedFile:
+    """The cells of the first rows.
+
+    Attributes:
+        centres: Unit vectors, shape (cells, dimensions).
+        cells: Number of each row's cell.
+        starts: Where the rows of each cell begin in `ordered`; one more: where those of the last one end.
+        ordered: All rows, cell by cell.
+        trained_rows: How many there were when the centres were learnt.
+    """
+
+    centres: Vectors
+    cells: Cells
+    starts: npt.NDArray[np.int64]
+    ordered: Cells
+    trained_rows: int
+
+    @classmethod
+    def of(cls, centres: Vectors, cells: Cells, trained_rows: int) -> "InvertedFile":
+        """Return the inverted file in which each row has its cell."""
+        starts = np.zeros(len(centres) + 1, np.int64)
+        np.cumsum(np.bincount(cells, minlength=len(centres)), out=starts[1:])
+        ordered = np.argsort(cells, kind="stable").astype(np.uint32)
+        return cls(centres, cells, starts, ordered, trained_rows)
+
+    @classmethod
+    def built(cls, based: Vectors, own: Vectors) -> "InvertedFile":
+        """Learn centres of rows in two blocks, the second after the first, and put each row into its cell."""
+        count = len(based) + len(own)
+        centres = _centres(based, own, max(16, count // ROWS_OF_CELL))
+        cells = np.concatenate([_nearest(centres, based), _nearest(centres, own)])
+        return cls.of(centres, cells, count)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return len(self.cells)
+
+    def extended(self, rows: Vectors) -> "InvertedFile":
+        """Return it with more rows, in the cells that there are."""
+        cells = np.concatenate([self.cells, _nearest(self.centres, rows)])
+        return InvertedFile.of(self.centres, cells, self.trained_rows)
+
+    def members(
+        self, query: Vector, allowed: Mask | None, factor: float, *, is_a_leg: bool
+    ) -> npt.NDArray[np.int64]:
+        """Return the allowed rows of the nearest cells.
+
+        Args:
+            query: A unit vector.
+            allowed: By row; None: every row.
+            factor: The narrower a filter, the greater, and the more cells are looked into.
+            is_a_leg: Something else finds the best, too, and this may be less thorough.
+        """
+        count = len(self.centres)
+        probed = _PROBED_ROWS_OF_A_LEG if is_a_leg else _PROBED_ROWS
+        least = min(count, max(1, round(factor * count * probed / self.rows)))
+        most = 0 if is_a_leg else min(count, max(1, round(factor * count * _MOST_SHARE)))
+        cells, _ = kernel.near_cells(self.centres, query, _NEAR, least, most)
+        return kernel.members(self.starts, self.ordered, cells, allowed)
+
+
+def _centres(based: Vectors, own: Vectors, count: int) -> Vectors:
+    rows = len(based) + len(own)
+    sample = np.random.default_rng(_TRAIN_SEED).choice(
+        rows, min(rows, count * TRAIN_OF_CELL), replace=False
+    )
+    early, late = sample[sample < len(based)], sample[sample >= len(based)] - len(based)
+    # Piece by piece: a copy of all rows would double the memory.
+    learnt = np.concatenate([based[early], own[late]])
+    kmeans = faiss.Kmeans(
+        own.shape[1],
+        count,
+        niter=_TRAIN_TURNS,
+        spherical=True,
+        seed=_TRAIN_SEED,
+        min_points_per_centroid=1,
+        max_points_per_centroid=TRAIN_OF_CELL,
+    )
+    kmeans.train(learnt)
+    return np.ascontiguousarray(kmeans.centroids, np.float32)
+
+
+def _nearest(centres: Vectors, rows: Vectors) -> Cells:
+    """Return the cell of each row."""
+    quantizer = faiss.IndexFlatIP(centres.shape[1])
+    quantizer.add(centres)
+    found = np.empty(len(rows), np.uint32)
+    for start in range(0, len(rows), _ASSIGNED_AT_ONCE):
+        part = np.ascontiguousarray(rows[start : start + _ASSIGNED_AT_ONCE])
+        found[start : start + len(part)] = quantizer.search(part, 1)[1][:, 0]
+    return found
