@@ -22,7 +22,7 @@ def best_rows(
     end: int,
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
-    rough: _Rough,
+    rough: _Rough | None = None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Return the rows with the best cosines, ascending, and these; of equals the later row.
 
@@ -36,7 +36,7 @@ def best_rows(
         allowed: By row: whether it may be returned; the named ones always may. None: all.
         limit: How many at most.
         rough: Of all unit vectors up to `end`: a byte for each number, shape (rows, dimensions); what one step of it is
-            worth, and how far the row is from it at most, both of shape (rows,).
+            worth, and how far the row is from it at most, both of shape (rows,). None: there is none.
     """
 
 def roughen(
@@ -48,19 +48,33 @@ def roughen(
 ) -> None:
     """Write the rough copy of rows, from its row `first` on."""
 
-def members(
-    starts: npt.NDArray[np.int64],
-    rows: npt.NDArray[np.uint32],
+def best_in_cells(
+    based: _Rows,
+    own: _Rows,
+    query: _Rows,
     cells: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    ordered: npt.NDArray[np.uint32],
+    rough: _Rough,
+    first: int,
+    end: int,
     allowed: npt.NDArray[np.bool_] | None,
-) -> npt.NDArray[np.int64]:
-    """Return the allowed rows of some cells, cell by cell.
+    limit: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the best allowed rows of some cells and of those from `first` to `end`; see `best_rows`.
 
     Args:
-        starts: Where the rows of each cell begin in `rows`; one more: where those of the last one end.
-        rows: All rows, cell by cell.
+        based: First rows.
+        own: Rows after them.
+        query: A unit vector.
         cells: Which cells.
-        allowed: By row. None: all.
+        starts: Where the rows of each cell begin in `ordered`; one more: where those of the last one end.
+        ordered: All rows that have a cell, cell by cell.
+        rough: Of these, in this order.
+        first: From here on all rows are compared, up to `end`; none of them has a cell.
+        end: The row after the last one.
+        allowed: By row: whether it may be returned. None: all.
+        limit: How many at most.
     """
 
 def cosines(

@@ -15,8 +15,10 @@ cdef extern from *:
 
     #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
     #define SOMA_WIDEST __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+    #define SOMA_WIDEST_OF_BYTES __attribute__((target_clones("arch=icelake-server", "arch=haswell", "default")))
     #else
     #define SOMA_WIDEST
+    #define SOMA_WIDEST_OF_BYTES
     #endif
 
     /* Sixteen sums side by side: the compiler may not reorder the additions of one. */
@@ -66,20 +68,24 @@ cdef extern from *:
         return total;
     }
 
-    /* The same of rough rows: following each other, and lying anywhere. */
-    SOMA_WIDEST static void
+    /* The products of a rough query with rough rows that follow each other. */
+    SOMA_WIDEST_OF_BYTES static void
     soma_rough_dots(const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found) {
         for (Py_ssize_t row = 0; row < count; row++) found[row] = soma_rough_dot(rows + row * size, query, size);
     }
 
+    /* Between what and what the cosines are of unit vectors with such products, steps and errors. */
     SOMA_WIDEST static void
-    soma_rough_dots_at(
-        const signed char *const *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found
+    soma_bounds(
+        const int *products, const float *steps, const float *errors, float query_step, float query_error,
+        Py_ssize_t count, float *least, float *most
     ) {
-        for (Py_ssize_t row = 0; row < count; row++) {
-            if (row + 8 < count)
-                for (Py_ssize_t place = 0; place < size; place += 64) __builtin_prefetch(rows[row + 8] + place);
-            found[row] = soma_rough_dot(rows[row], query, size);
+        for (Py_ssize_t each = 0; each < count; each++) {
+            float cosine = (float)products[each] * (query_step * steps[each]);
+            /* What the row is off, what the query is off times the length of the rough row, and rounding. */
+            float off = errors[each] + query_error * (1.0f + errors[each]) + 1e-5f;
+            least[each] = cosine - off;
+            most[each] = cosine + off;
         }
     }
 
@@ -114,8 +120,9 @@ cdef extern from *:
     void soma_rough_dots(
         const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found
     ) noexcept
-    void soma_rough_dots_at(
-        const signed char **rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found
+    void soma_bounds(
+        const int *products, const float *steps, const float *errors, float query_step, float query_error,
+        Py_ssize_t count, float *least, float *most
     ) noexcept
     float soma_steps(const float *row, Py_ssize_t size, int most, short *steps) noexcept
     float soma_error(const float *row, const short *steps, Py_ssize_t size, float step) noexcept
@@ -125,8 +132,6 @@ cdef enum:
     ROW_STEPS = 127
     # Times those of a row and 4,096 dimensions, the largest sum that there may be, it fits into 31 bits.
     QUERY_STEPS = 2047
-
-cdef double ROUNDING = 1e-5  # of the sums of floats that rough and true products are compared by
 
 
 cdef class _Rows:
@@ -180,9 +185,8 @@ cdef class _RoughRows:
     cdef const signed char[:, ::1] _codes
     cdef const float[::1] _steps, _errors
     cdef short[::1] _query
-    cdef double _step, _error
-    cdef int _found[CHUNK]
-    cdef const signed char *_at[CHUNK]
+    cdef float _step, _error
+    cdef int _products[CHUNK]
     cdef float least[CHUNK]
     cdef float most[CHUNK]
 
@@ -202,31 +206,14 @@ cdef class _RoughRows:
 
     cdef Py_ssize_t bound(self, Py_ssize_t first, Py_ssize_t end) except -1:
         """Find bounds of the cosines of up to a chunk of rows that follow each other; return how many it was."""
-        cdef Py_ssize_t count = min(end - first, <Py_ssize_t>CHUNK), each
+        cdef Py_ssize_t count = min(end - first, <Py_ssize_t>CHUNK)
         self._codes[first + count - 1, 0]
-        soma_rough_dots(&self._codes[first, 0], &self._query[0], self._query.shape[0], count, self._found)
-        for each in range(count):
-            self._set(each, first + each)
+        soma_rough_dots(&self._codes[first, 0], &self._query[0], self._query.shape[0], count, self._products)
+        soma_bounds(
+            self._products, &self._steps[first], &self._errors[first], self._step, self._error,
+            count, self.least, self.most,
+        )
         return count
-
-    cdef Py_ssize_t bound_at(self, const long long *rows, Py_ssize_t count) except -1:
-        """The same of named rows."""
-        cdef Py_ssize_t each
-        count = min(count, <Py_ssize_t>CHUNK)
-        for each in range(count):
-            self._at[each] = &self._codes[rows[each], 0]
-        soma_rough_dots_at(self._at, &self._query[0], self._query.shape[0], count, self._found)
-        for each in range(count):
-            self._set(each, rows[each])
-        return count
-
-    cdef int _set(self, Py_ssize_t each, Py_ssize_t row) except -1:
-        cdef double cosine = self._found[each] * (self._step * self._steps[row])
-        # Of unit vectors: what the row is off, and what the query is off times the length of the rough row.
-        cdef double off = self._errors[row] + self._error * (1.0 + self._errors[row]) + ROUNDING
-        self.least[each] = cosine - off
-        self.most[each] = cosine + off
-        return 0
 
 
 def roughen(
@@ -245,28 +232,91 @@ def roughen(
             codes[first + row, place] = <signed char>own[place]
 
 
-def members(
-    const long long[::1] starts,
-    const unsigned int[::1] rows,
-    const long long[::1] cells,
-    allowed,
-):
-    cdef Py_ssize_t each, place, count = 0
-    cdef const unsigned char[::1] is_allowed
-    cdef bint has_mask = allowed is not None
-    for each in range(cells.shape[0]):
-        count += starts[cells[each] + 1] - starts[cells[each]]
-    made = np.empty(count, np.int64)
-    cdef long long[::1] found = made
-    if has_mask:
-        is_allowed = allowed.view(np.uint8)
-    count = 0
-    for each in range(cells.shape[0]):
-        for place in range(starts[cells[each]], starts[cells[each] + 1]):
-            if not has_mask or is_allowed[rows[place]]:
-                found[count] = rows[place]
-                count += 1
-    return made[:count]
+cdef class _Worth:
+    """The rows that may be among the best: all others are worse than so many, whatever their errors are.
+
+    Args:
+        room: How many rows are looked at, at most.
+        limit: How many the best are.
+        allowed: By row. None: all.
+    """
+
+    cdef object _made
+    cdef long long[::1] _rows
+    cdef float[::1] _most
+    cdef Py_ssize_t _room, _count
+    cdef Best _least
+    cdef bint _has_mask
+    cdef const unsigned char[::1] _is_allowed
+
+    def __cinit__(self, Py_ssize_t room, Py_ssize_t limit, allowed):
+        self._made = np.empty(room, np.int64)
+        self._rows, self._most = self._made, np.empty(room, np.float32)
+        self._room = room
+        self._least = Best(limit)
+        self._has_mask = allowed is not None
+        if self._has_mask:
+            self._is_allowed = allowed.view(np.uint8)
+
+    cdef int look_at(self, _RoughRows coarse, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Look at rows that follow each other in the rough copy as they do in truth."""
+        cdef Py_ssize_t start = first, count, each
+        while start < end:
+            count = coarse.bound(start, end)
+            for each in range(count):
+                if coarse.most[each] >= self._least.least():
+                    self._offer(coarse, each, start + each)
+            start += count
+        return 0
+
+    cdef int look_at_cell(
+        self, _RoughRows coarse, Py_ssize_t first, Py_ssize_t end, const unsigned int[::1] ordered
+    ) except -1:
+        """Look at rows that follow each other in the rough copy, and lie where `ordered` says."""
+        cdef Py_ssize_t start = first, count, each
+        while start < end:
+            count = coarse.bound(start, end)
+            for each in range(count):
+                if coarse.most[each] >= self._least.least():
+                    self._offer(coarse, each, ordered[start + each])
+            start += count
+        return 0
+
+    cdef int add(self, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Take rows as they are: there is no rough copy of them."""
+        cdef Py_ssize_t row
+        for row in range(first, end):
+            if not self._has_mask or self._is_allowed[row]:
+                self._rows[self._count], self._most[self._count] = row, 3.0
+                self._count += 1
+        return 0
+
+    cdef int _offer(self, _RoughRows coarse, Py_ssize_t each, long long row) except -1:
+        if self._has_mask and not self._is_allowed[row]:
+            return 0
+        self._least.offer(coarse.least[each], row)
+        self._rows[self._count], self._most[self._count] = row, coarse.most[each]
+        self._count += 1
+        return 0
+
+    cdef object rows(self):
+        """Return them."""
+        cdef Py_ssize_t each, kept = 0
+        for each in range(self._count):
+            if self._most[each] >= self._least.least():
+                self._rows[kept] = self._rows[each]
+                kept += 1
+        return self._made[:kept]
+
+
+cdef _compared(_Rows rows, const long long[::1] named, Best best):
+    """Offer the true cosines of these rows."""
+    cdef Py_ssize_t start = 0, count, each
+    while start < named.shape[0]:
+        count = rows.compare_at(&named[start], named.shape[0] - start)
+        for each in range(count):
+            best.offer(rows.found[each], named[start + each])
+        start += count
 
 
 def best_rows(
@@ -278,74 +328,59 @@ def best_rows(
     Py_ssize_t end,
     allowed,
     Py_ssize_t limit,
-    rough,
+    rough=None,
 ):
     cdef _Rows rows = _Rows(based, own, query)
     cdef Best best = Best(limit)
-    cdef const long long[::1] compared
-    cdef Py_ssize_t start = 0, count, each
-    compared = _worth_comparing(query, named, first, end, allowed, limit, rough)
-    while start < compared.shape[0]:
-        count = rows.compare_at(&compared[start], compared.shape[0] - start)
+    cdef const unsigned char[::1] is_allowed
+    cdef Py_ssize_t start = first, count, each
+    cdef bint has_mask = allowed is not None
+    cdef _Worth worth
+    _compared(rows, named, best)
+    if rough is not None and end - first > 2 * limit:
+        worth = _Worth(end - first, limit, allowed)
+        worth.look_at(_RoughRows(rough[0], rough[1], rough[2], query), first, end)
+        _compared(rows, worth.rows(), best)
+        start = end
+    if has_mask:
+        is_allowed = allowed.view(np.uint8)
+    while start < end:
+        count = rows.compare(start, end)
         for each in range(count):
-            best.offer(rows.found[each], compared[start + each])
+            if not has_mask or is_allowed[start + each]:
+                best.offer(rows.found[each], start + each)
         start += count
     best.by_place()
     return best.places(), best.scores().astype(np.float32)
 
 
-cdef _worth_comparing(
+def best_in_cells(
+    const float[:, ::1] based,
+    const float[:, ::1] own,
     const float[::1] query,
-    const long long[::1] named,
+    const long long[::1] cells,
+    const long long[::1] starts,
+    const unsigned int[::1] ordered,
+    rough,
     Py_ssize_t first,
     Py_ssize_t end,
     allowed,
     Py_ssize_t limit,
-    rough,
 ):
-    """Return the rows that may be among the best: all others are worse than so many, whatever their errors are."""
-    cdef Py_ssize_t most = named.shape[0] + max(end - first, 0), start = 0, count, each, kept = 0, total = 0
-    made = np.empty(most, np.int64)
-    cdef long long[::1] worth = made
-    cdef float[::1] upper
-    cdef _RoughRows coarse
-    cdef Best least = Best(limit)
-    cdef const unsigned char[::1] is_allowed
-    cdef bint has_mask = allowed is not None
-    if has_mask:
-        is_allowed = allowed.view(np.uint8)
-    if most <= 2 * limit:
-        worth[: named.shape[0]] = named
-        kept = named.shape[0]
-        for each in range(first, end):
-            if not has_mask or is_allowed[each]:
-                worth[kept] = each
-                kept += 1
-        return made[:kept]
-    coarse = _RoughRows(rough[0], rough[1], rough[2], query)
-    upper = np.empty(most, np.float32)
-    while start < named.shape[0]:
-        count = coarse.bound_at(&named[start], named.shape[0] - start)
-        for each in range(count):
-            if coarse.most[each] >= least.least():
-                least.offer(coarse.least[each], named[start + each])
-                worth[total], upper[total] = named[start + each], coarse.most[each]
-                total += 1
-        start += count
-    start = first
-    while start < end:
-        count = coarse.bound(start, end)
-        for each in range(count):
-            if coarse.most[each] >= least.least() and (not has_mask or is_allowed[start + each]):
-                least.offer(coarse.least[each], start + each)
-                worth[total], upper[total] = start + each, coarse.most[each]
-                total += 1
-        start += count
-    for each in range(total):
-        if upper[each] >= least.least():
-            worth[kept] = worth[each]
-            kept += 1
-    return made[:kept]
+    cdef _Rows rows = _Rows(based, own, query)
+    cdef _RoughRows coarse = _RoughRows(rough[0], rough[1], rough[2], query)
+    cdef Best best = Best(limit)
+    cdef Py_ssize_t each, room = max(end - first, 0)
+    cdef _Worth worth
+    for each in range(cells.shape[0]):
+        room += starts[cells[each] + 1] - starts[cells[each]]
+    worth = _Worth(room, limit, allowed)
+    for each in range(cells.shape[0]):
+        worth.look_at_cell(coarse, starts[cells[each]], starts[cells[each] + 1], ordered)
+    worth.add(first, end)
+    _compared(rows, worth.rows(), best)
+    best.by_place()
+    return best.places(), best.scores().astype(np.float32)
 
 
 def cosines(

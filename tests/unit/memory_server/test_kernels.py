@@ -176,16 +176,38 @@ def test_a_rough_row_is_as_near_as_it_says(dimensions: int) -> None:
     assert errors[7] == 0
 
 
-def test_members_are_the_allowed_rows_of_cells() -> None:
-    """Cell by cell, in the order that is asked for."""
-    starts, ordered = np.array([0, 2, 2, 5], np.int64), np.array([1, 3, 0, 2, 4], np.uint32)
-    allowed = np.array([True, True, False, True, True])
-    cells = np.array([2, 1, 0], np.int64)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.booleans())
+def test_the_best_in_cells_are_those_of_all_their_rows(
+    seed: int, limit: int, has_mask: bool
+) -> None:
+    """And of the rows that have no cell yet; the rows of other cells are not looked at."""
+    source = np.random.default_rng(seed)
+    rows, query = units(source, 500, 16), units(source, 1, 16)[0]
+    cells = source.integers(0, 7, 430)
+    ordered = np.argsort(cells, kind="stable").astype(np.uint32)
+    starts = np.searchsorted(cells[ordered], np.arange(8)).astype(np.int64)
+    allowed = source.random(500) < 0.5 if has_mask else None
+    asked = np.array([5, 0, 2], np.int64)
 
-    assert vectors.members(starts, ordered, cells, None).tolist() == [0, 2, 4, 1, 3]
-    assert vectors.members(starts, ordered, cells, allowed).tolist() == [0, 4, 1, 3]
-    with pytest.raises(IndexError):
-        vectors.members(starts, ordered, np.array([3], np.int64), None)
+    found, cosines = vectors.best_in_cells(
+        rows[:200],
+        rows[200:],
+        query,
+        asked,
+        starts,
+        ordered,
+        roughened(rows[ordered]),
+        430,
+        500,
+        allowed,
+        limit,
+    )
+
+    true = vectors.cosines(rows[:200], rows[200:], query, np.arange(500))
+    looked_at = [row for row in range(500) if row >= 430 or cells[row] in (5, 0, 2)]
+    passing = [row for row in looked_at if allowed is None or allowed[row]]
+    assert found.tolist() == sorted(sorted(passing, key=lambda row: (-true[row], -row))[:limit])
+    assert cosines.tolist() == true[found].tolist()
 
 
 @pytest.mark.parametrize("dimensions", [1, 63, 64, 256, 300])
@@ -241,9 +263,35 @@ def test_what_is_beside_an_array_is_refused() -> None:
         vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 9, roughened(rows))
     with pytest.raises(IndexError):
         vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 1, roughened(rows))
-    named = np.array([0, 1, 2, 9], np.int64)
+    ordered, starts = np.array([0, 1, 9], np.uint32), np.array([0, 3], np.int64)
     with pytest.raises(IndexError):
-        vectors.best_rows(rows[:2], rows[2:], query, named, 0, 0, None, 1, roughened(rows))
+        vectors.best_in_cells(
+            rows,
+            rows[:0],
+            query,
+            np.array([0]),
+            starts,
+            ordered,
+            roughened(rows[:3]),
+            4,
+            4,
+            None,
+            9,
+        )
+    with pytest.raises(IndexError):
+        vectors.best_in_cells(
+            rows,
+            rows[:0],
+            query,
+            np.array([1]),
+            starts,
+            ordered,
+            roughened(rows[:3]),
+            4,
+            4,
+            None,
+            9,
+        )
     with pytest.raises(ValueError, match="rough"):
         vectors.best_rows(
             rows[:2], rows[2:], query, beyond[:0], 0, 4, None, 1, roughened(rows[:, :4].copy())

@@ -18,7 +18,6 @@ from memory_server.adapters.embedded.index.inverted import InvertedFile
 from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.adapters.embedded.index.partition import Columns, Partition
 from memory_server.adapters.embedded.index.postings import Postings
-from memory_server.adapters.embedded.index.rough import Rough, RoughRows
 from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.ports import WordVectors
 
@@ -30,7 +29,7 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
     is_live = partition.columns.is_live.view.copy()
     columns = {name: column.view for name, column in vars(partition.columns).items()}
     vectors = {
-        model: (rows.frozen(), rows.slots, rows.allowed(None), rows.inverted, rows.rough().frozen)
+        model: (rows.frozen(), rows.slots, rows.allowed(None), rows.inverted)
         for model, rows in partition.vectors.items()
     }
     texts: dict[str, object] = {
@@ -49,11 +48,11 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
             if name not in _MADE_ANEW
         }
         made["lengths"] = lengths[is_live]
-        for number, (rows, slots, current, inverted, rough) in enumerate(vectors.values()):
+        for number, (rows, slots, current, inverted) in enumerate(vectors.values()):
             renumbered = new_slots[slots]
             if current is not None:
                 renumbered[~current] = -1
-            _freeze_vectors(made, number, rows, renumbered, inverted, rough)
+            _freeze_vectors(made, number, rows, renumbered, inverted)
         postings = partition.keywords.postings.sealed(new_slots, len(is_live))
         made |= {f"words/{name}": value for name, value in postings.arrays().items()}
         made |= partition.metadata.arrays(new_slots)
@@ -73,18 +72,16 @@ def _freeze_vectors(
     rows: npt.NDArray[np.float32],
     slots: Slots,
     inverted: InvertedFile | None,
-    rough: Rough,
 ) -> None:
     kept = slots >= 0
     if not kept.all():
         rows, slots = rows[kept], slots[kept]
-        rough = (rough[0][kept], rough[1][kept], rough[2][kept])
-        work = VectorRows.over(rows, slots, None, RoughRows.of(*rough)).upkeep()
+        work = VectorRows.over(rows, slots, None).upkeep()
         inverted = work() if work else None
     name = f"vectors/{number}"
     made[f"{name}/slots"], made[f"{name}/rows"] = slots, rows
-    made[f"{name}/codes"], made[f"{name}/steps"], made[f"{name}/errors"] = rough
     if inverted is not None:
+        made[f"{name}/codes"], made[f"{name}/steps"], made[f"{name}/errors"] = inverted.rough
         made[f"{name}/centres"], made[f"{name}/cells"] = inverted.centres, inverted.cells
         made[f"{name}/trained"] = np.array([inverted.trained_rows], np.int64)
 
@@ -122,6 +119,8 @@ def _thaw_vectors(arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Vector
     inverted = None
     if f"{name}/centres" in arrays:
         trained_rows = int(arrays[f"{name}/trained"][0])
-        inverted = InvertedFile.of(arrays[f"{name}/centres"], arrays[f"{name}/cells"], trained_rows)
-    rough = RoughRows.of(*(arrays[f"{name}/{part}"] for part in ("codes", "steps", "errors")))
-    return VectorRows.over(arrays[f"{name}/rows"], arrays[f"{name}/slots"], inverted, rough)
+        rough = (arrays[f"{name}/codes"], arrays[f"{name}/steps"], arrays[f"{name}/errors"])
+        inverted = InvertedFile.of(
+            arrays[f"{name}/centres"], arrays[f"{name}/cells"], rough, trained_rows
+        )
+    return VectorRows.over(arrays[f"{name}/rows"], arrays[f"{name}/slots"], inverted)

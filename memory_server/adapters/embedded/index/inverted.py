@@ -5,12 +5,13 @@ that nobody writes any more, and never changes.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded.index.columns import Mask
+from memory_server.adapters.embedded.index.rough import Rough, RoughRows
 from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vector, Vectors
 
@@ -48,6 +49,7 @@ class InvertedFile:
         cells: Number of each row's cell.
         starts: Where the rows of each cell begin in `ordered`; one more: where those of the last one end.
         ordered: All rows, cell by cell.
+        rough: Their rough copy, in this order: what is compared together lies together.
         trained_rows: How many there were when the centres were learnt.
     """
 
@@ -55,15 +57,15 @@ class InvertedFile:
     cells: Cells
     starts: npt.NDArray[np.int64]
     ordered: Cells
+    rough: Rough
     trained_rows: int
 
     @classmethod
-    def of(cls, centres: Vectors, cells: Cells, trained_rows: int) -> "InvertedFile":
-        """Return the inverted file in which each row has its cell."""
+    def of(cls, centres: Vectors, cells: Cells, rough: Rough, trained_rows: int) -> "InvertedFile":
+        """Return the inverted file in which each row has its cell; `rough` is in the order of the cells."""
         starts = np.zeros(len(centres) + 1, np.int64)
         np.cumsum(np.bincount(cells, minlength=len(centres)), out=starts[1:])
-        ordered = np.argsort(cells, kind="stable").astype(np.uint32)
-        return cls(centres, cells, starts, ordered, trained_rows)
+        return cls(centres, cells, starts, _by_cell(cells), rough, trained_rows)
 
     @classmethod
     def built(cls, based: Vectors, own: Vectors) -> "InvertedFile":
@@ -71,7 +73,10 @@ class InvertedFile:
         count = len(based) + len(own)
         centres = _centres(based, own, max(16, count // ROWS_OF_CELL))
         cells = np.concatenate([_nearest(centres, based), _nearest(centres, own)])
-        return cls.of(centres, cells, count)
+        copy = RoughRows(own.shape[1])
+        for rows in (based, own):
+            copy.append(rows)
+        return cls.of(centres, cells, _taken(copy.frozen, _by_cell(cells)), count)
 
     @property
     def rows(self) -> int:
@@ -81,16 +86,16 @@ class InvertedFile:
     def extended(self, rows: Vectors) -> "InvertedFile":
         """Return it with more rows, in the cells that there are."""
         cells = np.concatenate([self.cells, _nearest(self.centres, rows)])
-        return InvertedFile.of(self.centres, cells, self.trained_rows)
+        copy = RoughRows.of(*_taken(self.rough, np.argsort(self.ordered)))
+        copy.append(rows)
+        rough = _taken(copy.frozen, _by_cell(cells))
+        return InvertedFile.of(self.centres, cells, rough, self.trained_rows)
 
-    def members(
-        self, query: Vector, allowed: Mask | None, factor: float, *, is_a_leg: bool
-    ) -> npt.NDArray[np.int64]:
-        """Return the allowed rows of the nearest cells.
+    def near(self, query: Vector, factor: float, *, is_a_leg: bool) -> npt.NDArray[np.int64]:
+        """Return the cells to look into.
 
         Args:
             query: A unit vector.
-            allowed: By row; None: every row.
             factor: The narrower a filter, the greater, and the more cells are looked into.
             is_a_leg: Something else finds the best, too, and this may be less thorough.
         """
@@ -98,8 +103,15 @@ class InvertedFile:
         probed = _PROBED_ROWS_OF_A_LEG if is_a_leg else _PROBED_ROWS
         least = min(count, max(1, round(factor * count * probed / self.rows)))
         most = 0 if is_a_leg else min(count, max(1, round(factor * count * _MOST_SHARE)))
-        cells, _ = kernel.near_cells(self.centres, query, _NEAR, least, most)
-        return kernel.members(self.starts, self.ordered, cells, allowed)
+        return kernel.near_cells(self.centres, query, _NEAR, least, most)[0]
+
+
+def _by_cell(cells: Cells) -> Cells:
+    return np.argsort(cells, kind="stable").astype(np.uint32)
+
+
+def _taken(rough: Rough, rows: npt.NDArray[np.integer[Any]]) -> Rough:
+    return rough[0][rows], rough[1][rows], rough[2][rows]
 
 
 def _centres(based: Vectors, own: Vectors, count: int) -> Vectors:

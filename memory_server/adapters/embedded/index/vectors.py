@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Mask, Slots
 from memory_server.adapters.embedded.index.inverted import InvertedFile
-from memory_server.adapters.embedded.index.rough import RoughRows
+from memory_server.adapters.embedded.index.rough import Rough, RoughRows
 from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vector, Vectors
 
@@ -50,7 +50,8 @@ class VectorRows:
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
-        self._rough = RoughRows(dimensions)
+        self._rough: RoughRows | None = RoughRows(dimensions)
+        """Of all rows, while they are few; of those in the inverted file, that has one of its own."""
         self._capacity: Vectors = np.empty((64, dimensions), np.float32)
         self._slots = np.empty(64, np.int64)
         self._based: Vectors = np.empty((0, dimensions), np.float32)
@@ -61,16 +62,9 @@ class VectorRows:
         self.inverted: InvertedFile | None = None
 
     @classmethod
-    def over(
-        cls,
-        rows: Vectors,
-        slots: Slots,
-        inverted: InvertedFile | None,
-        rough: RoughRows | None = None,
-    ) -> "VectorRows":
+    def over(cls, rows: Vectors, slots: Slots, inverted: InvertedFile | None) -> "VectorRows":
         """Return the store of rows that are there already, such as those of a mapped file."""
         made = cls(rows.shape[1])
-        made._rough = rough or made._rough
         made._based = rows
         made._slots = np.concatenate([slots, np.empty(64, np.int64)])
         made.count = len(rows)
@@ -114,16 +108,20 @@ class VectorRows:
         if self._row_of_slot[slot] >= 0:
             self.dead_count += 1
         self._row_of_slot[slot] = row
-        if self.count - self._rough.count >= _ROUGHENED_AT_ONCE:
-            self.rough()
+        if self._rough is not None and self.count - self._rough.count >= _ROUGHENED_AT_ONCE:
+            self._roughened()
 
-    def rough(self) -> RoughRows:
-        """Return the rough copy of all rows; what came since the last time is added to it."""
+    def _roughened(self) -> Rough | None:
+        """Return the rough copy of all rows, with what came since the last time; None: they are too many for one."""
+        if self.count > EXACT_ALONE_ROWS:
+            self._rough = None
+        if self._rough is None:
+            return None
         for rows, start in ((self._based, 0), (self._capacity, len(self._based))):
             first, end = self._rough.count - start, min(self.count - start, len(rows))
             if 0 <= first < end:
                 self._rough.append(rows[first:end])
-        return self._rough
+        return self._rough.arrays
 
     def drop(self, slot: int) -> None:
         """Let a slot have no vector any more; its row stays until the partition is compacted."""
@@ -183,8 +181,19 @@ class VectorRows:
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
             return *self._best_of(query, few, self.count, None, limit), True
         count = self.count if few is None else len(few)
-        near = inverted.members(query, allowed, self.count / count, is_a_leg=is_a_leg)
-        rows, cosines = self._best_of(query, near, inverted.rows, allowed, limit)
+        rows, cosines = kernel.best_in_cells(
+            self._based,
+            self._capacity,
+            query,
+            inverted.near(query, self.count / count, is_a_leg=is_a_leg),
+            inverted.starts,
+            inverted.ordered,
+            inverted.rough,
+            inverted.rows,
+            self.count,
+            allowed,
+            limit,
+        )
         if len(rows) < min(limit, count):
             # Cells that were too few for so narrow a filter: never fewer than there are.
             return *self._exact(query, allowed, limit), True
@@ -209,17 +218,10 @@ class VectorRows:
         limit: int,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Return the best of named rows and of all allowed ones from `first` on, and their cosines."""
+        rough = self._roughened() if first < self.count else None
         end = max(first, self.count)
         return kernel.best_rows(
-            self._based,
-            self._capacity,
-            query,
-            named,
-            first,
-            end,
-            allowed,
-            limit,
-            self.rough().arrays,
+            self._based, self._capacity, query, named, first, end, allowed, limit, rough
         )
 
     def upkeep(self, *, is_quiet: bool = False) -> Callable[[], InvertedFile] | None:
