@@ -23,9 +23,9 @@ from soma_operator.core.kinds import (
 )
 from soma_operator.core.observed import Observed, find
 from soma_operator.core.plan import Applied
-from soma_operator.core.pods import Finding, diagnose
+from soma_operator.core.pods import Finding, diagnose, shortened
 from soma_operator.core.published import Aspect
-from soma_operator.core.quantity import same_quantity
+from soma_operator.core.quantity import parse_quantity, same_quantity
 from soma_operator.core.resolve import ResolvedMemory, secret_names
 from soma_operator.core.revision import Choice
 
@@ -242,15 +242,34 @@ def _growing(situation: Situation) -> Aspect | None:
         return None
     wished = claim["spec"]["resources"]["requests"]["storage"]
     present = capacity_of(claim)
-    conditions: list[Mapping[str, Any]] = claim.get("status", {}).get("conditions", [])
-    is_growing = any(one["type"] in _RESIZE_CONDITIONS for one in conditions)
-    if present is None or not is_growing or same_quantity(wished, present):
+    # A volume may be larger than what was asked for.
+    if present is None or (parse_quantity(present) or 0) >= (parse_quantity(wished) or 0):
         return None
     text = f"the volume grows from {present} to {wished}"
+    problem = _resize_problem(claim)
+    if problem is not None:
+        way_out = "mend that, or ask for another size that is not smaller than the present one"
+        return Aspect("ResizePending", "True", "ResizeFailed", f"{text}: {problem}; {way_out}")
+    if "FileSystemResizePending" in _resize_conditions(claim):
+        text += ": its file system does when a pod mounts it"
+        return Aspect("ResizePending", "True", "FileSystemGrows", text)
     return Aspect("ResizePending", "True", "VolumeGrowing", text)
 
 
-_RESIZE_CONDITIONS = frozenset({"Resizing", "FileSystemResizePending"})
+def _resize_problem(claim: Manifest) -> str | None:
+    """Return why a volume does not grow, where its driver said so."""
+    told = _resize_conditions(claim)
+    for kind in ("ControllerResizeError", "NodeResizeError"):
+        if kind in told:
+            return shortened(told[kind].get("message", "")) or kind
+    resources: Mapping[str, str] = claim.get("status", {}).get("allocatedResourceStatuses", {})
+    state = resources.get("storage", "")
+    return state if state.endswith("Infeasible") else None
+
+
+def _resize_conditions(claim: Manifest) -> dict[str, Mapping[str, Any]]:
+    conditions: list[Mapping[str, Any]] = claim.get("status", {}).get("conditions", [])
+    return {one["type"]: one for one in conditions if one.get("status", "True") == "True"}
 
 
 def capacity_of(claim: Manifest) -> str | None:

@@ -338,3 +338,14 @@ def test_the_number_of_replicas_is_left_to_the_autoscaler(
     assert deployment["spec"].get("replicas") == expected
     scaler = next(one for one in manifests if kind_of(one) == HORIZONTAL_POD_AUTOSCALER)
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("tag", "label"), [("_dev", "dev"), ("1.0-", "1.0"), ("___", None), ("v" * 128, "v" * 63)]
+)
+def test_a_version_is_a_label_whatever_the_tag_is(tag: str, label: str | None) -> None:
+    """A tag may begin with what no label may begin with; the Deployment is not refused for it."""
+    manifests = manifests_of(a_somamemory(spec={"image": {"tag": tag}}))
+
+    [deployment] = [one for one in manifests if kind_of(one) == DEPLOYMENT]
+    assert deployment["metadata"]["labels"].get("app.kubernetes.io/version") == label

@@ -304,18 +304,54 @@ def test_a_leaving_resource_keeps_its_ready() -> None:
     assert told["Reconciling"] == ("True", "Deleting")
 
 
-def test_a_growing_volume_is_told() -> None:
-    """While the volume grows, the status says from what to what."""
-    children = changed(
-        PERSISTENT_VOLUME_CLAIM,
-        capacity={"storage": "5Gi"},
-        conditions=[{"type": "FileSystemResizePending"}],
-    )
+@pytest.mark.parametrize(
+    ("claim", "reason", "words"),
+    [
+        ({}, "VolumeGrowing", "grows from 5Gi to 10Gi"),
+        ({"conditions": [{"type": "Resizing"}]}, "VolumeGrowing", "grows from 5Gi to 10Gi"),
+        (
+            {"conditions": [{"type": "FileSystemResizePending", "status": "True"}]},
+            "FileSystemGrows",
+            "when a pod mounts it",
+        ),
+        (
+            {
+                "conditions": [
+                    {"type": "ControllerResizeError", "status": "True", "message": "no room left"}
+                ]
+            },
+            "ResizeFailed",
+            "no room left",
+        ),
+        (
+            {"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}},
+            "ResizeFailed",
+            "NodeResizeInfeasible",
+        ),
+    ],
+    ids=["asked", "resizing", "file system", "error", "infeasible"],
+)
+def test_a_growing_volume_is_told(claim: Manifest, reason: str, words: str) -> None:
+    """While the volume grows, the status says from what to what, what it waits for, and why it does not."""
+    children = changed(PERSISTENT_VOLUME_CLAIM, capacity={"storage": "5Gi"}, **claim)
 
     status = status_of(situation_of(observed_of(children=children)))
 
-    assert conditions_of(status)["ResizePending"] == ("True", "VolumeGrowing")
+    assert conditions_of(status)["ResizePending"] == ("True", reason)
+    message = next(one["message"] for one in status["conditions"] if one["type"] == "ResizePending")
+    assert words in message
+    assert conditions_of(status)["Ready"] == ("True", "Ready")
     assert status["storage"]["capacity"] == "5Gi"
+
+
+@pytest.mark.parametrize("capacity", ["10Gi", "10240Mi", "20Gi"])
+def test_a_volume_that_is_large_enough_does_not_grow(capacity: str) -> None:
+    """A volume may be larger than what was asked for."""
+    children = changed(PERSISTENT_VOLUME_CLAIM, capacity={"storage": capacity})
+
+    status = status_of(situation_of(observed_of(children=children)))
+
+    assert "ResizePending" not in conditions_of(status)
 
 
 def test_conditions_of_others_do_not_make_us_write() -> None:
