@@ -171,14 +171,26 @@ def _roll_out_is_under_way(situation: Situation) -> Finding | None:
     status = deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return Finding("Progressing", ROLLING, is_known=False)
-    wished = situation.memory.replicas.wished
+    return _pods_are_missing(status, situation.memory)
+
+
+def _pods_are_missing(status: Mapping[str, Any], memory: ResolvedMemory) -> Finding | None:
+    wished, seconds = memory.replicas.wished, memory.spec.update_strategy.min_ready_seconds
+    # A pod that serves for a moment proves nothing of its revision, where the wish says so.
+    counted = "availableReplicas" if seconds else "readyReplicas"
     updated, ready, present = (
-        status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas")
+        status.get(name, 0) for name in ("updatedReplicas", counted, "replicas")
     )
     if present > updated:
-        return Finding("Progressing", "the pod of the previous configuration is still ending")
+        text = (
+            "the pod of the previous configuration is still ending"
+            if memory.is_exclusive
+            else f"{updated} of {wished} pods have the newest configuration"
+        )
+        return Finding("Progressing", text)
     if updated < wished or ready < wished:
-        return Finding("Progressing", f"{ready} of {wished} pods are ready")
+        since = f" for {seconds} seconds" if seconds else ""
+        return Finding("Progressing", f"{ready} of {wished} pods are ready{since}")
     return None
 
 

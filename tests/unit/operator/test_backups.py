@@ -101,6 +101,19 @@ def test_the_pod_of_a_copy_is_restricted_and_not_the_servers() -> None:
     assert labels["app.kubernetes.io/managed-by"] == "soma-operator"
 
 
+def test_the_pod_of_a_copy_asks_for_what_the_wish_says() -> None:
+    """A quota of the namespace may want limits; without a wish the command asks for little."""
+    limits = {"cpu": "1", "memory": "256Mi"}
+    wish = a_serving_memory({"backup": {"resources": {"limits": limits}}})
+
+    asked = [
+        pod_of(job_of(picture_of(memory=one)))["containers"][0]["resources"]
+        for one in (a_serving_memory(), wish)
+    ]
+
+    assert asked == [{"requests": {"cpu": "50m", "memory": "64Mi"}}, {"limits": limits}]
+
+
 def test_credentials_are_mounted_and_named() -> None:
     """Certificate of the server, token and own certificate come from Secrets, as files."""
     command = pod_of(job_of(picture_of(memory=a_serving_memory(SECRETS))))
