@@ -14,6 +14,7 @@ from soma_common.json_log import configure_logging
 from soma_common.settings import load_settings
 from soma_operator import __version__
 from soma_operator.adapters.access import Access, find_access
+from soma_operator.approve_command import add_approve, run_approve
 from soma_operator.bootstrap import Process, run_operator, utc_now
 from soma_operator.handlers import Informers
 from soma_operator.plan_command import FAILED, add_plan, run_plan
@@ -32,11 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_plan(
         commands.add_parser("plan", help="print what a reconcile would change, and change nothing")
     )
+    add_approve(
+        commands.add_parser("approve", help="let updates run that wait for approval, one or all")
+    )
     given = parser.parse_args(arguments)
     try:
         settings = load_settings(OperatorSettings)
         if given.command == "plan":
             return asyncio.run(run_plan(given, settings))
+        if given.command == "approve":
+            return asyncio.run(run_approve(given, settings))
         return _operate(settings)
     except InvalidInput as error:
         bad = [f"{one.field}: {one.description}" for one in error.violations]

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from soma_common.errors import AlreadyExists, Conflict, NotFound, Overloaded, PermissionRefused
+from soma_common.errors import (
+    AlreadyExists,
+    Conflict,
+    NotFound,
+    Overloaded,
+    PermissionRefused,
+    Unauthenticated,
+)
 from soma_common.errors import Unavailable as ApiUnavailable
 from soma_operator.core.kinds import LEASE, Manifest
 from soma_operator.ports import Cluster
@@ -25,7 +32,15 @@ _log = logging.getLogger(__name__)
 RELEASE_ATTEMPTS = 3
 """One may meet a renewal that was on its way, one an API server that is busy; more would hold up the end."""
 
-_TRANSIENT = (ApiUnavailable, Overloaded, Conflict, AlreadyExists, NotFound, PermissionRefused)
+_TRANSIENT = (
+    ApiUnavailable,
+    Overloaded,
+    Conflict,
+    AlreadyExists,
+    NotFound,
+    PermissionRefused,
+    Unauthenticated,
+)
 
 
 @dataclass(frozen=True, slots=True)

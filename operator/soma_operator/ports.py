@@ -22,6 +22,7 @@ class Cluster(Protocol):
     Raised by every method:
         Unavailable: No answer; a write may have happened, repeat it.
         Overloaded: The API server asks for patience.
+        Unauthenticated: It does not take our credential; the next one may be good.
         PermissionRefused: Rights, a quota or an admission rule forbid it; the fact `detail` is the server's sentence.
     """
 

@@ -127,12 +127,20 @@ def plan(
     manifest: Manifest, *options: str, kubeconfig: Path | None = None
 ) -> tuple[int, list[str]]:
     """Run `soma-operator plan`; return its exit code and lines."""
+    command = ["plan", "-f", "-", *options]
+    return run_command(*command, kubeconfig=kubeconfig, text=json.dumps(manifest))
+
+
+def run_command(
+    *arguments: str, kubeconfig: Path | None = None, text: str = ""
+) -> tuple[int, list[str]]:
+    """Run a command of `soma-operator`; return its exit code and lines."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
     if kubeconfig is not None:
         environment["SOMA_OPERATOR_KUBECONFIG"] = str(kubeconfig)
     ended = subprocess.run(
-        [sys.executable, "-m", "soma_operator", "plan", "-f", "-", *options],
-        input=json.dumps(manifest),
+        [sys.executable, "-m", "soma_operator", *arguments],
+        input=text,
         env=environment,
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ Schema = dict[str, Any]
 TEXTS: dict[str, list[Any]] = {
     "backup.schedule": ["30 2 * * *", "@daily"],
     "backup.target.s3.endpoint": ["https://one.test", "http://two.test:9000"],
+    "embeddings.openai.endpoint": ["https://api.test/v1", "http://embedder.test:8000"],
     "bootstrap.location.sha256": ["a" * 64, "b" * 64],
     "bootstrap.location.target.s3.endpoint": ["https://one.test", "http://two.test:9000"],
     "image.digest": ["sha256:" + "a" * 64, "sha256:" + "b" * 64],
@@ -25,6 +26,7 @@ ENUMS: dict[str, list[Any]] = {
     "backup.target.type": ["Volume"],
     "bootstrap.location.target.type": ["Volume"],
     "bootstrap.type": ["Empty"],
+    "embeddings.provider": ["Wordllama", "None"],
 }
 """Values of discriminators; the others go with another part of the union, and are met by its leaves."""
 
@@ -44,6 +46,8 @@ def _anti_affinity(weight: int) -> Manifest:
 
 OBJECTS: dict[str, list[Any]] = {
     "podTemplate.affinity": [_anti_affinity(weight) for weight in (1, 100)],
+    "backup.resources.requests": [{"cpu": "500m"}, {"cpu": "1", "memory": "1Gi"}],
+    "backup.resources.limits": [{"memory": "1Gi"}, {"memory": "2Gi", "cpu": 2}],
     "resources.requests": [{"cpu": "500m"}, {"cpu": "1", "memory": "1Gi"}],
     "resources.limits": [{"memory": "1Gi"}, {"memory": "2Gi", "cpu": 2}],
 }
@@ -72,12 +76,19 @@ def _from(target: Manifest) -> Manifest:
     return {"bootstrap": {"type": "Location", "location": location}}
 
 
+OPENAI: Manifest = {
+    "provider": "OpenAI",
+    "openai": {"endpoint": "https://api.test/v1", "model": "small"},
+}
+
 BESIDE: dict[str, Manifest] = {
     "backup": {"backup": {"target": VOLUME}},
     "backup.target.s3": {"backup": {"target": S3}},
     "bootstrap.backupName": {"bootstrap": {"type": "Backup"}},
     "bootstrap.location": _from(VOLUME),
     "bootstrap.location.target.s3": _from(S3),
+    "embeddings.openai": {"embeddings": OPENAI},
+    "updateStrategy.minReadySeconds": {"updateStrategy": {"progressDeadlineSeconds": 86400}},
     "deletionPolicy": {"backup": {"target": VOLUME}},
     "tls": {"tls": {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"}},
     "tls.mode": {"tls": {"secretName": "cert"}},
@@ -107,11 +118,13 @@ class Leaf:
     Attributes:
         good: Two values at least, where there are two; the bounds among them.
         bad: Values of another type, or just beyond the bounds.
+        is_required: Whether what the field belongs to cannot be without it.
     """
 
     path: str
     good: tuple[Any, ...]
     bad: tuple[Any, ...]
+    is_required: bool = False
 
     def spec(self, value: Any) -> Manifest:
         """Return a spec with this value and what it needs beside it."""
@@ -128,9 +141,12 @@ class Leaf:
 
     @property
     def without(self) -> Manifest:
-        """The spec in which this field is left out, and what is beside it is not."""
+        """The spec in which this field is left out, and what is beside it is not, unless it needs the field."""
         spec = self.spec(None)
         *steps, last = self.path.split(".")
+        if self.is_required:
+            del spec[steps[0]]
+            return spec
         inner = spec
         for step in steps:
             inner = inner[step]
@@ -142,18 +158,18 @@ def leaves() -> list[Leaf]:
     """Return every leaf of the spec."""
     root = soma_memory_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return [
-        Leaf(path, tuple(_good(path, one)), tuple(_bad(path, one)))
-        for path, one in _walk(root["properties"]["spec"], "")
+        Leaf(path, tuple(_good(path, one)), tuple(_bad(path, one)), is_required)
+        for path, one, is_required in _walk(root["properties"]["spec"], "")
     ]
 
 
-def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+def _walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
     for name, part in schema["properties"].items():
         inner = f"{path}.{name}".lstrip(".")
         if "properties" in part:
             yield from _walk(part, inner)
         else:
-            yield inner, part
+            yield inner, part, name in schema.get("required", [])
 
 
 def _good(path: str, schema: Schema) -> list[Any]:

@@ -134,7 +134,8 @@ def conditions_of(status: Manifest) -> dict[str, tuple[str, str]]:
 def _with_status(child: Manifest) -> Manifest:
     if kind_of(child) == DEPLOYMENT:
         count = child["spec"].get("replicas", 1)
-        counters = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
+        counted = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+        counters = dict.fromkeys(counted, count)
         return {**child, "status": {"observedGeneration": 1, **counters}}
     if kind_of(child) == PERSISTENT_VOLUME_CLAIM:
         capacity = child["spec"]["resources"]["requests"]["storage"]
@@ -180,6 +181,7 @@ def _of_life() -> Fields:
             {"progressDeadlineSeconds": st.integers(10, 1000)},
             optional={
                 "type": st.sampled_from(["Automatic", "Supervised"]),
+                "minReadySeconds": st.integers(0, 9),
                 "rollback": st.fixed_dictionaries({"enabled": st.booleans()}),
             },
         ),
@@ -200,8 +202,25 @@ def _of_storage() -> Fields:
         "embeddings": st.fixed_dictionaries(
             {"provider": st.sampled_from(["Wordllama", "None"])},
             optional={"dimensions": st.sampled_from([64, 128, 256])},
-        ),
+        )
+        | st.fixed_dictionaries({"provider": st.just("OpenAI"), "openai": _openai()}),
     }
+
+
+def _openai() -> st.SearchStrategy[Manifest]:
+    return st.fixed_dictionaries(
+        {
+            "endpoint": st.sampled_from(["https://api.test/v1", "http://embedder.test:8000"]),
+            "model": st.sampled_from(["small", "org/large:1"]),
+        },
+        optional={
+            "previousModel": st.just("smaller"),
+            "apiKeySecretName": st.just("key"),
+            "requestDimensions": st.booleans(),
+            "documentPrefix": st.just("search_document: "),
+            "queryPrefix": st.just("search_query: "),
+        },
+    )
 
 
 def _of_pods() -> Fields:
@@ -216,7 +235,10 @@ def _of_pods() -> Fields:
         ),
         "monitoring": st.fixed_dictionaries(
             {"logLevel": st.sampled_from(["Debug", "Info", "Warning", "Error"])},
-            optional={"podMonitor": st.fixed_dictionaries({"enabled": st.booleans()})},
+            optional={
+                "audit": st.sampled_from(["Off", "Log"]),
+                "podMonitor": st.fixed_dictionaries({"enabled": st.booleans()}),
+            },
         ),
     }
 
@@ -232,6 +254,9 @@ def _of_callers() -> Fields:
             maxMessageBytes=st.integers(64 * 1024, 1024 * 1024),
             maxPayloadBytes=st.integers(1024, 60 * 1024),
             maxConcurrentCalls=st.integers(1, 1000),
+            maxConcurrentStreams=st.integers(1, 1000),
+            tenantRequestsPerSecond=st.integers(1, 1000),
+            tenantBytesPerSecond=st.integers(1024, 10**9),
         ),
     }
 

@@ -17,6 +17,7 @@ from soma_common.errors import (
     Overloaded,
     PermissionRefused,
     SomaError,
+    Unauthenticated,
     Unavailable,
 )
 from soma_operator.adapters.access import Access
@@ -31,6 +32,9 @@ PAGE_SIZE = 500
 NEVER_VERSION = "1"
 """Resource version that no object has: the first write to an empty etcd makes the second one. An apply that names it
 makes a new object, and is a conflict where there is one."""
+
+LONGEST_PATIENCE_S = 300.0
+"""What is asked for beyond it is no wish that an API server has."""
 
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
@@ -229,8 +233,7 @@ class KubernetesCluster:
             self._metrics.api_requests.labels(verb, kind.plural, str(code)).inc()
             get_current_span().set_attribute("http.response.status_code", code)
         if code < 300:
-            answer: Manifest = json.loads(content)
-            return answer
+            return _answer(content, code)
         raise _error(code, content, response.headers, kind=kind, name=name)
 
 
@@ -247,6 +250,17 @@ def _path_of(manifest: Manifest) -> str:
     return _path(kind_of(manifest), manifest["metadata"].get("namespace"), name_of(manifest))
 
 
+def _answer(content: bytes, code: int) -> Manifest:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        # A proxy on the way answers with a page of its own.
+        raise Unavailable("the answer is not one of an API server", code=code)
+    return answer
+
+
 def _error(
     code: int, content: bytes, headers: Mapping[str, str], *, kind: Kind, name: str
 ) -> SomaError:
@@ -257,14 +271,21 @@ def _error(
     if code == 409:
         is_taken = status.get("reason") == "AlreadyExists"
         return (AlreadyExists if is_taken else Conflict)("the object is another one", detail=detail)
-    if code in (401, 403):
+    if code == 401:
+        return Unauthenticated("the API server does not take the credential", detail=detail)
+    if code == 403:
         return PermissionRefused("the API server forbids it", detail=detail)
     if code == 429:
-        wait_s = float(headers.get("Retry-After") or 1)
+        wait_s = _patience_s(headers.get("Retry-After", ""))
         return Overloaded("the API server asks for patience", retry_after_s=wait_s)
     if code in (400, 413, 415, 422):
         return InvalidInput("the API server refuses the content", detail=detail)
     return Unavailable("the API server failed", code=code, detail=detail)
+
+
+def _patience_s(header: str) -> float:
+    """Return the wish for patience; a proxy may name a date, or nonsense."""
+    return min(float(header), LONGEST_PATIENCE_S) if header.isdecimal() else 1.0
 
 
 def _status(content: bytes) -> dict[str, Any]:

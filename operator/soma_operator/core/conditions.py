@@ -23,9 +23,9 @@ from soma_operator.core.kinds import (
 )
 from soma_operator.core.observed import Observed, find
 from soma_operator.core.plan import Applied
-from soma_operator.core.pods import Finding, diagnose
+from soma_operator.core.pods import Finding, diagnose, shortened
 from soma_operator.core.published import Aspect
-from soma_operator.core.quantity import same_quantity
+from soma_operator.core.quantity import parse_quantity, same_quantity
 from soma_operator.core.resolve import ResolvedMemory, secret_names
 from soma_operator.core.revision import Choice
 
@@ -171,14 +171,26 @@ def _roll_out_is_under_way(situation: Situation) -> Finding | None:
     status = deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
         return Finding("Progressing", ROLLING, is_known=False)
-    wished = situation.memory.replicas.wished
+    return _pods_are_missing(status, situation.memory)
+
+
+def _pods_are_missing(status: Mapping[str, Any], memory: ResolvedMemory) -> Finding | None:
+    wished, seconds = memory.replicas.wished, memory.spec.update_strategy.min_ready_seconds
+    # A pod that serves for a moment proves nothing of its revision, where the wish says so.
+    counted = "availableReplicas" if seconds else "readyReplicas"
     updated, ready, present = (
-        status.get(name, 0) for name in ("updatedReplicas", "readyReplicas", "replicas")
+        status.get(name, 0) for name in ("updatedReplicas", counted, "replicas")
     )
     if present > updated:
-        return Finding("Progressing", "the pod of the previous configuration is still ending")
+        text = (
+            "the pod of the previous configuration is still ending"
+            if memory.is_exclusive
+            else f"{updated} of {wished} pods have the newest configuration"
+        )
+        return Finding("Progressing", text)
     if updated < wished or ready < wished:
-        return Finding("Progressing", f"{ready} of {wished} pods are ready")
+        since = f" for {seconds} seconds" if seconds else ""
+        return Finding("Progressing", f"{ready} of {wished} pods are ready{since}")
     return None
 
 
@@ -242,15 +254,34 @@ def _growing(situation: Situation) -> Aspect | None:
         return None
     wished = claim["spec"]["resources"]["requests"]["storage"]
     present = capacity_of(claim)
-    conditions: list[Mapping[str, Any]] = claim.get("status", {}).get("conditions", [])
-    is_growing = any(one["type"] in _RESIZE_CONDITIONS for one in conditions)
-    if present is None or not is_growing or same_quantity(wished, present):
+    # A volume may be larger than what was asked for.
+    if present is None or (parse_quantity(present) or 0) >= (parse_quantity(wished) or 0):
         return None
     text = f"the volume grows from {present} to {wished}"
+    problem = _resize_problem(claim)
+    if problem is not None:
+        way_out = "mend that, or ask for another size that is not smaller than the present one"
+        return Aspect("ResizePending", "True", "ResizeFailed", f"{text}: {problem}; {way_out}")
+    if "FileSystemResizePending" in _resize_conditions(claim):
+        text += ": its file system does when a pod mounts it"
+        return Aspect("ResizePending", "True", "FileSystemGrows", text)
     return Aspect("ResizePending", "True", "VolumeGrowing", text)
 
 
-_RESIZE_CONDITIONS = frozenset({"Resizing", "FileSystemResizePending"})
+def _resize_problem(claim: Manifest) -> str | None:
+    """Return why a volume does not grow, where its driver said so."""
+    told = _resize_conditions(claim)
+    for kind in ("ControllerResizeError", "NodeResizeError"):
+        if kind in told:
+            return shortened(told[kind].get("message", "")) or kind
+    resources: Mapping[str, str] = claim.get("status", {}).get("allocatedResourceStatuses", {})
+    state = resources.get("storage", "")
+    return state if state.endswith("Infeasible") else None
+
+
+def _resize_conditions(claim: Manifest) -> dict[str, Mapping[str, Any]]:
+    conditions: list[Mapping[str, Any]] = claim.get("status", {}).get("conditions", [])
+    return {one["type"]: one for one in conditions if one.get("status", "True") == "True"}
 
 
 def capacity_of(claim: Manifest) -> str | None:

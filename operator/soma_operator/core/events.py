@@ -27,6 +27,10 @@ _CALM = frozenset(
 """Reasons of Ready that need nobody's attention."""
 
 
+LONGEST_NOTE = 1024
+"""Bytes of an Event's note that the API server takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a resource.
@@ -60,15 +64,20 @@ def transitions(status: Status, observed: Seen) -> tuple[Event, ...]:
         return ()
     is_calm = ready["reason"] in _CALM and stalled is None
     said = [status["observedGeneration"], _said(ready), ready["lastTransitionTime"], bool(stalled)]
-    note = ready["message"] + (" (given up until something changes)" if stalled else "")
+    end = " (given up until something changes)" if stalled else ""
     return (
         Event(
             type="Normal" if is_calm else "Warning",
             reason=ready["reason"],
-            note=note[:1024],
+            note=_cut(ready["message"], LONGEST_NOTE - len(end)) + end,
             identity=repr(said),
         ),
     )
+
+
+def _cut(text: str, size: int) -> str:
+    """Return as much of a text as fits into that many bytes; the API server counts bytes, not characters."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def _said(ready: Mapping[str, Any] | None) -> tuple[Any, ...] | None:

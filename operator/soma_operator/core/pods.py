@@ -58,11 +58,13 @@ def _unscheduled(pod: Manifest) -> Finding | None:
 
 
 def _container_problem(pod: Manifest) -> Finding | None:
-    statuses = pod.get("status", {}).get("containerStatuses", [])
-    for status in sorted(statuses, key=lambda one: str(one["name"])):
-        found = _not_started(status) or _crashing(status)
-        if found:
-            return found
+    told = pod.get("status", {})
+    # What starts first, a mesh's sidecar or the server beside a copy's command, keeps the others from starting.
+    for which in ("initContainerStatuses", "containerStatuses"):
+        for status in sorted(told.get(which, []), key=lambda one: str(one["name"])):
+            found = _not_started(status) or _crashing(status)
+            if found:
+                return found
     return None
 
 

@@ -36,6 +36,8 @@ REASONS = {
     "PodMonitorMade": "a PodMonitor names the pods",
     "KindNotServed": "the cluster does not know the kind of a wished child; install it, or no longer wish for it",
     "VolumeGrowing": "the volume grows to the wished size",
+    "FileSystemGrows": "the volume has grown; its file system does when a pod mounts it",
+    "ResizeFailed": "the driver of the volume could not let it grow; its sentence says why",
     "Verified": "a copy was read back and is what the server sent",
     "Copying": "a copy is being made",
     "CopyFailed": "the Job of a copy gave up; its last words are told",

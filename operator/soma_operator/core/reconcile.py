@@ -32,11 +32,15 @@ from soma_operator.core.status import (
     status_of,
 )
 
-MISSING_SECRET_RETRY_S = 5.0
-"""Secrets are not watched: the right to watch them would be the right to read them all."""
+MISSING_RETRY_S = 5.0
+"""Secrets are not watched: the right to watch them would be the right to read them all. And that a copy to restore from
+was verified wakes the memory that was copied, not the one that waits for it."""
 
-RESTORE_RETRY_S = 5.0
-"""That a copy to restore from was verified wakes the memory that was copied, not the one that waits for it."""
+FORGOTTEN_RETRY_S = 60.0
+"""What is missing after the progress deadline waits for a person, who is no faster for being asked more often."""
+
+RESIZE_RETRY_S = 30.0
+"""A retained claim carries no label, so it is not watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,11 @@ def conclude(observed: Observed, decision: Decision, applied: Applied) -> Outcom
 
 def _wait_s(status: Status, decision: Decision, observed: Observed) -> float | None:
     """Return when to look again without being woken."""
-    waits = [MISSING_SECRET_RETRY_S] if observed.missing_secrets else []
-    waits += [RESTORE_RETRY_S] if decision.memory.is_restoring else []
+    is_copy_missing = decision.memory.is_restoring and observed.restore.job is None
+    is_forgotten = condition(status, "Stalled") is not None
+    retry_s = FORGOTTEN_RETRY_S if is_forgotten else MISSING_RETRY_S
+    waits = [retry_s] if observed.missing_secrets or is_copy_missing else []
+    waits += [RESIZE_RETRY_S] if condition(status, "ResizePending") else []
     due = next_copy_at(decision.memory, observed.now)
     waits += [(due - observed.now).total_seconds()] if due is not None else []
     passing = _time_passes_s(status, decision, observed)
@@ -155,11 +162,15 @@ def _time_passes_s(status: Status, decision: Decision, observed: Observed) -> fl
     """Return when time alone changes what was decided."""
     strategy, stalled = decision.memory.spec.update_strategy, condition(status, "Stalled")
     if stalled and stalled["reason"] in CAUSED_BY_PODS and decision.choice.failed is None:
-        return 0.0 if decision.choice.last_good and strategy.rollback.enabled else None
+        good = decision.choice.last_good
+        has_way_back = good is not None and good.name != decision.choice.running.name
+        return 0.0 if has_way_back and strategy.rollback.enabled else None
     deadline = deadline_of(status, strategy)
     if deadline is None or condition(status, "Reconciling") is None:
         return None
-    return (deadline - observed.now).total_seconds()
+    left_s = (deadline - observed.now).total_seconds()
+    # What is patient goes on after the deadline, which is then no time to wait for.
+    return left_s if left_s > 0 else None
 
 
 def _outcome(status: Status, observed: Observed) -> Outcome:

@@ -93,6 +93,7 @@ class ResolvedMemory:
         spec: The spec with the operator's defaults filled in.
         claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
         replicas: How many servers there are to be.
+        is_exclusive: Whether the storage is held by one server at a time.
         is_paused: Whether nothing may be changed, by the spec or by the annotation.
         is_hibernated: Whether no server may run, by the spec or by the annotation.
         is_restoring: Whether the storage does not hold yet what it is to begin with, so that no server may run.
@@ -108,6 +109,7 @@ class ResolvedMemory:
     image: ImageReference
     claim_size: str
     replicas: Replicas
+    is_exclusive: bool
     is_paused: bool
     is_hibernated: bool
     is_restoring: bool
@@ -145,6 +147,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
         image=_image(spec.image, observed.defaults),
         claim_size=_claim_size(spec.storage.embedded.size, observed),
         replicas=_replicas(spec, observed, is_stopped=is_hibernated or is_restoring),
+        is_exclusive=spec.storage.type == "Embedded",
         is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
         is_hibernated=is_hibernated,
         is_restoring=is_restoring,
@@ -173,11 +176,12 @@ def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
         spec = _parsed(resource)
     except InvalidInput:
         return frozenset()
-    tls, auth = spec.tls, spec.auth
+    tls, auth, openai = spec.tls, spec.auth, spec.embeddings.openai
     named = {
         tls.secret_name if tls.mode == "Secret" else None,
         tls.client_ca_secret_name if tls.client_auth == "Require" else None,
         auth.tokens_secret_name if auth.type == "Tokens" else None,
+        openai.api_key_secret_name if openai is not None else None,
     }
     return frozenset(name for name in named if name is not None)
 

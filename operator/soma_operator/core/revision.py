@@ -120,7 +120,7 @@ _OF_PODS: dict[str, Any] = {
     "embeddings": True,
     "resources": True,
     "pod_template": True,
-    "monitoring": {"log_level"},
+    "monitoring": {"log_level", "audit"},
     "limits": True,
     "tls": True,
     "auth": True,

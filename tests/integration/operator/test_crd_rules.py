@@ -21,6 +21,10 @@ def a_spread(key: str) -> Manifest:
     return {"topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "maxSkew": 1}
 
 
+def openai(endpoint: str = "https://api.test/v1", **more: int) -> Manifest:
+    return {"provider": "OpenAI", "openai": {"endpoint": endpoint, "model": "small"}, **more}
+
+
 HPA = {"type": "HPA"}
 CPU = {"resources": {"requests": {"cpu": "1"}}}
 
@@ -215,6 +219,36 @@ CREATIONS = [
         {"embeddings": {"provider": "None", "dimensions": 100}},
         {"embeddings": {"provider": "None", "dimensions": 1}},
         "should be greater than or equal to 2",
+    ),
+    (
+        {"embeddings": openai()},
+        {"embeddings": {"provider": "OpenAI"}},
+        "embeddings.openai goes with embeddings.provider OpenAI, and with no other",
+    ),
+    (
+        {"embeddings": openai(dimensions=1536)},
+        {"embeddings": {**openai(), "provider": "None"}},
+        "embeddings.openai goes with embeddings.provider OpenAI",
+    ),
+    (
+        {"embeddings": openai("http://embedder.models.svc:65535/v1")},
+        {"embeddings": openai("http://embedder.models.svc:65536/v1")},
+        "openai.endpoint must be the base URL of the API, such as 'https://api.openai.com/v1'",
+    ),
+    (
+        {"embeddings": openai("https://a-1.test/openai/v1")},
+        {"embeddings": openai("https://me:secret@a.test/v1")},
+        "openai.endpoint must be the base URL of the API",
+    ),
+    (
+        {"updateStrategy": {"minReadySeconds": 599}},
+        {"updateStrategy": {"minReadySeconds": 600}},
+        "updateStrategy.minReadySeconds must be less than updateStrategy.progressDeadlineSeconds (default 600)",
+    ),
+    (
+        {"updateStrategy": {"minReadySeconds": 9, "progressDeadlineSeconds": 10}},
+        {"updateStrategy": {"minReadySeconds": 10, "progressDeadlineSeconds": 10}},
+        "updateStrategy.minReadySeconds must be less than updateStrategy.progressDeadlineSeconds",
     ),
     (
         {"limits": {"maxPayloadBytes": 1048576}},

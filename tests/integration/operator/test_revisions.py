@@ -16,7 +16,7 @@ from soma_operator.core.kinds import (
 from tests.support.audit import Trail
 from tests.support.gitops import kstatus
 from tests.support.kube_api import KubeApi, Room, eventually, path_of
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import OperatorProcess, run_command
 from tests.support.operator_rooms import ACCOUNT, an_operator
 from tests.support.somamemories import conditions_of
 
@@ -119,6 +119,40 @@ def test_an_upgrade_of_the_operator_restarts_no_pod(
         room.roll_out()
         eventually(lambda: "UpdatePending" not in conditions_of(room.status()) or None)
         eventually(lambda: revisions(room) == {waiting["updateRevision"]} or None)
+
+
+def test_all_that_waits_is_approved_by_one_command(
+    operator: OperatorProcess, operator_kubeconfig: Path, room: Room, tmp_path: Path
+) -> None:
+    """A release waits in two memories: the command shows them, lets one go, then the other, and no more is left."""
+    for name in ("first", "second"):
+        room.make(name)
+        room.run(name)
+    assert operator.stop() == 0
+    admin = room.api.plane.kubeconfig
+
+    def approve(*options: str) -> tuple[int, list[str]]:
+        return run_command("approve", "-n", room.namespace, *options, kubeconfig=admin)
+
+    newer = {"server_image": NEW_IMAGE, "identity": "one"}
+    with an_operator(operator_kubeconfig, tmp_path, "new", **newer) as new:
+        new.wait_leading()
+        for name in ("first", "second"):
+            room.wait_for("UpdatePending", "True", "NewRelease", name=name)
+
+        code, lines = approve("--dry-run")
+        assert (code, lines[-1]) == (0, "2 waiting, 0 left")
+        assert f"{room.namespace}/first: " in lines[0]
+        assert approve("--most", "1")[1][-1] == "1 approved, 1 left"
+        assert approve("second", "missing")[1] == [
+            f"{room.namespace}/second: revision {room.status('second')['updateRevision']} approved",
+            "missing: nothing of it waits",
+            "1 approved, 0 left",
+        ]
+        assert approve() == (0, ["0 approved, 0 left"])
+
+        for name in ("first", "second"):
+            room.wait_for_image("2.0", name)
 
 
 @pytest.mark.usefixtures("operator")

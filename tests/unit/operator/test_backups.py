@@ -42,6 +42,10 @@ S3: Manifest = {
 }
 
 
+UNRESTORED = a_somamemory(spec={"bootstrap": {"type": "Backup", "backupName": "other"}})
+PAUSED_AWAKE = a_serving_memory({"hibernated": True, "paused": True, "auth": SECRETS["auth"]})
+
+
 def job_of(picture: BackupPicture) -> Manifest:
     job = decide_backup(picture).job
     assert job is not None
@@ -95,6 +99,19 @@ def test_the_pod_of_a_copy_is_restricted_and_not_the_servers() -> None:
     labels = job["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/name"] == "somamemory-backup"
     assert labels["app.kubernetes.io/managed-by"] == "soma-operator"
+
+
+def test_the_pod_of_a_copy_asks_for_what_the_wish_says() -> None:
+    """A quota of the namespace may want limits; without a wish the command asks for little."""
+    limits = {"cpu": "1", "memory": "256Mi"}
+    wish = a_serving_memory({"backup": {"resources": {"limits": limits}}})
+
+    asked = [
+        pod_of(job_of(picture_of(memory=one)))["containers"][0]["resources"]
+        for one in (a_serving_memory(), wish)
+    ]
+
+    assert asked == [{"requests": {"cpu": "50m", "memory": "64Mi"}}, {"limits": limits}]
 
 
 def test_credentials_are_mounted_and_named() -> None:
@@ -159,6 +176,15 @@ def test_what_sleeps_is_copied_by_a_server_of_its_own(memory: Manifest) -> None:
     assert "data" not in mounts
 
 
+def test_a_storage_that_is_being_restored_is_not_opened() -> None:
+    """A server on it would make a store, and the copy that is to come would find it not empty."""
+    restored = {**UNRESTORED, "status": {"storage": {"restoredFrom": "pvc://a/b"}}}
+    asleep = {**restored, "spec": {**restored["spec"], "replicas": 0}}
+
+    assert decide_backup(picture_of(memory=UNRESTORED)).job is None
+    assert decide_backup(picture_of(memory=asleep)).job is not None
+
+
 def argo(backup: Manifest, status: Manifest | None = None) -> str:
     """Return what Argo CD calls a SomaMemoryBackup, by our own check."""
     resource = backup if status is None else {**backup, "status": status}
@@ -176,6 +202,8 @@ def test_a_new_backup_is_in_progress_for_argo_cd() -> None:
 LATE = timedelta(seconds=3600)
 
 WAITS = [
+    (picture_of(memory=UNRESTORED), "MemoryNotServing"),
+    (picture_of(memory=PAUSED_AWAKE), "CredentialNotNamed"),
     (picture_of(), "MemoryNotFound"),
     (picture_of(memory=a_somamemory()), "MemoryNotServing"),
     (picture_of(memory=a_serving_memory({"service": {"port": "x"}})), "MemoryNotServing"),

@@ -76,3 +76,14 @@ def test_the_same_occurrence_has_the_same_name() -> None:
     ]
 
     assert names[0] == names[1] != names[2]
+
+
+def test_a_note_fits_whatever_it_is_written_in() -> None:
+    """The API server counts bytes: a note in any script is cut between two characters, at 1024 of them."""
+    pull = a_pod(container=waiting("ErrImagePull", "記憶體不足" * 300))
+    observed = observed_of(children=rendered(), pods=[pull])
+
+    note = transitions(status_of(situation_of(observed)), observed)[0].note
+
+    assert 1000 < len(note.encode()) <= 1024
+    assert "記憶體不足" in note

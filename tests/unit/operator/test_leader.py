@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from soma_common.errors import Unavailable
+from soma_common.errors import PermissionRefused, SomaError, Unauthenticated, Unavailable
 from soma_operator.adapters.in_memory import InMemoryCluster
 from soma_operator.core.kinds import LEASE, Kind
 from soma_operator.leader import Leader, Term
@@ -94,14 +94,19 @@ async def test_the_leader_stops_before_anybody_follows(
     assert not await acquires(two)
 
 
-async def test_holding_ends_when_renewals_fail(cluster: InMemoryCluster, time: Time) -> None:
-    """A leader that cannot reach the API server gives up."""
+@pytest.mark.parametrize(
+    "error", [Unavailable("no answer"), Unauthenticated("not this token"), PermissionRefused("no")]
+)
+async def test_holding_ends_when_renewals_fail(
+    cluster: InMemoryCluster, time: Time, error: SomaError
+) -> None:
+    """A leader that cannot reach the API server, or is not let in, gives up in order."""
     one = candidate(cluster, time, "one")
     await acquires(one)
 
     def unreachable(_verb: str, _kind: Kind) -> None:
         time.now += 1.0
-        raise Unavailable("no answer")
+        raise error
 
     cluster.before = unreachable
     await one.hold()

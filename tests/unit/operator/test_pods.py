@@ -87,3 +87,16 @@ def test_a_pod_without_a_node_names_the_schedulers_reason() -> None:
 
     assert found is not None
     assert (found.reason, "0/3 nodes fit;" in found.message) == ("PodUnschedulable", True)
+
+
+def test_a_container_that_starts_first_is_asked_too() -> None:
+    """A sidecar, ours or a mesh's, that cannot start keeps the server from starting."""
+    pod = a_pod(container=waiting("PodInitializing"))
+    sidecar = {"name": "mesh", "image": "registry.test/mesh:1", **waiting("ImagePullBackOff")}
+    pod["status"]["initContainerStatuses"] = [sidecar]
+
+    found = diagnose([pod])
+
+    assert found is not None
+    assert found.reason == "ImageNotAvailable"
+    assert "registry.test/mesh:1" in found.message

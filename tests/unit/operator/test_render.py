@@ -1,6 +1,7 @@
 """Manifests of a SomaMemory."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ from soma_operator.core.kinds import (
     name_of,
 )
 from soma_operator.core.render import render
+from soma_operator.core.render.deployment import deployment
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, MANAGED_BY_LABEL
-from soma_operator.core.resolve import resolve
+from soma_operator.core.resolve import Replicas, resolve
 from tests.support.somamemories import UID, a_somamemory, choice_of, observed_of, specs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -288,6 +290,50 @@ def test_the_policy_lets_in_what_is_needed_and_name_service_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("https://api.test/v1", 443),
+        ("http://embedder", 80),
+        ("http://embedder.models.svc:8000/v1", 8000),
+    ],
+)
+def test_an_embedder_over_http_is_reached_with_its_key(endpoint: str, port: int) -> None:
+    """The server knows API and key, the key is a file of the Secret, and the policy lets the pods out to its port."""
+    openai = {"endpoint": endpoint, "model": "small", "apiKeySecretName": "embedder-key"}
+    spec = {"embeddings": {"provider": "OpenAI", "dimensions": 1536, "openai": openai}}
+
+    data = one_of(CONFIG_MAP, spec)["data"]
+    pod = one_of(DEPLOYMENT, spec)["spec"]["template"]["spec"]
+    egress = one_of(NETWORK_POLICY, spec)["spec"]["egress"]
+
+    assert (data["SOMA_EMBEDDER"], data["SOMA_EMBEDDER_URL"]) == ("openai", endpoint)
+    assert data["SOMA_EMBEDDER_API_KEY_FILE"] == "/etc/soma/embedder/apiKey"
+    [volume] = [one for one in pod["volumes"] if one["name"] == "embedder"]
+    assert volume["projected"]["sources"] == [
+        {"secret": {"name": "embedder-key", "items": [{"key": "apiKey", "path": "apiKey"}]}}
+    ]
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert mounts["embedder"] == "/etc/soma/embedder"
+    assert egress[1:] == [{"ports": [{"port": port, "protocol": "TCP"}]}]
+
+
+def test_servers_that_share_a_store_are_replaced_one_after_the_other() -> None:
+    """Where no server holds the storage alone, none goes before its successor has been ready for long enough."""
+    spec: Manifest = {"updateStrategy": {"minReadySeconds": 20}}
+    observed = observed_of(a_somamemory(spec=spec))
+    shared = replace(resolve(observed), is_exclusive=False, replicas=Replicas(3))
+
+    wished = deployment(shared, choice_of(observed).running)["spec"]
+
+    assert wished["replicas"] == 3
+    assert wished["minReadySeconds"] == 20
+    assert wished["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+
+
 def test_hibernation_stops_the_servers_and_changes_no_pod_template() -> None:
     """Asleep by the spec or by the annotation: no replicas, and what the pods are made of stays."""
     awake = one_of(DEPLOYMENT)["spec"]
@@ -338,3 +384,14 @@ def test_the_number_of_replicas_is_left_to_the_autoscaler(
     assert deployment["spec"].get("replicas") == expected
     scaler = next(one for one in manifests if kind_of(one) == HORIZONTAL_POD_AUTOSCALER)
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("tag", "label"), [("_dev", "dev"), ("1.0-", "1.0"), ("___", None), ("v" * 128, "v" * 63)]
+)
+def test_a_version_is_a_label_whatever_the_tag_is(tag: str, label: str | None) -> None:
+    """A tag may begin with what no label may begin with; the Deployment is not refused for it."""
+    manifests = manifests_of(a_somamemory(spec={"image": {"tag": tag}}))
+
+    [deployment] = [one for one in manifests if kind_of(one) == DEPLOYMENT]
+    assert deployment["metadata"]["labels"].get("app.kubernetes.io/version") == label

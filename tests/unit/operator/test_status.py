@@ -1,6 +1,7 @@
 """From findings to the status that people and GitOps tools read."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from soma_operator.core.kinds import (
 from soma_operator.core.plan import Obstacle, Refusal
 from soma_operator.core.published import Status, format_time, is_published
 from soma_operator.core.reconcile import Decision, Outcome, decide
+from soma_operator.core.resolve import Replicas
 from soma_operator.core.status import (
     CONDITION_TYPES,
     deleting_status,
@@ -185,6 +187,57 @@ def test_paused_is_ready_only_when_the_wish_was_fulfilled(
     assert not {"Reconciling", "Stalled"} & set(told)
 
 
+@pytest.mark.parametrize(("available", "ready"), [(0, "False"), (1, "True")])
+def test_a_pod_that_is_ready_for_a_moment_proves_nothing(available: int, ready: str) -> None:
+    """With minReadySeconds its revision is Ready, and one to go back to, when it was ready for that long."""
+    resource = a_somamemory(spec={"updateStrategy": {"minReadySeconds": 30}})
+    children = [
+        (
+            {**one, "status": {**one["status"], "availableReplicas": available}}
+            if kind_of(one) == DEPLOYMENT
+            else one
+        )
+        for one in settled(resource)
+    ]
+
+    status = status_of(situation_of(observed_of(resource, children=children)))
+
+    assert conditions_of(status)["Ready"][0] == ready
+    assert conditions_of(status)["Available"] == ("True", "Serving")
+    assert ("lastGoodRevision" in status) is (ready == "True")
+    if ready == "False":
+        assert "0 of 1 pods are ready for 30 seconds" in str(status["conditions"])
+
+
+@pytest.mark.parametrize(
+    ("counters", "words"),
+    [
+        ({"replicas": 4, "updatedReplicas": 1, "readyReplicas": 3}, "1 of 3 pods have the newest"),
+        ({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 3}, "2 of 3 pods have the newest"),
+        ({"replicas": 3, "updatedReplicas": 3, "readyReplicas": 2}, "2 of 3 pods are ready"),
+        ({"replicas": 3, "updatedReplicas": 3, "readyReplicas": 3}, None),
+    ],
+)
+def test_a_roll_out_of_several_servers_is_told_pod_by_pod(
+    counters: dict[str, int], words: str | None
+) -> None:
+    """While one after the other is replaced the roll-out is under way, and the memory is available all along."""
+    observed = observed_of(children=changed(DEPLOYMENT, **counters))
+    situation = situation_of(observed)
+    shared = replace(situation.memory, is_exclusive=False, replicas=Replicas(3))
+
+    status = status_of(replace(situation, memory=shared))
+
+    told = conditions_of(status)
+    assert told["Available"] == ("True", "Serving")
+    if words is None:
+        assert told["Ready"] == ("True", "Ready")
+        return
+    assert told["Ready"] == ("False", "Progressing")
+    assert told["Reconciling"] == ("True", "Progressing")
+    assert words in str(status["conditions"])
+
+
 @pytest.mark.parametrize(("later_s", "kind"), [(599, "Reconciling"), (600, "Stalled")])
 def test_the_deadline_turns_progress_into_a_stall(later_s: float, kind: str) -> None:
     """What may mend itself is Reconciling before the deadline, and Stalled from it on."""
@@ -304,18 +357,54 @@ def test_a_leaving_resource_keeps_its_ready() -> None:
     assert told["Reconciling"] == ("True", "Deleting")
 
 
-def test_a_growing_volume_is_told() -> None:
-    """While the volume grows, the status says from what to what."""
-    children = changed(
-        PERSISTENT_VOLUME_CLAIM,
-        capacity={"storage": "5Gi"},
-        conditions=[{"type": "FileSystemResizePending"}],
-    )
+@pytest.mark.parametrize(
+    ("claim", "reason", "words"),
+    [
+        ({}, "VolumeGrowing", "grows from 5Gi to 10Gi"),
+        ({"conditions": [{"type": "Resizing"}]}, "VolumeGrowing", "grows from 5Gi to 10Gi"),
+        (
+            {"conditions": [{"type": "FileSystemResizePending", "status": "True"}]},
+            "FileSystemGrows",
+            "when a pod mounts it",
+        ),
+        (
+            {
+                "conditions": [
+                    {"type": "ControllerResizeError", "status": "True", "message": "no room left"}
+                ]
+            },
+            "ResizeFailed",
+            "no room left",
+        ),
+        (
+            {"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}},
+            "ResizeFailed",
+            "NodeResizeInfeasible",
+        ),
+    ],
+    ids=["asked", "resizing", "file system", "error", "infeasible"],
+)
+def test_a_growing_volume_is_told(claim: Manifest, reason: str, words: str) -> None:
+    """While the volume grows, the status says from what to what, what it waits for, and why it does not."""
+    children = changed(PERSISTENT_VOLUME_CLAIM, capacity={"storage": "5Gi"}, **claim)
 
     status = status_of(situation_of(observed_of(children=children)))
 
-    assert conditions_of(status)["ResizePending"] == ("True", "VolumeGrowing")
+    assert conditions_of(status)["ResizePending"] == ("True", reason)
+    message = next(one["message"] for one in status["conditions"] if one["type"] == "ResizePending")
+    assert words in message
+    assert conditions_of(status)["Ready"] == ("True", "Ready")
     assert status["storage"]["capacity"] == "5Gi"
+
+
+@pytest.mark.parametrize("capacity", ["10Gi", "10240Mi", "20Gi"])
+def test_a_volume_that_is_large_enough_does_not_grow(capacity: str) -> None:
+    """A volume may be larger than what was asked for."""
+    children = changed(PERSISTENT_VOLUME_CLAIM, capacity={"storage": capacity})
+
+    status = status_of(situation_of(observed_of(children=children)))
+
+    assert "ResizePending" not in conditions_of(status)
 
 
 def test_conditions_of_others_do_not_make_us_write() -> None:

@@ -31,6 +31,7 @@ from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
 from soma_operator.api.v1alpha1.status import SomaMemoryStatus
+from soma_operator.api.v1alpha1.storage import OpenAIEmbedder
 from soma_operator.api.v1alpha1.workload import Image, UpdateStrategy
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Bootstrap",
     "Image",
     "Limits",
+    "OpenAIEmbedder",
     "Retention",
     "ServiceSpec",
     "SomaMemory",

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from soma_operator.api.v1alpha1.backup_target import BackupTarget
 from soma_operator.api.v1alpha1.base import ApiModel, rules
 from soma_operator.api.v1alpha1.security import SecretName
+from soma_operator.api.v1alpha1.workload import Resources
 
 _MINUTE, _HOUR, _DAY = "[0-5]?[0-9]", "(1?[0-9]|2[0-3])", "([1-9]|[12][0-9]|3[01])"
 _MONTH, _WEEKDAY = "([1-9]|1[0-2])", "[0-7]"
@@ -62,6 +63,10 @@ class BackupPolicy(ApiModel):
 
     deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 3600
     """How long a copy of the schedule may take. Default: 3600."""
+
+    resources: Resources = Resources(requests={"cpu": "50m", "memory": "64Mi"})
+    """Compute resources of the commands that make, remove and restore copies, which a quota of the namespace may want
+    to be named. Default: requests of 50m and 64Mi, no limits."""
 
     token_secret_name: SecretName | None = None
     """Secret with `token`, a token with the scope `backup`; every copy of this memory is made with it."""

@@ -89,6 +89,9 @@ class Monitoring(ApiModel):
     log_level: Literal["Debug", "Info", "Warning", "Error"] = "Info"
     """Least severe level that is logged. Default: Info."""
 
+    audit: Literal["Off", "Log"] = "Off"
+    """Log: a line for every call that asks for more than to read, in the pod's log. Default: Off."""
+
     pod_monitor: PodMonitorSpec = PodMonitorSpec()
     """A PodMonitor for the Prometheus operator. Default: none."""
 
@@ -104,3 +107,12 @@ class Limits(ApiModel):
 
     max_concurrent_calls: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Calls worked on at once."""
+
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Streaming calls open at once."""
+
+    tenant_requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Calls of one tenant in a second, where its token says nothing else."""
+
+    tenant_bytes_per_second: Annotated[int, Field(ge=1024, le=1_000_000_000)] | None = None
+    """Bytes of one tenant's calls in a second, where its token says nothing else."""

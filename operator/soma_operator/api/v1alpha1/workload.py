@@ -222,8 +222,21 @@ class Rollback(ApiModel):
     """Whether pods go back to the last good revision at the progress deadline; the spec stays. Default: true."""
 
 
+_MIN_READY = "(has(self.minReadySeconds) ? self.minReadySeconds : 0)"
+_DEADLINE = "(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600)"
+
+
 class UpdateStrategy(ApiModel):
     """How a change reaches the pods."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"{_MIN_READY} < {_DEADLINE}",
+                "updateStrategy.minReadySeconds must be less than updateStrategy.progressDeadlineSeconds (default 600)",
+            ),
+        )
+    )
 
     type: Literal["Automatic", "Supervised"] = "Automatic"
     """Automatic: a change of the spec rolls out at once; what only a new operator release changes waits for approval
@@ -232,6 +245,9 @@ class UpdateStrategy(ApiModel):
 
     progress_deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
     """How long a change may take before it counts as failed. Default: 600."""
+
+    min_ready_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """How long a pod must be ready before it counts, and its revision as one to go back to. Default: 0."""
 
     rollback: Rollback = Rollback()
     """What happens to a change that does not succeed."""

@@ -117,6 +117,12 @@ def _obstacle(picture: BackupPicture, spec: SomaMemoryBackupSpec) -> Finding | M
         return Finding(
             "MemoryNotServing", f"the SomaMemory {name} is not understood: {error.message}"
         )
+    if wish.is_restoring:
+        # A server on its volume would make a store there, and the copy that is to come would find it not empty.
+        text = (
+            f"the storage of the SomaMemory {name} is not restored yet: its own conditions say why"
+        )
+        return Finding("MemoryNotServing", text)
     asleep = is_asleep(memory, wish)
     if picture.missing:
         return picture.missing[0]

@@ -7,6 +7,7 @@ from datetime import datetime
 from soma_operator.core.kinds import Manifest, is_deleting
 from soma_operator.core.observed import Defaults, Observed, Seen
 from soma_operator.core.pods import Finding
+from soma_operator.core.published import condition
 from soma_operator.core.render.metadata import MEMORY_UID_LABEL, ORIGIN_LABEL
 from soma_operator.core.resolve import ResolvedMemory, resolve
 
@@ -54,7 +55,12 @@ def resolved(memory: Manifest, now: datetime, defaults: Defaults) -> ResolvedMem
 
 def is_asleep(memory: Manifest, wish: ResolvedMemory) -> bool:
     """Return whether no server is to run, so that a copy is made of the volume itself."""
-    return wish.replicas.wished == 0 or is_deleting(memory)
+    if is_deleting(memory):
+        return True
+    available = condition(memory.get("status") or {}, "Available")
+    is_serving = available is not None and available["status"] == "True"
+    # Who pauses a memory and then lets it sleep has a server that runs on, and holds the volume.
+    return wish.replicas.wished == 0 and not (wish.is_paused and is_serving)
 
 
 def of_origin(backups: tuple[Manifest, ...], origin: str, uid: str) -> list[Manifest]:

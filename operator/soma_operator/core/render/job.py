@@ -96,7 +96,7 @@ def _container(task: Task, memory: ResolvedMemory) -> Manifest:
         "command": ["python", "-m", "somamemory", "--json"],
         "args": list(task.arguments),
         "env": [*task.environment],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "resources": memory.spec.backup.resources.model_dump(exclude_defaults=True),
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": TMP_DIR}, *task.mounts],

@@ -68,7 +68,8 @@ def task_labels(app: str, instance: str, memory: str) -> dict[str, str]:
 
 def version_label(version: str) -> dict[str, str]:
     """Return a version as a label, in the form that labels allow."""
-    text = re.sub(r"[^A-Za-z0-9]+$", "", version[:63])
+    # A tag may begin with "_", and be cut at a dot: a label does neither begin nor end so.
+    text = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", version[:63])
     return {"app.kubernetes.io/version": text} if text else {}
 
 
