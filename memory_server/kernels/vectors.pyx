@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
 from memory_server.kernels.best cimport Best
 
 cdef extern from *:
@@ -38,6 +40,24 @@ cdef extern from *:
         return total;
     }
 
+    /* The sum of the squares of floats that need not lie on their boundaries. */
+    static double
+    soma_squares(const char *bytes, Py_ssize_t count) {
+        double sums[8] = {0}, total = 0;
+        float some[8];
+        Py_ssize_t place = 0;
+        for (; place + 8 <= count; place += 8) {
+            memcpy(some, bytes + sizeof(float) * place, sizeof some);
+            for (int lane = 0; lane < 8; lane++) sums[lane] += (double) some[lane] * some[lane];
+        }
+        for (; place < count; place++) {
+            memcpy(some, bytes + sizeof(float) * place, sizeof(float));
+            sums[0] += (double) some[0] * some[0];
+        }
+        for (int lane = 0; lane < 8; lane++) total += sums[lane];
+        return total;
+    }
+
     /* The products of a query with rows that follow each other. */
     SOMA_WIDEST static void
     soma_dots(const float *rows, const float *query, Py_ssize_t size, Py_ssize_t count, float *found) {
@@ -54,6 +74,7 @@ cdef extern from *:
         }
     }
     """
+    double soma_squares(const char *bytes, Py_ssize_t count) noexcept
     void soma_dots(
         const float *rows, const float *query, Py_ssize_t size, Py_ssize_t count, float *found
     ) noexcept
@@ -107,6 +128,10 @@ cdef class _Rows:
                 self._at[each] = &self._own[row - self._based_count, 0]
         soma_dots_at(self._at, &self._query[0], self._query.shape[0], count, self.found)
         return count
+
+
+def squared_length(bytes vector not None):
+    return soma_squares(PyBytes_AS_STRING(vector), PyBytes_GET_SIZE(vector) // <Py_ssize_t> sizeof(float))
 
 
 def best_rows(
