@@ -28,15 +28,15 @@ class Remembered(Generic[Value]):
         self._young: dict[str, Value] = {}
         self._old: dict[str, Value] = {}
 
-    def known(self, words: list[str]) -> list[Value | None]:
-        """Return what is known of each word."""
+    def known(self, words: list[str]) -> tuple[list[Value | None], set[str] | None]:
+        """Return what is known of each word, and the words of which nothing is, if any."""
         return known_of(words, self._young, self._old)
 
     def of(self, words: list[str]) -> list[Value]:
         """Return the value of each word."""
-        known = self.known(words)
-        if None in known:
-            return filled(words, known, self.learn(missing(words, known)))
+        known, missing = self.known(words)
+        if missing:
+            return filled(words, known, self.learn(missing))
         return known  # type: ignore[return-value] # none of them is None
 
     def learn(self, words: Iterable[str]) -> dict[str, Value]:
@@ -55,11 +55,6 @@ class Remembered(Generic[Value]):
     def __len__(self) -> int:
         """Return how many words are kept."""
         return len(self._young) + len(self._old)
-
-
-def missing(words: Sequence[str], known: Sequence[Value | None]) -> set[str]:
-    """Return the words of which nothing is known."""
-    return {word for word, value in zip(words, known, strict=True) if value is None}
 
 
 def filled(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import wordllama
 
-from memory_server.adapters.remembered import Remembered, filled, missing
+from memory_server.adapters.remembered import Remembered, filled
 from memory_server.domain.text import asked_words
 from memory_server.kernels.words import add_up
 from memory_server.ports import Vectors
@@ -24,9 +24,10 @@ INLINE_CHARACTERS = 32_768
 INLINE_UNKNOWN = 4096
 """The same for the characters of words that were not met lately (about 1 ms): those go to the tokenizer."""
 
-MOST_KEPT = 16_384
+MOST_KEPT = 65_536
 LONGEST_KEPT = 32
-"""Words whose tokens are kept, some 5 MiB in all, and the longest of them."""
+"""Words whose tokens are kept, some 15 MiB in all, and the longest of them. Half of them are young: enough that the
+words of a large store push none out that is met again."""
 
 
 class WordLlamaEmbedder:
@@ -61,7 +62,7 @@ class WordLlamaEmbedder:
         if sum(map(len, texts)) > INLINE_CHARACTERS:
             return await asyncio.to_thread(self.words.of, texts)
         looked_up = self._tokens.look_up(texts)
-        if sum(map(len, looked_up.missing)) > INLINE_UNKNOWN:
+        if looked_up.missing and sum(map(len, looked_up.missing)) > INLINE_UNKNOWN:
             return await asyncio.to_thread(self.words.of_tokens, looked_up)
         return self.words.of_tokens(looked_up)
 
@@ -81,9 +82,8 @@ class WordLlamaWords:
     def of_tokens(self, looked_up: "_LookedUp") -> Vectors:
         """Return the vectors of texts that were looked up."""
         vectors = np.empty((len(looked_up.words), self.dimensions), np.float32)
-        for vector, tokens in zip(vectors, self._tokens.of(looked_up), strict=True):
-            # The sum: the mean points the same way. A text without any token is all zeros.
-            add_up(self._table, tokens, vector)
+        # The sum: the mean points the same way. A text without any token is all zeros.
+        add_up(self._table, self._tokens.of(looked_up), vectors)
         return vectors
 
 
@@ -111,18 +111,25 @@ class _Tokens:
     def look_up(self, texts: Sequence[str]) -> _LookedUp:
         """Return what is known of texts without asking the tokenizer."""
         split = [_words(text) for text in texts]
-        known = [self._remembered.known(words) for words in split]
+        known: list[list[bytes | None]] = []
         unknown: set[str] = set()
-        for words, tokens in zip(split, known, strict=True):
-            if None in tokens:
-                unknown |= missing(words, tokens)
+        for words in split:
+            tokens, missing = self._remembered.known(words)
+            known.append(tokens)
+            if missing:
+                unknown |= missing
         return _LookedUp(split, known, unknown)
 
     def of(self, looked_up: _LookedUp) -> list[list[bytes]]:
         """Return the tokens of each text, word by word: their numbers, 32 bits each."""
         split, known, unknown = looked_up
-        learnt = self._remembered.learn(unknown) if unknown else {}
-        return [filled(words, tokens, learnt) for words, tokens in zip(split, known, strict=True)]
+        if not unknown:
+            return known  # type: ignore[return-value] # none of them is None
+        learnt = self._remembered.learn(unknown)
+        return [
+            filled(words, tokens, learnt) if None in tokens else tokens  # type: ignore[misc]
+            for words, tokens in zip(split, known, strict=True)
+        ]
 
     def _ask(self, words: Sequence[str]) -> list[bytes]:
         encoded = self._tokenizer.encode_batch_fast(list(words), add_special_tokens=False)

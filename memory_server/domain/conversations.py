@@ -35,6 +35,8 @@ def session_value(metadata: Metadata) -> MetadataValue | None:
 
 def session_of(metadata: Metadata) -> str:
     """Return the name of the session that a memory's metadata names; empty: none."""
+    if not metadata:
+        return ""
     key = next((key for key in SESSION_KEYS if key in metadata), None)
     return "" if key is None else f"{key}={metadata[key]!r}"
 

@@ -68,6 +68,11 @@ class NamespacePolicy:
     quota_payload_bytes: int = 0
 
     @property
+    def has_quota(self) -> bool:
+        """Whether there is a quota of the namespace's own."""
+        return bool(self.quota_memories or self.quota_payload_bytes)
+
+    @property
     def quota(self) -> StorageQuota:
         """How much the namespace may hold."""
         return StorageQuota(self.quota_memories, self.quota_payload_bytes)

@@ -44,6 +44,8 @@ def searchable_text(given: str, payload: Any) -> str:
     `MAX_TEXT_BYTES`, between characters.
     """
     text = given or "\n".join(_strings(payload))
+    if len(text) <= MAX_TEXT_BYTES and text.isascii():
+        return text
     # JSON can spell half of a surrogate pair, which no index and no other program can encode.
     encoded = text.encode("utf-8", "replace")
     return encoded[:MAX_TEXT_BYTES].decode("utf-8", "ignore")

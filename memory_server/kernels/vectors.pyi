@@ -13,6 +13,12 @@ _Rows: TypeAlias = npt.NDArray[np.float32]
 
 _Rough: TypeAlias = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
+def squared_length(vector: bytes) -> float:
+    """Return the sum of the squares of float32 values, as float64.
+
+    It is finite if they all are, and 0 if they all are: no float32 squared overflows or vanishes.
+    """
+
 def best_rows(
     based: _Rows,
     own: _Rows,

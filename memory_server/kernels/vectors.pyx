@@ -7,6 +7,8 @@ same.
 
 import numpy as np
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
 from memory_server.kernels.best cimport Best
 
 cdef extern from *:
@@ -42,6 +44,24 @@ cdef extern from *:
             for (int lane = 0; lane < width; lane++) sums[0][lane] += sums[0][lane + width];
         total = sums[0][0];
         for (; place < count; place++) total += one[place] * other[place];
+        return total;
+    }
+
+    /* The sum of the squares of floats that need not lie on their boundaries. */
+    static double
+    soma_squares(const char *bytes, Py_ssize_t count) {
+        double sums[8] = {0}, total = 0;
+        float some[8];
+        Py_ssize_t place = 0;
+        for (; place + 8 <= count; place += 8) {
+            memcpy(some, bytes + sizeof(float) * place, sizeof some);
+            for (int lane = 0; lane < 8; lane++) sums[lane] += (double) some[lane] * some[lane];
+        }
+        for (; place < count; place++) {
+            memcpy(some, bytes + sizeof(float) * place, sizeof(float));
+            sums[0] += (double) some[0] * some[0];
+        }
+        for (int lane = 0; lane < 8; lane++) total += sums[lane];
         return total;
     }
 
@@ -110,6 +130,7 @@ cdef extern from *:
         return (float)(__builtin_sqrt(total) * 1.00001);
     }
     """
+    double soma_squares(const char *bytes, Py_ssize_t count) noexcept
     void soma_dots(
         const float *rows, const float *query, Py_ssize_t size, Py_ssize_t count, float *found
     ) noexcept
@@ -317,6 +338,10 @@ cdef _compared(_Rows rows, const long long[::1] named, Best best):
         for each in range(count):
             best.offer(rows.found[each], named[start + each])
         start += count
+
+
+def squared_length(bytes vector not None):
+    return soma_squares(PyBytes_AS_STRING(vector), PyBytes_GET_SIZE(vector) // <Py_ssize_t> sizeof(float))
 
 
 def best_rows(

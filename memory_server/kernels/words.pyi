@@ -17,8 +17,11 @@ def cut(text: str, most: int) -> list[str]:
 
 def known_of(
     words: list[str], young: dict[str, _Value], old: dict[str, _Value]
-) -> list[_Value | None]:
-    """Return what is known of each word, None where nothing is; what was in `old` alone is put into `young`, too."""
+) -> tuple[list[_Value | None], set[str] | None]:
+    """Return what is known of each word, None where nothing is, and the words of which nothing is, if any.
+
+    What was in `old` alone is put into `young`, too.
+    """
 
 def enter(
     numbers: dict[str, int],
@@ -26,38 +29,37 @@ def enter(
     slot: int,
     lists: list[array[int] | None],
     frequencies: array[int],
-) -> tuple[bytes, list[tuple[int, int]]]:
-    """Put a slot at the end of the lists of its words, and count it for each.
+) -> tuple[bytes, list[tuple[int, int]], list[str]]:
+    """Put a slot at the end of the lists of its words, and count it for each; new words get the next numbers.
 
     Args:
-        numbers: The number of each word.
+        numbers: The number of each word, as many as there are lists.
         words: Those of the slot, in any order.
         slot: Greater than those before.
         lists: Slots by the number of the word, unsigned of 32 bits; None: none yet.
         frequencies: Unsigned, of 32 bits; by the number of the word.
 
     Returns:
-        The numbers, each once and ascending, unsigned of 32 bits; and those of words that repeat, with how often they
-        are there.
+        The numbers, each once and ascending, unsigned of 32 bits; those of words that repeat, with how often they
+        are there; and the words that are new, each once, in their order.
 
     Raises:
-        KeyError: A word has no number; nothing was changed.
-        IndexError: A number has no list or frequency.
+        IndexError: A number has no list or frequency; neither was changed.
     """
 
 def add_up(
-    table: npt.NDArray[np.float32], rows: list[bytes], total: npt.NDArray[np.float32]
+    table: npt.NDArray[np.float32], texts: list[list[bytes]], totals: npt.NDArray[np.float32]
 ) -> None:
-    """Write the sum of rows at unit length; all zeros when the sum is.
+    """Write the sum of each text's rows at unit length; all zeros when the sum is.
 
     The rows are added one after the other, in their order: the same rows give the same bits, alone or among others.
 
     Args:
         table: The rows.
-        rows: Numbers of rows, signed of 32 bits.
-        total: Where to write it.
+        texts: Numbers of rows, signed of 32 bits, in several pieces for each text.
+        totals: Where to write the sums, one text after the other.
 
     Raises:
         IndexError: There is no such row.
-        ValueError: `total` is not as long as a row.
+        ValueError: The totals are not as many as the texts, or not as long as a row.
     """

@@ -16,8 +16,7 @@ from memory_server.domain.memory import (
 from memory_server.domain.policy import NamespacePolicy
 
 
-@dataclass(frozen=True, slots=True)
-class RequestKey:
+class RequestKey(NamedTuple):
     """What makes a retry safe: the caller's request id, and a digest of the request it stands for."""
 
     id: str

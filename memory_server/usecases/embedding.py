@@ -1,11 +1,13 @@
 """Embeddings of what is written: the caller's own, or made from the text."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from memory_server.domain.memory import CALLER_MODEL
+from memory_server.kernels.vectors import squared_length
 from memory_server.ports import Vector
 from memory_server.usecases.engine import Engine
 from soma_common.errors import Unavailable
@@ -36,11 +38,11 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
 
     A dead embedder never blocks a write: the memory is found by its words until it is embedded.
     """
-    found = [Embedding(CALLER_MODEL, unit(one.given)) if one.given else NONE for one in wanted]
-    embedder = engine.embedder
-    places = [place for place, one in enumerate(wanted) if not one.given and one.text]
+    found = [Embedding(CALLER_MODEL, unit(given)) if given else NONE for _text, given in wanted]
+    places = [place for place, (text, given) in enumerate(wanted) if text and not given]
     if not places:
         return found
+    embedder = engine.embedder
     try:
         vectors = await embedder.embed([wanted[place].text for place in places])
     except Unavailable:
@@ -57,9 +59,10 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
 
 def unit(given: bytes) -> bytes:
     """Return a vector, little-endian float32, at unit length."""
+    # What is of unit length already keeps its bytes, however often it moves from server to server.
+    if abs(math.sqrt(squared_length(given)) - 1.0) < SAME_LENGTH:
+        return given
     # Through float64, in which no float32 squared overflows or vanishes.
     vector: Vector = np.frombuffer(given, "<f4")
     wide = vector.astype(np.float64)
-    norm = np.linalg.norm(wide)
-    # What is of unit length already keeps its bytes, however often it moves from server to server.
-    return given if abs(norm - 1.0) < SAME_LENGTH else (wide / norm).astype("<f4").tobytes()
+    return (wide / np.linalg.norm(wide)).astype("<f4").tobytes()

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS, Database, sqlite_error
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
@@ -65,8 +65,7 @@ class CommitterOptions:
     quotas: TenantQuotas = no_quotas
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):
     """Writes that were given together, and who waits for them. No writes: only a look whether writing works."""
 
     writes: Sequence[Write]

@@ -1,6 +1,8 @@
 """Filters as SQL. Values are always parameters; only our own words become part of a statement."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from memory_server.adapters.embedded.rows import NUMBER, typed
 from memory_server.domain.filters import Filter, MetadataTest
@@ -79,6 +81,13 @@ def _and(sql: Sql, condition: str, *parameters: object) -> None:
     sql.parameters += parameters
 
 
+def filled_up(names: Collection[str]) -> list[str]:
+    """Return the names, the last of them several times, so that there are a power of two: few statements are made."""
+    named = list(names)
+    return named + named[-1:] * ((1 << (len(named) - 1).bit_length()) - len(named))
+
+
+@lru_cache
 def marks(count: int) -> str:
     """Return the placeholders of so many parameters."""
     return ", ".join("?" * count)

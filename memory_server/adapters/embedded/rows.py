@@ -41,10 +41,11 @@ _KINDS = {int(kind): kind for kind in MemoryKind}
 """Looking a member up by calling the enum takes ten times as long."""
 
 
-def memory_row(record: MemoryRecord) -> Row:
-    """Return the values of `MEMORY_COLUMNS`."""
+def new_memory_row(namespace_key: int, record: MemoryRecord) -> Row:
+    """Return the values of `MEMORY_INSERT`."""
     return (
         record.commit_seq,
+        namespace_key,
         record.id,
         record.version,
         int(record.kind),
@@ -135,6 +136,9 @@ def _coordinate(blob: bytes | None) -> Coordinate | None:
     return None if blob is None else struct.unpack(f"<{len(blob) // 8}d", blob)
 
 
+_json_text = json.encoder.encode_basestring_ascii
+"""What `json.dumps` does with a text, without looking first what it is given."""
+
 _FLAGS = {True: "true", False: "false"}
 
 
@@ -143,7 +147,7 @@ def receipt_json(receipt: Receipt) -> str:
     # Spelt out: an encoder takes three times as long for five values. Of these only the id may need any.
     is_embedded, is_removed = _FLAGS[receipt.is_embedded], _FLAGS[receipt.is_removed]
     return (
-        f'{{"memory_id": {json.dumps(receipt.memory_id)}, "commit_seq": {receipt.commit_seq},'
+        f'{{"memory_id": {_json_text(receipt.memory_id)}, "commit_seq": {receipt.commit_seq},'
         f' "version": {receipt.version}, "is_embedded": {is_embedded}, "is_removed": {is_removed}}}'
     )
 

@@ -24,6 +24,7 @@ from memory_server.usecases.store import StoreCommand
 from memory_server.usecases.update import RestoreCommand, UpdateCommand
 from soma.memory.v1 import memory_pb2, memory_service_pb2
 
+_UNSAID_KIND = MemoryKind.EPISODIC
 _FSYNCED = memory_pb2.DURABILITY_FSYNCED
 _REMOVED = memory_pb2.INDEX_STATE_REMOVED
 _SEARCHABLE = memory_pb2.INDEX_STATE_SEARCHABLE
@@ -34,26 +35,25 @@ def store_command(
     message: memory_service_pb2.StoreRequest | memory_service_pb2.StoreItem,
 ) -> StoreCommand:
     """Return what a StoreRequest or a StoreItem asks for."""
-    return StoreCommand(
-        memory_draft(message.memory),
-        message.request_id,
-        optional_int(message, "expected_version"),
-    )
+    version = message.expected_version if message.HasField("expected_version") else None
+    return StoreCommand(memory_draft(message.memory), message.request_id, version)
 
 
 def memory_draft(message: memory_pb2.MemoryDraft) -> MemoryDraft:
     """Return the draft of a message."""
+    has = message.HasField
+    # Without the names of the fields: those take as long as the rest.
     return MemoryDraft(
-        payload_json=message.payload_json,
-        id=message.id,
-        coordinate=coordinate(message.coordinate) if message.HasField("coordinate") else None,
-        kind=message.kind or MemoryKind.EPISODIC,
-        text=message.text,
-        importance=message.importance if message.HasField("importance") else 1.0,
-        metadata=metadata_of(message.metadata),
-        event_time_us=time_us(message, "event_time"),
-        expire_time_us=time_us(message, "expire_time"),
-        embedding=message.embedding,
+        message.payload_json,
+        message.id,
+        coordinate(message.coordinate) if has("coordinate") else None,
+        message.kind or _UNSAID_KIND,
+        message.text,
+        message.importance if has("importance") else 1.0,
+        metadata_of(message.metadata),
+        time_us(message, "event_time") if has("event_time") else None,
+        time_us(message, "expire_time") if has("expire_time") else None,
+        message.embedding,
     )
 
 

@@ -17,6 +17,8 @@ from somafractalmemory import memory_pb2 as predecessor_pb2
 
 def metadata_of(messages: Mapping[str, memory_pb2.MetadataValue]) -> Metadata:
     """Return metadata; a value that was not set is None, which validation refuses."""
+    if not messages:
+        return {}
     values = {key: metadata_value(message) for key, message in messages.items()}
     return cast("Metadata", values)
 

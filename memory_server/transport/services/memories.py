@@ -232,19 +232,25 @@ def _stream_commands(request: pb.StoreStreamRequest) -> list[store.StoreCommand]
 
 
 def _stored(receipt: Receipt) -> pb.StoreResponse:
-    return pb.StoreResponse(id=receipt.memory_id, receipt=receipt_message(receipt))
+    response = pb.StoreResponse()
+    _put_stored(response, receipt)
+    return response
+
+
+def _put_stored(target: pb.StoreResponse, receipt: Receipt) -> None:
+    target.id = receipt.memory_id
+    put_receipt(target.receipt, receipt)
 
 
 def _put_results(
     target: pb.StoreBatchResponse | pb.StoreStreamResponse, outcomes: Sequence[Receipt | SomaError]
 ) -> None:
+    add = target.results.add
     for outcome in outcomes:
-        result = target.results.add()
         if isinstance(outcome, SomaError):
-            result.error.CopyFrom(status_of(outcome))
+            add().error.CopyFrom(status_of(outcome))
         else:
-            result.stored.id = outcome.memory_id
-            put_receipt(result.stored.receipt, outcome)
+            _put_stored(add().stored, outcome)
 
 
 def _deleted(receipt: Receipt) -> pb.DeleteResponse:

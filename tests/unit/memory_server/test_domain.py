@@ -13,7 +13,7 @@ from memory_server.domain.ids import new_ulid, new_ulids
 from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryLink
-from memory_server.domain.requests import body_digest
+from memory_server.domain.requests import body_digest, store_digest
 from memory_server.domain.text import asked_words, is_question, searchable_text
 from soma_common.errors import InvalidInput
 from tests.support.memories import NOW_US, a_draft, a_record
@@ -119,6 +119,33 @@ def test_digests_stay_what_they_were() -> None:
     digest = body_digest("store", "notes", draft, [("k", True)], 3)
 
     assert digest.hex() == "8e08c5709b5cd1974818e33c07dc4e7b6de25fd9ae9052f63b55ebaa020ec927"
+
+
+@given(
+    st.text(),
+    st.builds(
+        MemoryDraft,
+        payload_json=st.binary(max_size=5000),
+        id=st.text(),
+        coordinate=st.none() | st.tuples(st.floats(), st.floats()),
+        kind=st.sampled_from([1, 2, 9, MemoryKind.EPISODIC, MemoryKind.SEMANTIC]),
+        text=st.text(),
+        importance=st.floats(),
+        metadata=st.dictionaries(st.text(), st.one_of(st.booleans(), st.floats(), st.text())),
+        event_time_us=st.none() | st.integers(),
+        expire_time_us=st.none() | st.integers(),
+        embedding=st.binary(max_size=1100),
+    ),
+    st.none() | st.integers(),
+)
+def test_digests_of_stores_are_those_of_what_they_print(
+    namespace: str, draft: MemoryDraft, version: int | None
+) -> None:
+    """Spelt out, they are what every digest is: a store that is repeated after an upgrade is known again."""
+    metadata = sorted(draft.metadata.items())
+    expected = body_digest("store", namespace, draft._replace(metadata={}), metadata, version)
+
+    assert store_digest(namespace, draft, version) == expected
 
 
 def test_values_of_different_types_are_never_equal() -> None:

@@ -23,7 +23,7 @@ def test_words_are_asked_for_once() -> None:
     assert remembered.of(["a", "bb", "a"]) == [1, 2, 1]
     assert remembered.of(["bb", "ccc"]) == [2, 3]
     assert sorted(asked) == ["a", "bb", "ccc"]
-    assert remembered.known(["a", "d"]) == [1, None]
+    assert remembered.known(["a", "d"]) == ([1, None], {"d"})
 
 
 def test_what_is_asked_for_again_stays() -> None:
@@ -34,7 +34,7 @@ def test_what_is_asked_for_again_stays() -> None:
         assert len(remembered) <= 8
 
     assert asked.count("x") == 1
-    assert remembered.known(["w0", "w49"]) == [None, 3]
+    assert remembered.known(["w0", "w49"]) == ([None, 3], {"w0"})
 
 
 def test_long_words_are_not_kept() -> None:
@@ -51,4 +51,4 @@ def test_many_words_at_once_push_nothing_out() -> None:
     remembered.of(["a", "b"])
 
     assert remembered.of([f"w{number}" for number in range(9)]) == [2] * 9
-    assert remembered.known(["a", "b", "w0"]) == [1, 1, None]
+    assert remembered.known(["a", "b", "w0"]) == ([1, 1, None], {"w0"})

@@ -24,19 +24,22 @@ def test_what_is_known_becomes_young() -> None:
     """A word that only the old ones have is put among the young."""
     young, old = {"a": 1}, {"a": 2, "b": 3}
 
-    assert known_of(["b", "a", "c"], young, old) == [3, 1, None]
+    assert known_of(["b", "a", "c", "c"], young, old) == ([3, 1, None, None], {"c"})
     assert young == {"a": 1, "b": 3}
+    assert known_of(["b", "a"], young, old) == ([3, 1], None)
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=12), max_size=12))
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=90), max_size=12))
 def test_slots_are_entered_under_their_words(memories: list[list[str]]) -> None:
-    """Each word has the slots that have it, and how many those are; what repeats is told."""
-    numbers = {word: number for number, word in enumerate("abcdef")}
-    lists: list[array[int] | None] = [None] * 6
-    frequencies = array("I", [0] * 6)
+    """Each word has the slots that have it, and how many those are; what is new and what repeats is told."""
+    numbers: dict[str, int] = {"f": 0}
+    lists: list[array[int] | None] = [None]
+    frequencies = array("I", [0])
     for slot, words in enumerate(memories):
-        own, repeats = enter(numbers, words, slot, lists, frequencies)
+        before = set(numbers)
+        own, repeats, new = enter(numbers, words, slot, lists, frequencies)
 
+        assert new == [word for word in dict.fromkeys(words) if word not in before]
         counts = Counter(numbers[word] for word in words)
         assert np.frombuffer(own, np.uint32).tolist() == sorted(counts)
         assert dict(repeats) == {number: count for number, count in counts.items() if count > 1}
@@ -47,15 +50,16 @@ def test_slots_are_entered_under_their_words(memories: list[list[str]]) -> None:
         assert frequencies[number] == len(expected)
 
 
-def test_a_word_without_a_number_changes_nothing() -> None:
-    """All words are looked up before the first list is touched."""
-    lists: list[array[int] | None] = [None]
-    frequencies = array("I", [0])
+def test_new_words_get_the_next_numbers() -> None:
+    """Each gets its number, its list and its count with the memory that it came with."""
+    numbers, lists, frequencies = {"a": 0}, [array("I", [7])], array("I", [1])
 
-    with pytest.raises(KeyError):
-        enter({"a": 0}, ["a", "b"], 0, lists, frequencies)
-    assert lists == [None]
-    assert frequencies[0] == 0
+    own, repeats, new = enter(numbers, ["c", "a", "b", "c"], 9, lists, frequencies)  # type: ignore[arg-type] # lists of arrays alone
+
+    assert (numbers, new, repeats) == ({"a": 0, "c": 1, "b": 2}, ["c", "b"], [(1, 2)])
+    assert np.frombuffer(own, np.uint32).tolist() == [0, 1, 2]
+    assert [list(slots) for slots in lists] == [[7, 9], [9], [9]]
+    assert list(frequencies) == [2, 1, 1]
 
 
 def test_a_number_without_a_place_is_refused() -> None:
@@ -66,27 +70,34 @@ def test_a_number_without_a_place_is_refused() -> None:
         enter({"a": 1}, ["a"], 0, [None], array("I", [0, 0]))
 
 
-@given(st.lists(st.lists(st.integers(0, 49), max_size=6), max_size=6), st.sampled_from([1, 7, 64]))
-def test_sums_are_those_of_numpy(words: list[list[int]], dimensions: int) -> None:
+@given(
+    st.lists(st.lists(st.lists(st.integers(0, 49), max_size=6), max_size=6), max_size=4),
+    st.sampled_from([1, 7, 64]),
+)
+def test_sums_are_those_of_numpy(texts: list[list[list[int]]], dimensions: int) -> None:
     """Rows are added one after the other, and the sum is brought to unit length."""
     table = np.random.default_rng(7).standard_normal((50, dimensions)).astype(np.float32)
-    total = np.full(dimensions, np.nan, np.float32)
+    totals = np.full((len(texts), dimensions), np.nan, np.float32)
 
-    add_up(table, [np.array(numbers, np.int32).tobytes() for numbers in words], total)
+    rows = [[np.array(numbers, np.int32).tobytes() for numbers in words] for words in texts]
+    add_up(table, rows, totals)
 
-    expected = np.zeros(dimensions, np.float32)
-    for number in (number for numbers in words for number in numbers):
-        expected += table[number]
-    length = np.float32(np.linalg.norm(expected.astype(np.float64)))
-    assert total.tolist() == (expected / length if length else expected).tolist()
+    for words, total in zip(texts, totals, strict=True):
+        expected = np.zeros(dimensions, np.float32)
+        for number in (number for numbers in words for number in numbers):
+            expected += table[number]
+        length = np.float32(np.linalg.norm(expected.astype(np.float64)))
+        assert total.tolist() == (expected / length if length else expected).tolist()
 
 
 def test_rows_and_totals_of_another_size_are_refused() -> None:
-    """A number beyond the table, or below it, and a total of another length."""
-    table, total = np.zeros((3, 4), np.float32), np.zeros(4, np.float32)
+    """A number beyond the table, or below it, and totals of another number or length."""
+    table, totals = np.zeros((3, 4), np.float32), np.zeros((1, 4), np.float32)
 
     for number in (3, -1):
         with pytest.raises(IndexError):
-            add_up(table, [np.array([number], np.int32).tobytes()], total)
+            add_up(table, [[np.array([number], np.int32).tobytes()]], totals)
     with pytest.raises(ValueError, match="total"):
-        add_up(table, [], total[:3])
+        add_up(table, [], totals)
+    with pytest.raises(ValueError, match="total"):
+        add_up(table, [[]], np.zeros((1, 3), np.float32))

@@ -18,7 +18,7 @@ from memory_server.domain.text import EMPTY_WORDS
 from memory_server.kernels.words import cut
 
 _MAX_TOKEN_BYTES = 255
-_KEPT_WORDS = 32_768
+_KEPT_WORDS = 65_536
 
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+"

@@ -36,6 +36,11 @@ Leg = tuple[Slots, npt.NDArray[np.floating[Any]]]
 NEVER_US = np.iinfo(np.int64).max
 _EVERYTHING = Filter()
 
+_FLOAT_BYTES = 4
+
+MOST_WAITING = 256
+"""Embeddings that wait at most: whoever looks should not have to wait for more than a tenth of a millisecond."""
+
 SCALE_DRIFT = 0.01
 SCALE_LEAST = 4096
 """Share of the memories that may change until the scale of importance is looked at anew, where there are so many that
@@ -83,7 +88,9 @@ class Partition:
         self.count = 0
         """Number of slots, empty ones included."""
         self.keywords = KeywordIndex(words)
-        self.vectors: dict[str, VectorRows] = {}
+        self._vectors: dict[str, VectorRows] = {}
+        self._waiting_vectors: dict[str, list[tuple[int, bytes]]] = {}
+        """Slots with their embeddings, by model, that are put among the vectors likewise."""
         self.beside: dict[int, tuple[str, ...]] = {}
         """The models, by slot, of embeddings that are kept beside the present one."""
         self.metadata = MetadataIndex()
@@ -105,6 +112,15 @@ class Partition:
             waiting, self._waiting = self._waiting, []
             self._columns.extend(waiting)
         return self._columns
+
+    @property
+    def vectors(self) -> dict[str, VectorRows]:
+        """The embeddings, by model."""
+        if self._waiting_vectors:
+            waiting, self._waiting_vectors = self._waiting_vectors, {}
+            for model, some in waiting.items():
+                self._take_in(model, some)
+        return self._vectors
 
     def add(self, record: MemoryRecord) -> None:
         """Take a memory in; it is found from now on."""
@@ -134,9 +150,7 @@ class Partition:
             )
         )
         if record.embedding:
-            self._rows(record.embedding_model, record.embedding).append(
-                slot, _vector(record.embedding)
-            )
+            self._wait(record.embedding_model, slot, record.embedding)
         if record.metadata:
             self.metadata.add(slot, record.metadata)
         if record.coordinate is not None:
@@ -166,11 +180,12 @@ class Partition:
         if not len(slots):
             return
         slot = int(slots[0])
-        for model in list(self.vectors) if not new.is_beside else list(self.beside.pop(slot, ())):
-            self.vectors[model].drop(slot)
+        vectors = self.vectors
+        for model in list(vectors) if not new.is_beside else list(self.beside.pop(slot, ())):
+            vectors[model].drop(slot)
         self.beside.pop(slot, None)
         if new.vector:
-            self._rows(new.model, new.vector).append(slot, _vector(new.vector))
+            self._take_in(new.model, [(slot, new.vector)])
             if new.is_beside:
                 self.beside[slot] = (new.model,)
 
@@ -273,11 +288,21 @@ class Partition:
         name = conversations.session_of(metadata)
         return self.sessions.setdefault(name, len(self.sessions) + 1) if name else 0
 
-    def _rows(self, model: str, embedding: bytes) -> VectorRows:
-        rows = self.vectors.get(model)
+    def _wait(self, model: str, slot: int, embedding: bytes) -> None:
+        waiting = self._waiting_vectors.get(model)
+        if waiting is None:
+            waiting = self._waiting_vectors[model] = []
+        waiting.append((slot, embedding))
+        if len(waiting) >= MOST_WAITING:
+            del self._waiting_vectors[model]
+            self._take_in(model, waiting)
+
+    def _take_in(self, model: str, some: Sequence[tuple[int, bytes]]) -> None:
+        rows = self._vectors.get(model)
         if rows is None:
-            rows = self.vectors[model] = VectorRows(len(_vector(embedding)))
-        return rows
+            rows = self._vectors[model] = VectorRows(len(some[0][1]) // _FLOAT_BYTES)
+        made = np.frombuffer(b"".join([embedding for _, embedding in some]), "<f4")
+        rows.extend([slot for slot, _ in some], made.reshape(len(some), -1))
 
     def _mask(self, allowed: Allowed) -> Mask | None:
         """Return which slots may be found; None: all. The steps of one recall ask for the same mask."""
@@ -395,7 +420,3 @@ class Partition:
 
 def _joined(legs: Sequence[Leg]) -> Slots:
     return kernel.ascending([slots for slots, _ in legs])
-
-
-def _vector(embedding: bytes) -> Vector:
-    return np.frombuffer(embedding, "<f4")

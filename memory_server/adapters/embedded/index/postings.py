@@ -6,7 +6,7 @@ in the order of the words; what came since is a small array for each word.
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,30 +59,18 @@ class Postings:
 
     def add(self, slot: int, words: list[str]) -> list[str]:
         """Take a memory in; return the words that are new."""
-        new: list[str] = []
-        try:
-            own, repeats = enter(self.numbers, words, slot, self._fresh, self._frequencies)
-        except KeyError:
-            new = self._learn(words)
-            own, repeats = enter(self.numbers, words, slot, self._fresh, self._frequencies)
+        own, repeats, new = enter(self.numbers, words, slot, self._fresh, self._frequencies)
         self._words.frombytes(own)
         self._ends.append(len(self._words))
         for number, count in repeats:
             self._repeat(number, slot, count)
         return new
 
-    def _learn(self, words: Sequence[str]) -> list[str]:
-        """Number the words that are new, and return them."""
-        known = self.numbers
-        new = [word for word in dict.fromkeys(words) if word not in known]
-        for word in new:
-            known[word] = len(known)
-        self._frequencies.extend([0] * len(new))
-        self._fresh.extend([None] * len(new))
-        return new
-
     def _repeat(self, number: int, slot: int, count: float) -> None:
-        slots, counts = self._repeats.setdefault(number, (array("I"), array("f")))
+        known = self._repeats.get(number)
+        if known is None:
+            known = self._repeats[number] = (array("I"), array("f"))
+        slots, counts = known
         counts.append(count)
         slots.append(slot)
 

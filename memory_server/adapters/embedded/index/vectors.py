@@ -14,7 +14,8 @@ Rules:
     3. What is removed stays as a row that nothing allows, until the partition is compacted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,19 +96,21 @@ class VectorRows:
 
     def append(self, slot: int, vector: Vector) -> None:
         """Take the vector of a slot in, instead of the one that it may have."""
-        row = self.count
+        self.extend([slot], vector[np.newaxis])
+
+    def extend(self, slots: Sequence[int], vectors: Vectors) -> None:
+        """Take the vectors of some slots in, each once and ascending, instead of those that they may have."""
+        row, end = self.count, self.count + len(slots)
         own = row - len(self._based)
-        if own == len(self._capacity):
-            self._capacity = np.concatenate([self._capacity, np.empty_like(self._capacity)])
-        if row == len(self._slots):
-            self._slots = np.concatenate([self._slots, np.empty_like(self._slots)])
-        self._capacity[own] = vector
-        self._slots[row] = slot
-        self.count += 1
-        self._fit(slot + 1)
-        if self._row_of_slot[slot] >= 0:
-            self.dead_count += 1
-        self._row_of_slot[slot] = row
+        self._capacity = _grown(self._capacity, own + len(slots))
+        self._slots = _grown(self._slots, end)
+        self._capacity[own : own + len(slots)] = vectors
+        self._slots[row:end] = slots
+        self._fit(slots[-1] + 1)
+        taken = self._slots[row:end]
+        self.dead_count += int(np.count_nonzero(self._row_of_slot[taken] >= 0))
+        self._row_of_slot[taken] = np.arange(row, end)
+        self.count = end
         if self._rough is not None and self.count - self._rough.count >= _ROUGHENED_AT_ONCE:
             self._roughened()
 
@@ -243,3 +246,11 @@ class VectorRows:
         first = inverted.rows
         parts = [based[first:], own[max(first - len(based), 0) :]]
         return lambda: inverted.extended(np.concatenate(parts))
+
+
+def _grown(array: npt.NDArray[Any], least: int) -> npt.NDArray[Any]:
+    """Return the same array, with room for so many and more if it had none."""
+    if least <= len(array):
+        return array
+    more = np.empty((max(least, 2 * len(array)) - len(array), *array.shape[1:]), array.dtype)
+    return np.concatenate([array, more])

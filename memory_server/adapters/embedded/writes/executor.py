@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from memory_server.adapters.embedded import rows
-from memory_server.adapters.embedded.queries import marks
+from memory_server.adapters.embedded.queries import filled_up, marks
 from memory_server.adapters.embedded.writes.done import Done
 from memory_server.adapters.embedded.writes.embeddings import EmbeddingWrites
 from memory_server.adapters.embedded.writes.erasure import Erasure
@@ -97,9 +97,10 @@ class WriteExecutor:
             if isinstance(write, RequestedWrite) and write.request is not None:
                 asked.setdefault(write.scope.tenant, set()).add(write.request.id)
         for tenant, ids in asked.items():
+            named = filled_up(ids)
             found = self._statements.execute(
-                f"SELECT id, body_digest, receipt_json FROM request WHERE tenant = ? AND id IN ({marks(len(ids))})",
-                (tenant, *ids),
+                f"SELECT id, body_digest, receipt_json FROM request WHERE tenant = ? AND id IN ({marks(len(named))})",
+                (tenant, *named),
             )
             self._answers |= {(tenant, each): None for each in ids}
             self._answers |= {(tenant, row[0]): (row[1], row[2]) for row in found}
@@ -111,18 +112,23 @@ class WriteExecutor:
             NotFound, AlreadyExists, Conflict, RequestIdReused, QuotaExceeded: Nothing was changed.
             sqlite3.Error: The transaction is to be rolled back.
         """
-        if isinstance(write, UpkeepWrite):
-            return self._execute_upkeep(write, commit_seq)
-        if not isinstance(write, RequestedWrite):
-            # An erasure changes answers.
-            self._answers.clear()
-            return self._execute_other(write, commit_seq)
-        known = self._known(write.scope.tenant, write.request)
+        # A store first, as nearly every write is one: asking whether it is one of six others takes a while.
+        if not isinstance(write, StoreWrite):
+            if isinstance(write, UpkeepWrite):
+                return self._execute_upkeep(write, commit_seq)
+            if not isinstance(write, RequestedWrite):
+                # An erasure changes answers.
+                self._answers.clear()
+                return self._execute_other(write, commit_seq)
+        request = write.request
+        if request is None:
+            return self._execute_requested(write, commit_seq)
+        tenant = write.scope.tenant
+        known = self._known(tenant, request)
         if known is not None:
             return Done(known)
         done = self._execute_requested(write, commit_seq)
-        if write.request is not None:
-            self._remember(write.scope.tenant, write.request, done.receipt, write.now_us)
+        self._remember(tenant, request, done.receipt, write.now_us)
         return done
 
     def finish_transaction(self) -> None:
@@ -141,10 +147,11 @@ class WriteExecutor:
         self._answers.clear()
         self._memories.forget()
 
-    def _known(self, tenant: Tenant, request: RequestKey | None) -> Receipt | None:
+    def _known(self, tenant: Tenant, request: RequestKey) -> Receipt | None:
         """Return the receipt of a request that was carried out before, if any; see `replayed`."""
-        if request is not None and (tenant, request.id) in self._answers:
-            return _replay(request, self._answers[tenant, request.id])
+        key = (tenant, request.id)
+        if key in self._answers:
+            return _replay(request, self._answers[key])
         return replayed(self._statements, tenant, request)
 
     def forget_old(self, before_us: int, limit: int) -> None:

@@ -28,11 +28,11 @@ class History:
 
     def add(self, namespace_key: int, record: MemoryRecord, superseded_us: int) -> None:
         """Keep a version that comes with the one that overwrote it at a time."""
-        seq, *values = rows.memory_row(record)
-        marks = ", ".join("?" * (len(values) + 3))
+        values = rows.new_memory_row(namespace_key, record)
+        marks = ", ".join("?" * (len(values) + 1))
         self._statements.execute(
             f"INSERT INTO memory_version ({_COLUMNS}, supersede_time_us) VALUES ({marks})",
-            (seq, namespace_key, *values, max(superseded_us, record.update_time_us)),
+            (*values, max(superseded_us, record.update_time_us)),
         )
 
     def trim(self, namespace_key: int, memory_id: MemoryId, below: int) -> None:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
-from memory_server.adapters.embedded.queries import marks
+from memory_server.adapters.embedded.queries import filled_up, marks
 from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.heads import HEAD_COLUMNS, Head, head_of
 from memory_server.adapters.embedded.writes.history import History
@@ -64,9 +64,10 @@ class MemoryWrites:
             if write.id and (space := self._namespaces.find(write.scope)):
                 asked.setdefault(space.key, set()).add(write.id)
         for key, ids in asked.items():
+            named = filled_up(ids)
             found = self._statements.execute(
-                f"SELECT id FROM memory WHERE namespace_key = ? AND id IN ({marks(len(ids))})",
-                (key, *ids),
+                f"SELECT id FROM memory WHERE namespace_key = ? AND id IN ({marks(len(named))})",
+                (key, *named),
             )
             self._absent |= {(key, each) for each in ids.difference(row[0] for row in found)}
 
@@ -82,17 +83,15 @@ class MemoryWrites:
         """
         space = self._namespaces.find(write.scope)
         found = self._heads_at(space, write)
-        live = [head for head in found if not head.is_expired]
-        current = _the_one(live, write.id)
+        current = _the_one([head for head in found if not head.is_expired], write.id)
         check_version(write.expected_version, current.version if current else 0)
-        making_room = self._room.to_go(space, write, found)
+        removed = self._room.to_go(space, write, found)
 
         if space is None:
             space = self._namespaces.make(write.scope, write.now_us, commit_seq)
-        removed = [*making_room, *(head for head in found if head.is_expired)]
-        last_seq = commit_seq + len(write.older)
+        removed += [head for head in found if head.is_expired]
         for head in removed:
-            self.remove(space, head, last_seq, write.now_us)
+            self.remove(space, head, commit_seq + len(write.older), write.now_us)
         *older, record = _records_of(write, current, space, commit_seq)
         if current:
             self._supersede(space, current, write)
@@ -102,13 +101,13 @@ class MemoryWrites:
         self._insert(space, record)
         self._namespaces.touch(space, record.commit_seq)
         receipt = Receipt(
-            request_id=write.request.id if write.request else "",
-            memory_id=record.id,
-            commit_seq=record.commit_seq,
-            version=record.version,
-            is_embedded=bool(record.embedding) or not record.text,
+            write.request.id if write.request else "",
+            record.id,
+            record.commit_seq,
+            record.version,
+            bool(record.embedding) or not record.text,
         )
-        seqs = tuple(head.commit_seq for head in removed)
+        seqs = tuple([head.commit_seq for head in removed]) if removed else ()
         return Done(receipt, (Change(write.scope, record.commit_seq, record, seqs),))
 
     def delete(self, write: DeleteWrite, commit_seq: int) -> Done:
@@ -250,6 +249,8 @@ class MemoryWrites:
             return []
         coordinate = rows.coordinate_blob(write.record.coordinate)
         is_new = not write.id or (space.key, write.id) in self._absent
+        if is_new and coordinate is None:
+            return []
         by_id = None if is_new else self._head(space, "id", write.id, write.now_us)
         by_coordinate = (
             self._head(space, "coordinate", coordinate, write.now_us)
@@ -271,12 +272,13 @@ class MemoryWrites:
         space.payload_bytes -= head.payload_bytes
 
     def _insert(self, space: Space, record: MemoryRecord) -> None:
-        row = rows.memory_row(record)
-        self._statements.insert(Insert.MEMORY, (row[0], space.key, *row[1:]))
-        for name, kind, value in rows.typed_values(record.metadata):
-            values = (space.key, name, kind, value, record.commit_seq)
-            self._statements.insert(Insert.METADATA, values)
-        self._absent.discard((space.key, record.id))
+        self._statements.insert(Insert.MEMORY, rows.new_memory_row(space.key, record))
+        if record.metadata:
+            for name, kind, value in rows.typed_values(record.metadata):
+                values = (space.key, name, kind, value, record.commit_seq)
+                self._statements.insert(Insert.METADATA, values)
+        if self._absent:
+            self._absent.discard((space.key, record.id))
         space.memory_count += 1
         space.payload_bytes += len(record.payload_json)
 

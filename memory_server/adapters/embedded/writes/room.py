@@ -40,6 +40,7 @@ class Room:
         """
         allowances = self._allowances(space, write, found)
         if not allowances and (space is None or not space.policy.max_memories):
+            # As nearly always.
             return []
         is_kept = all(allowance.is_kept for allowance in allowances)
         if space is None:
@@ -90,10 +91,11 @@ class Room:
     def _allowances(
         self, space: Space | None, write: StoreWrite, found: Sequence[Head]
     ) -> list[Allowance]:
-        own = space.policy.quota if space else UNLIMITED
         tenants = self._quotas(write.scope.tenant)
-        if own.is_unlimited and tenants.is_unlimited:
+        has_own = space is not None and space.policy.has_quota
+        if not has_own and tenants.is_unlimited:
             return []
+        own = space.policy.quota if space else UNLIMITED
         added = Usage(1, len(write.record.payload_json)) - usage_of(found)
         allowances = []
         if space is not None:

@@ -10,6 +10,8 @@ Rule: a row that waits is there for everybody. Whatever else is carried out come
 import sqlite3
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol
 
 from memory_server.adapters.embedded.rows import MEMORY_INSERT, Row
@@ -66,10 +68,8 @@ class Statements:
             start = 0
             while start < len(rows):
                 count = min(MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
-                some = rows[start : start + count]
-                self._connection.execute(
-                    _statement(into, count), [value for row in some for value in row]
-                )
+                values = tuple(chain.from_iterable(rows[start : start + count]))
+                self._connection.execute(_statement(into, count), values)
                 start += count
 
     def forget(self) -> None:
@@ -77,6 +77,7 @@ class Statements:
         self._waiting.clear()
 
 
+@lru_cache
 def _statement(into: Insert, count: int) -> str:
     beginning, width = into.value
     row = f"({', '.join('?' * width)})"
