@@ -86,8 +86,15 @@ class Relay:
             call = RelayedCall(number, opening, self._handlers[opening.method], self._send)
             self._calls[number] = call
             call.task = self._loop.create_task(self._run(call))
+            # Not at the end of the task: one that is cancelled before it begins has none.
+            call.task.add_done_callback(lambda _task: self._calls.pop(number))
         elif (known := self._calls.get(number)) is not None:
             known.receive(kind, body)
+
+    @property
+    def open_calls(self) -> int:
+        """How many calls there are."""
+        return len(self._calls)
 
     def end(self) -> None:
         """Cancel every call: the front process has gone, and the clients with it."""
@@ -109,8 +116,6 @@ class Relay:
             self._send(frames.FAIL, call.number, _FAILED.packed())
         else:
             self._send(frames.END, call.number, answer)
-        finally:
-            del self._calls[call.number]
 
 
 class RelayedCall:

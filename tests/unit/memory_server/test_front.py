@@ -2,15 +2,18 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_server.transport.front import processors
+from memory_server.transport.front import frames, processors
 from memory_server.transport.front.frames import Failure, Link, Opening
 from memory_server.transport.front.options import FrontOptions, RelayedMethod, TlsFiles
 from memory_server.transport.front.processors import available_processors, front_processes
+from memory_server.transport.front.relay import Relay
 
 FRAMES = st.lists(
     st.tuples(st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(max_size=300)), max_size=20
@@ -102,6 +105,30 @@ def test_an_opening_is_read_as_it_was_written(opening: Opening) -> None:
 def test_a_failure_is_read_as_it_was_written(failure: Failure) -> None:
     """Any text, and details of any bytes."""
     assert Failure.of(failure.packed()) == failure
+
+
+async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
+    """Also when both are told in the same moment, before its handler has begun."""
+    begun: list[bytes] = []
+
+    async def answer(raw: bytes, _context: object) -> bytes:
+        begun.append(raw)
+        return raw
+
+    told: list[tuple[int, int, bytes]] = []
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
+    relay = Relay([handler], lambda *frame: told.append(frame))
+    opening = Opening(0, None, b"", b"x").packed()
+
+    relay.receive(frames.OPEN, 1, opening)
+    relay.receive(frames.GONE, 1, b"")
+    relay.receive(frames.OPEN, 2, opening)
+    assert relay.open_calls == 2
+    await asyncio.sleep(0.01)
+
+    assert relay.open_calls == 0
+    assert begun == [b"x"]
+    assert told == [(frames.END, 2, b"x")]
 
 
 def test_options_are_read_as_they_were_written() -> None:
