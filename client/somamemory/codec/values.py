@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -20,14 +21,16 @@ _EXACT_INTEGERS = 2**53
 
 Enum = TypeVar("Enum", bound=StrEnum)
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+"""Made once: `json.dumps` makes a new one for each payload."""
+
 
 def payload_json(payload: model.Payload) -> bytes:
     """Return a payload's JSON text; bytes are sent as they are."""
     if isinstance(payload, bytes):
         return payload
     try:
-        text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return text.encode()
+        return _JSON.encode(payload).encode()
     except (TypeError, ValueError) as error:
         raise invalid("memory.payload_json", f"must be JSON: {error}") from error
 
@@ -35,7 +38,7 @@ def payload_json(payload: model.Payload) -> bytes:
 def embedding_bytes(vector: model.Vector) -> bytes:
     """Return a vector as little-endian float32."""
     if hasattr(vector, "astype"):  # numpy, without importing it: it takes longer than most calls
-        packed: bytes = vector.astype("<f4").tobytes()
+        packed: bytes = vector.astype("<f4", copy=False).tobytes()
         return packed
     numbers = array("f", vector)
     if sys.byteorder == "big":
@@ -95,6 +98,7 @@ def coordinate(values: Sequence[float]) -> memory_pb2.Coordinate:
     return memory_pb2.Coordinate(values=[float(value) for value in values])
 
 
+@lru_cache
 def enum_number(value: str, wire: EnumTypeWrapper, prefix: str, field: str) -> Any:
     """Return an enum's number by our name for it."""
     names = {name.removeprefix(f"{prefix}_").lower(): name for name in wire.keys()[1:]}
@@ -105,9 +109,14 @@ def enum_number(value: str, wire: EnumTypeWrapper, prefix: str, field: str) -> A
 
 def enum_member(number: int, wire: EnumTypeWrapper, prefix: str, ours: type[Enum]) -> Enum:
     """Return our name of an enum's number; one that a newer server sends is `unknown`."""
+    return ours(_member_value(number, wire, prefix, ours))
+
+
+@lru_cache
+def _member_value(number: int, wire: EnumTypeWrapper, prefix: str, ours: type[StrEnum]) -> str:
     name = wire.Name(number) if number in wire.values() else ""
     value = name.removeprefix(f"{prefix}_").lower()
-    return ours(value if value in set(ours) else "unknown")
+    return value if value in set(ours) else "unknown"
 
 
 def _scalar(wire: memory_pb2.MetadataValue) -> model.Scalar:
