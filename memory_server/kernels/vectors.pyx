@@ -17,7 +17,7 @@ cdef extern from *:
 
     #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
     #define SOMA_WIDEST __attribute__((target_clones("avx512f", "arch=haswell", "default")))
-    #define SOMA_WIDEST_OF_BYTES __attribute__((target_clones("arch=icelake-server", "arch=haswell", "default")))
+    #define SOMA_WIDEST_OF_BYTES __attribute__((target_clones("avx2", "default")))
     #else
     #define SOMA_WIDEST
     #define SOMA_WIDEST_OF_BYTES
