@@ -265,7 +265,7 @@ cdef class _Worth:
     cdef object _made
     cdef long long[::1] _rows
     cdef float[::1] _most
-    cdef Py_ssize_t _room, _count
+    cdef Py_ssize_t _count
     cdef Best _least
     cdef bint _has_mask
     cdef const unsigned char[::1] _is_allowed
@@ -273,7 +273,6 @@ cdef class _Worth:
     def __cinit__(self, Py_ssize_t room, Py_ssize_t limit, allowed):
         self._made = np.empty(room, np.int64)
         self._rows, self._most = self._made, np.empty(room, np.float32)
-        self._room = room
         self._least = Best(limit)
         self._has_mask = allowed is not None
         if self._has_mask:
