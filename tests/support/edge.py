@@ -28,6 +28,17 @@ FRONT_PROCESSES = 0
 """How many `an_edge` starts where a test does not say; the fixture `both_ways` sets it."""
 
 
+async def held_open(*requests: bytes) -> AsyncIterator[bytes]:
+    """Yield requests, then nothing until the call is over.
+
+    For calls that fail: gRPC's client forgets the server's answers and status if either comes while it
+    writes a message or the end.
+    """
+    for request in requests:
+        yield request
+    await asyncio.Event().wait()
+
+
 @dataclass
 class Edge:
     """A running boundary, and a channel to it."""
