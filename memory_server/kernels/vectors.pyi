@@ -13,6 +13,9 @@ _Rows: TypeAlias = npt.NDArray[np.float32]
 
 _Rough: TypeAlias = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
+_Best: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+"""Rows and their cosines."""
+
 def squared_length(vector: bytes) -> float:
     """Return the sum of the squares of float32 values, as float64.
 
@@ -22,21 +25,21 @@ def squared_length(vector: bytes) -> float:
 def best_rows(
     based: _Rows,
     own: _Rows,
-    query: _Rows,
+    queries: _Rows,
     named: npt.NDArray[np.int64],
     first: int,
     end: int,
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
     rough: _Rough | None = None,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the rows with the best cosines, ascending, and these; of equals the later row.
+) -> list[_Best]:
+    """Return the rows with the best cosines for each query, ascending, and these; of equals the later row.
 
     Args:
         based: First rows.
-        own: _Rows after them.
-        query: A unit vector.
-        named: _Rows that are compared, each once, none of them from `first` on.
+        own: Rows after them.
+        queries: Unit vectors, shape (queries, dimensions).
+        named: Rows that are compared, each once, none of them from `first` on.
         first: From here on all rows are compared, up to `end`.
         end: The row after the last one.
         allowed: By row: whether it may be returned; the named ones always may. None: all.
@@ -57,8 +60,8 @@ def roughen(
 def best_in_cells(
     based: _Rows,
     own: _Rows,
-    query: _Rows,
-    cells: npt.NDArray[np.int64],
+    queries: _Rows,
+    cells: list[npt.NDArray[np.int64]],
     starts: npt.NDArray[np.int64],
     ordered: npt.NDArray[np.uint32],
     rough: _Rough,
@@ -66,14 +69,14 @@ def best_in_cells(
     end: int,
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the best allowed rows of some cells and of those from `first` to `end`; see `best_rows`.
+) -> list[_Best]:
+    """Return the best allowed rows of each query's cells and of those from `first` to `end`; see `best_rows`.
 
     Args:
         based: First rows.
         own: Rows after them.
-        query: A unit vector.
-        cells: Which cells.
+        queries: Unit vectors, shape (queries, dimensions).
+        cells: Which cells, for each query.
         starts: Where the rows of each cell begin in `ordered`; one more: where those of the last one end.
         ordered: All rows that have a cell, cell by cell.
         rough: Of these, in this order.

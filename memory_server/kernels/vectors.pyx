@@ -16,7 +16,9 @@ cdef extern from *:
     #include <string.h>
 
     #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-    #define SOMA_WIDEST __attribute__((target_clones("avx512f", "arch=haswell", "default")))
+    #include <immintrin.h>
+    #define SOMA_HAS_VNNI
+    #define SOMA_WIDEST __attribute__((target_clones("avx512f", "avx2", "default")))
     #define SOMA_WIDEST_OF_BYTES __attribute__((target_clones("avx2", "default")))
     #else
     #define SOMA_WIDEST
@@ -88,10 +90,44 @@ cdef extern from *:
         return total;
     }
 
-    /* The products of a rough query with rough rows that follow each other. */
     SOMA_WIDEST_OF_BYTES static void
-    soma_rough_dots(const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found) {
+    soma_rough_dots_plain(const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found) {
         for (Py_ssize_t row = 0; row < count; row++) found[row] = soma_rough_dot(rows + row * size, query, size);
+    }
+
+    #ifdef SOMA_HAS_VNNI
+    /* The compiler does not find by itself the instruction that multiplies and adds; no clone can be asked for it. */
+    __attribute__((target("avx512f,avx512bw,avx512vnni"))) static void
+    soma_rough_dots_vnni(const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found) {
+        Py_ssize_t whole = size / 32 * 32, row = 0;
+        /* Four rows at a time share the query, and none of them waits for its own sum. */
+        for (; row + 4 <= count; row += 4, rows += 4 * size) {
+            __m512i sums[4] = {0};
+            for (Py_ssize_t place = 0; place < whole; place += 32) {
+                __m512i part = _mm512_loadu_si512(query + place);
+                for (int each = 0; each < 4; each++) {
+                    __m256i codes = _mm256_loadu_si256((const __m256i *)(rows + each * size + place));
+                    sums[each] = _mm512_dpwssd_epi32(sums[each], _mm512_cvtepi8_epi16(codes), part);
+                }
+            }
+            for (int each = 0; each < 4; each++)
+                found[row + each] = _mm512_reduce_add_epi32(sums[each])
+                    + soma_rough_dot(rows + each * size + whole, query + whole, size - whole);
+        }
+        for (; row < count; row++, rows += size) found[row] = soma_rough_dot(rows, query, size);
+    }
+    #endif
+
+    /* The products of a rough query with rough rows that follow each other. */
+    static void
+    soma_rough_dots(const signed char *rows, const short *query, Py_ssize_t size, Py_ssize_t count, int *found) {
+    #ifdef SOMA_HAS_VNNI
+        if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) {
+            soma_rough_dots_vnni(rows, query, size, count, found);
+            return;
+        }
+    #endif
+        soma_rough_dots_plain(rows, query, size, count, found);
     }
 
     /* Between what and what the cosines are of unit vectors with such products, steps and errors. */
@@ -329,14 +365,79 @@ cdef class _Worth:
         return self._made[:kept]
 
 
-cdef _compared(_Rows rows, const long long[::1] named, Best best):
-    """Offer the true cosines of these rows."""
-    cdef Py_ssize_t start = 0, count, each
-    while start < named.shape[0]:
-        count = rows.compare_at(&named[start], named.shape[0] - start)
-        for each in range(count):
-            best.offer(rows.found[each], named[start + each])
-        start += count
+cdef class _Search:
+    """One query: what has been looked at, and the best of it."""
+
+    cdef _Rows _rows
+    cdef _RoughRows _coarse
+    cdef _Worth _worth
+    cdef Best _best
+    cdef bint _has_mask
+    cdef const unsigned char[::1] _is_allowed
+
+    def __cinit__(self, _Rows rows, Py_ssize_t limit, allowed):
+        self._rows, self._best = rows, Best(limit)
+        self._has_mask = allowed is not None
+        if self._has_mask:
+            self._is_allowed = allowed.view(np.uint8)
+
+    cdef look_through(self, _RoughRows coarse, _Worth worth):
+        """Look at rough rows from now on."""
+        self._coarse, self._worth = coarse, worth
+
+    cdef int named(self, const long long[::1] rows) except -1:
+        """Compare these rows, whatever the mask is."""
+        cdef Py_ssize_t start = 0, count, each
+        while start < rows.shape[0]:
+            count = self._rows.compare_at(&rows[start], rows.shape[0] - start)
+            for each in range(count):
+                self._best.offer(self._rows.found[each], rows[start + each])
+            start += count
+        return 0
+
+    cdef int look_at(self, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Look at the allowed ones of rows that follow each other."""
+        cdef Py_ssize_t start = first, count, each
+        if self._worth is not None:
+            return self._worth.look_at(self._coarse, first, end)
+        while start < end:
+            count = self._rows.compare(start, end)
+            for each in range(count):
+                if not self._has_mask or self._is_allowed[start + each]:
+                    self._best.offer(self._rows.found[each], start + each)
+            start += count
+        return 0
+
+    cdef int look_at_cell(
+        self, Py_ssize_t first, Py_ssize_t end, const unsigned int[::1] ordered
+    ) except -1:
+        """Look at the allowed rows of a cell."""
+        return self._worth.look_at_cell(self._coarse, first, end, ordered)
+
+    cdef int add(self, Py_ssize_t first, Py_ssize_t end) except -1:
+        """Take the allowed ones of rows of which there is no rough copy."""
+        return self._worth.add(first, end)
+
+    cdef object found(self):
+        """Return the best rows, ascending, and their cosines; to be asked once, and last."""
+        if self._worth is not None:
+            self.named(self._worth.rows())
+        self._best.by_place()
+        return self._best.places(), self._best.scores().astype(np.float32)
+
+
+cdef list _searches(
+    const float[:, ::1] based,
+    const float[:, ::1] own,
+    const float[:, ::1] queries,
+    allowed,
+    Py_ssize_t limit,
+):
+    cdef Py_ssize_t each
+    return [
+        _Search(_Rows(based, own, queries[each]), limit, allowed)
+        for each in range(queries.shape[0])
+    ]
 
 
 def squared_length(bytes vector not None):
@@ -346,7 +447,7 @@ def squared_length(bytes vector not None):
 def best_rows(
     const float[:, ::1] based,
     const float[:, ::1] own,
-    const float[::1] query,
+    const float[:, ::1] queries,
     const long long[::1] named,
     Py_ssize_t first,
     Py_ssize_t end,
@@ -354,35 +455,32 @@ def best_rows(
     Py_ssize_t limit,
     rough=None,
 ):
-    cdef _Rows rows = _Rows(based, own, query)
-    cdef Best best = Best(limit)
-    cdef const unsigned char[::1] is_allowed
-    cdef Py_ssize_t start = first, count, each
-    cdef bint has_mask = allowed is not None
-    cdef _Worth worth
-    _compared(rows, named, best)
+    cdef list searches = _searches(based, own, queries, allowed, limit)
+    cdef Py_ssize_t each, start = first, stop
+    cdef _Search search
+    for search in searches:
+        search.named(named)
     if rough is not None and end - first > 2 * limit:
-        worth = _Worth(end - first, limit, allowed)
-        worth.look_at(_RoughRows(rough[0], rough[1], rough[2], query), first, end)
-        _compared(rows, worth.rows(), best)
-        start = end
-    if has_mask:
-        is_allowed = allowed.view(np.uint8)
+        for each in range(len(searches)):
+            search = searches[each]
+            search.look_through(
+                _RoughRows(rough[0], rough[1], rough[2], queries[each]),
+                _Worth(end - first, limit, allowed),
+            )
+    # All queries look at a chunk while it is at hand.
     while start < end:
-        count = rows.compare(start, end)
-        for each in range(count):
-            if not has_mask or is_allowed[start + each]:
-                best.offer(rows.found[each], start + each)
-        start += count
-    best.by_place()
-    return best.places(), best.scores().astype(np.float32)
+        stop = min(start + CHUNK, end)
+        for search in searches:
+            search.look_at(start, stop)
+        start = stop
+    return [(<_Search>each_one).found() for each_one in searches]
 
 
 def best_in_cells(
     const float[:, ::1] based,
     const float[:, ::1] own,
-    const float[::1] query,
-    const long long[::1] cells,
+    const float[:, ::1] queries,
+    list cells,
     const long long[::1] starts,
     const unsigned int[::1] ordered,
     rough,
@@ -391,20 +489,33 @@ def best_in_cells(
     allowed,
     Py_ssize_t limit,
 ):
-    cdef _Rows rows = _Rows(based, own, query)
-    cdef _RoughRows coarse = _RoughRows(rough[0], rough[1], rough[2], query)
-    cdef Best best = Best(limit)
-    cdef Py_ssize_t each, room = max(end - first, 0)
-    cdef _Worth worth
-    for each in range(cells.shape[0]):
-        room += starts[cells[each] + 1] - starts[cells[each]]
-    worth = _Worth(room, limit, allowed)
-    for each in range(cells.shape[0]):
-        worth.look_at_cell(coarse, starts[cells[each]], starts[cells[each] + 1], ordered)
-    worth.add(first, end)
-    _compared(rows, worth.rows(), best)
-    best.by_place()
-    return best.places(), best.scores().astype(np.float32)
+    cdef list searches = _searches(based, own, queries, allowed, limit)
+    cdef Py_ssize_t each, room
+    cdef long long cell
+    cdef const long long[::1] own_cells, all_cells, turns, askers
+    cdef _Search search
+    for each in range(len(searches)):
+        own_cells, room = cells[each], max(end - first, 0)
+        for cell in own_cells:
+            room += starts[cell + 1] - starts[cell]
+        search = searches[each]
+        search.look_through(
+            _RoughRows(rough[0], rough[1], rough[2], queries[each]), _Worth(room, limit, allowed)
+        )
+        search.add(first, end)
+    if len(searches) > 1:
+        # All queries look into a cell while it is at hand.
+        joined = np.concatenate(cells)
+        askers = np.repeat(np.arange(len(cells)), [len(some) for some in cells])
+        all_cells, turns = joined, np.argsort(joined, kind="stable")
+    else:
+        all_cells = cells[0]
+        askers, turns = np.zeros(len(all_cells), np.int64), np.arange(len(all_cells))
+    for each in range(turns.shape[0]):
+        cell = all_cells[turns[each]]
+        search = searches[askers[turns[each]]]
+        search.look_at_cell(starts[cell], starts[cell + 1], ordered)
+    return [(<_Search>each_one).found() for each_one in searches]
 
 
 def cosines(

@@ -6,7 +6,7 @@ any await. A cancelled commit has happened or has not; its request id tells whic
 
 from memory_server.ports.clock import Clock
 from memory_server.ports.embedder import Embedder, Vector, Vectors, WordVectors
-from memory_server.ports.index import Allowed, Found, Question, SearchIndex, Seqs
+from memory_server.ports.index import Allowed, Asked, Found, Question, SearchIndex, Seqs
 from memory_server.ports.store import (
     COPY_PREFIX,
     ExportedMemory,
@@ -44,6 +44,7 @@ __all__ = [
     "COPY_PREFIX",
     "AccessWrite",
     "Allowed",
+    "Asked",
     "Change",
     "Clock",
     "CommitListener",

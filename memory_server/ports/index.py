@@ -34,6 +34,20 @@ class Question(NamedTuple):
     vector: tuple[str, Vector] | None = None
 
 
+class Asked(NamedTuple):
+    """One search.
+
+    Attributes:
+        question: What memories are compared with; any of its words may match.
+        limit: At least the best so many of each leg are returned.
+        with_beside: Also return the allowed episodes just before and after the best, see `Candidates.beside`.
+    """
+
+    question: Question
+    limit: int
+    with_beside: bool = False
+
+
 class Found(NamedTuple):
     """What the index found: the commits, ascending, and what recall ranks them by.
 
@@ -64,23 +78,13 @@ class SearchIndex(Protocol):
         """Take over the changes of commits, in their order; a new embedding of a memory that is gone means nothing."""
         ...
 
-    def search(
-        self,
-        scope: Scope,
-        question: Question,
-        allowed: Allowed,
-        limit: int,
-        *,
-        with_beside: bool = False,
-    ) -> Found:
-        """Return at least the best `limit` of each leg that is asked for.
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
+        """Return what each search finds by itself; several of one partition share what they have in common.
 
         Args:
             scope: The partition.
-            question: What memories are compared with; any of its words may match.
+            asked: The searches, at least one.
             allowed: Which memories are looked at.
-            limit: How many per leg.
-            with_beside: Also return the allowed episodes just before and after the best, see `Candidates.beside`.
         """
         ...
 

@@ -9,7 +9,7 @@ Rules:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import grpc
@@ -142,6 +142,64 @@ async def pipelined(
             pipeline.room.release()
     finally:
         await pipeline.end()
+
+
+async def grouped(
+    requests: AsyncIterator[Request],
+    answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
+    *,
+    limit: int,
+) -> AsyncIterator[Response]:
+    """Answer together what has come meanwhile, and yield the answers in the order of the requests.
+
+    Requests are read, and what fails fails, as in `pipelined`.
+    """
+    ahead = _ReadAhead(requests, limit)
+    try:
+        while group := await ahead.next_group():
+            for response in await answer(group):
+                yield response
+                ahead.room.release()
+    finally:
+        await ahead.end()
+
+
+class _ReadAhead(Generic[Request]):
+    """A task that reads, up to a limit of requests that are unanswered."""
+
+    def __init__(self, requests: AsyncIterator[Request], limit: int) -> None:
+        self.room = asyncio.Semaphore(limit)
+        self._requests = requests
+        self._read: list[Request] = []
+        self._has_come = asyncio.Event()
+        self._reading = asyncio.create_task(self._read_on())
+
+    async def next_group(self) -> Sequence[Request]:
+        """Return what was read since the last time, at least one; none: there will be none."""
+        if not self._read and not self._reading.done():
+            self._has_come.clear()
+            await self._has_come.wait()
+        group, self._read = self._read, []
+        if not group:
+            await self._reading
+        return group
+
+    async def end(self) -> None:
+        """Read no more."""
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read_on(self) -> None:
+        try:
+            while True:
+                await self.room.acquire()
+                request = await anext(self._requests)
+                self._read.append(request)
+                self._has_come.set()
+        except StopAsyncIteration:
+            return
+        finally:
+            self._has_come.set()
 
 
 class _Pipeline(Generic[Request, Response]):

@@ -13,7 +13,7 @@ from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
 from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
 from memory_server.domain.text import is_question
-from memory_server.ports import Allowed, Change, Found, NewEmbedding, Question, Seqs, Vector
+from memory_server.ports import Allowed, Asked, Change, Found, NewEmbedding, Question, Seqs, Vector
 
 
 class InMemoryIndex:
@@ -38,20 +38,15 @@ class InMemoryIndex:
             for new in change.embedded:
                 self._embed(records, new)
 
-    def search(
-        self,
-        scope: Scope,
-        question: Question,
-        allowed: Allowed,
-        limit: int,
-        *,
-        with_beside: bool = False,
-    ) -> Found:
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
         """See the port."""
-        found = self.compare(scope, list(self._records.get(scope, ())), question, allowed)
-        if with_beside:
-            self._find_beside(scope, found)
-        return found
+        answers = []
+        for question, _limit, with_beside in asked:
+            found = self.compare(scope, list(self._records.get(scope, ())), question, allowed)
+            if with_beside:
+                self._find_beside(scope, found)
+            answers.append(found)
+        return answers
 
     def compare(
         self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed

@@ -38,25 +38,27 @@ def _field_match(message: recall_service_pb2.FieldMatch) -> FieldMatch:
     return FieldMatch(message.term, message.substring, message.case_sensitive)
 
 
-def recall_message(
-    namespace: str, answer: RecallAnswer, encoded: EncodedMemories, *, explain: bool
-) -> recall_service_pb2.RecallResponse:
-    """Return the answer of a recall."""
+def put_answer(
+    target: recall_service_pb2.RecallResponse,
+    namespace: str,
+    answer: RecallAnswer,
+    encoded: EncodedMemories,
+    *,
+    explain: bool,
+) -> None:
+    """Write the answer of a recall into an empty message."""
     if answer.degraded:
-        completeness = recall_service_pb2.COMPLETENESS_DEGRADED
+        target.completeness = recall_service_pb2.COMPLETENESS_DEGRADED
     elif answer.is_exact:
-        completeness = recall_service_pb2.COMPLETENESS_EXACT
+        target.completeness = recall_service_pb2.COMPLETENESS_EXACT
     else:
-        completeness = recall_service_pb2.COMPLETENESS_APPROXIMATE
-    message = recall_service_pb2.RecallResponse(
-        completeness=completeness,
-        degraded=answer.degraded,
-        commit_seq=answer.commit_seq,
-        truncated=answer.is_truncated,
-        next_page_token=answer.next_token,
-    )
+        target.completeness = recall_service_pb2.COMPLETENESS_APPROXIMATE
+    target.degraded.extend(answer.degraded)
+    target.commit_seq = answer.commit_seq
+    target.truncated = answer.is_truncated
+    target.next_page_token = answer.next_token
     for hit in answer.hits:
-        result = message.results.add()
+        result = target.results.add()
         encoded.put(result.memory, namespace, hit.record)
         result.score = hit.score
         if explain:
@@ -67,4 +69,3 @@ def recall_message(
             result.parts.recency = hit.parts.recency
             result.parts.importance = hit.parts.importance
             result.parts.context = hit.parts.context
-    return message

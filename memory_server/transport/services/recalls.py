@@ -1,6 +1,7 @@
 """RecallService: finding memories."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from memory_server.domain.limits import MAX_RECALL_BATCH, MAX_RESPONSE_BYTES
 from memory_server.domain.memory import Scope
@@ -8,18 +9,19 @@ from memory_server.domain.validation import Violations
 from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.codec.filters import filter_of
-from memory_server.transport.codec.recalls import recall_message, recall_query
+from memory_server.transport.codec.recalls import put_answer, recall_query
 from memory_server.transport.codec.values import coordinate
 from memory_server.transport.methods import AnyMethod, BidiStream, Method
 from memory_server.transport.status_map import status_of
-from memory_server.transport.streams import pipelined
+from memory_server.transport.streams import grouped
 from memory_server.usecases import recall
 from memory_server.usecases.engine import Engine
+from memory_server.usecases.recall import RecallAnswer, RecallQuery
 from soma.memory.v1 import recall_service_pb2 as pb
 from soma_common.errors import QuotaExceeded, SomaError
 
-UNANSWERED_QUERIES = 16
-"""Queries of one stream that are worked on at once."""
+RECALLED_AT_ONCE = 16
+"""Queries of one call that are answered together; the other calls wait for them."""
 
 
 _NO_ROOM = pb.RecallOutcome(
@@ -53,7 +55,9 @@ class RecallServicer:
         """Answer Recall."""
         scope = Scope(caller.tenant, request.namespace)
         answer = await recall.recall(self._engine, scope, recall_query(request))
-        return recall_message(request.namespace, answer, self._encoded, explain=request.explain)
+        response = pb.RecallResponse()
+        put_answer(response, request.namespace, answer, self._encoded, explain=request.explain)
+        return response
 
     async def recall_batch(
         self, request: pb.RecallBatchRequest, caller: Principal
@@ -65,12 +69,17 @@ class RecallServicer:
         found.raise_if_any()
         outcomes: list[pb.RecallOutcome] = []
         size = 0
-        for query in request.queries:
-            outcome = await self._outcome(query, caller) if size < MAX_RESPONSE_BYTES else _NO_ROOM
-            if outcomes and size + outcome.ByteSize() > MAX_RESPONSE_BYTES:
-                outcome = _NO_ROOM
-            size += outcome.ByteSize()
-            outcomes.append(outcome)
+        for start in range(0, len(request.queries), RECALLED_AT_ONCE):
+            some = request.queries[start : start + RECALLED_AT_ONCE]
+            if size >= MAX_RESPONSE_BYTES:
+                outcomes += [_NO_ROOM] * len(some)
+                continue
+            for outcome in await self._outcomes(some, caller):
+                fits = not outcomes or size + outcome.ByteSize() <= MAX_RESPONSE_BYTES
+                outcomes.append(outcome if fits else _NO_ROOM)
+                size += outcomes[-1].ByteSize()
+            # The other calls have waited long enough.
+            await asyncio.sleep(0)
         return pb.RecallBatchResponse(outcomes=outcomes)
 
     async def recall_stream(
@@ -78,11 +87,16 @@ class RecallServicer:
     ) -> AsyncGenerator[pb.RecallStreamResponse, None]:
         """Answer RecallStream."""
 
-        async def answer(request: pb.RecallStreamRequest) -> pb.RecallStreamResponse:
-            outcome = await self._outcome(request.query, caller)
-            return pb.RecallStreamResponse(sequence=request.sequence, outcome=outcome)
+        async def answer(
+            some: Sequence[pb.RecallStreamRequest],
+        ) -> Sequence[pb.RecallStreamResponse]:
+            outcomes = await self._outcomes([each.query for each in some], caller)
+            return [
+                pb.RecallStreamResponse(sequence=each.sequence, outcome=outcome)
+                for each, outcome in zip(some, outcomes, strict=True)
+            ]
 
-        async for response in pipelined(requests, answer, limit=UNANSWERED_QUERIES):
+        async for response in grouped(requests, answer, limit=RECALLED_AT_ONCE):
             yield response
 
     async def range_search(
@@ -103,8 +117,28 @@ class RecallServicer:
             self._encoded.put(response.memories.add(), request.namespace, record)
         return response
 
-    async def _outcome(self, query: pb.RecallRequest, caller: Principal) -> pb.RecallOutcome:
-        try:
-            return pb.RecallOutcome(response=await self.recall(query, caller))
-        except SomaError as error:
-            return pb.RecallOutcome(error=status_of(error))
+    async def _outcomes(
+        self, queries: Sequence[pb.RecallRequest], caller: Principal
+    ) -> list[pb.RecallOutcome]:
+        """Answer each query, or say why not."""
+        asked: list[tuple[Scope, RecallQuery] | SomaError] = []
+        for query in queries:
+            try:
+                asked.append((Scope(caller.tenant, query.namespace), recall_query(query)))
+            except SomaError as error:
+                asked.append(error)
+        right = [each for each in asked if not isinstance(each, SomaError)]
+        answers = iter(await recall.recall_each(self._engine, right))
+        return [
+            self._outcome(query, each if isinstance(each, SomaError) else next(answers))
+            for query, each in zip(queries, asked, strict=True)
+        ]
+
+    def _outcome(
+        self, query: pb.RecallRequest, answer: RecallAnswer | SomaError
+    ) -> pb.RecallOutcome:
+        if isinstance(answer, SomaError):
+            return pb.RecallOutcome(error=status_of(answer))
+        outcome = pb.RecallOutcome()
+        put_answer(outcome.response, query.namespace, answer, self._encoded, explain=query.explain)
+        return outcome

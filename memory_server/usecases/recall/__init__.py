@@ -5,7 +5,9 @@ is ever recalled.
 """
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 from memory_server.domain.fields import FieldMatch
 from memory_server.domain.limits import MAX_TOP_K
@@ -24,8 +26,8 @@ from memory_server.usecases.recall.query import (
     RecallQuery,
     check_query,
 )
-from memory_server.usecases.recall.search import Attempt, Prepared, attempt, prepare
-from soma_common.errors import Unavailable
+from memory_server.usecases.recall.search import Attempt, Prepared, Task, attempt, prepare
+from soma_common.errors import SomaError, Unavailable
 
 __all__ = [
     "FieldMatch",
@@ -35,6 +37,7 @@ __all__ = [
     "RecallQuery",
     "range_search",
     "recall",
+    "recall_each",
 ]
 
 CATCH_UP_ATTEMPTS = 10
@@ -50,29 +53,70 @@ async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnsw
         NotFound: There is no such namespace.
         Unavailable: The server has not reached `min_commit_seq`.
     """
+    (answer,) = await recall_each(engine, [(scope, query)])
+    if isinstance(answer, SomaError):
+        raise answer
+    return answer
+
+
+async def recall_each(
+    engine: Engine, asked: Sequence[tuple[Scope, RecallQuery]]
+) -> list[RecallAnswer | SomaError]:
+    """Answer several queries, each as `recall` does; their texts are embedded and searched for together."""
+    answers: dict[int, RecallAnswer | SomaError] = {}
+    plans: dict[int, _Plan] = {}
+    for place, (scope, query) in enumerate(asked):
+        try:
+            plan = await _planned(engine, scope, query)
+            if query.field_match is None:
+                plans[place] = plan
+            else:
+                answers[place] = await _by_field(engine, plan, query.field_match)
+        except SomaError as error:
+            answers[place] = error
+    searched = list(plans.values())
+    prepared = await prepare(engine, [plan.task.query for plan in searched])
+    attempts = await attempt(engine, [plan.task for plan in searched], prepared)
+    for place, first, ready in zip(plans, attempts, prepared, strict=True):
+        made = await _caught_up(engine, plans[place].task, ready, first)
+        answers[place] = _answer(engine, plans[place], made, ready)
+    return [answers[place] for place in range(len(asked))]
+
+
+class _Plan(NamedTuple):
+    """A query that was checked; `position` is where its page begins, `first` the same as a number."""
+
+    task: Task
+    top_k: int
+    position: bytes
+    first: int
+
+
+async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
     top_k = check_query(engine, scope, query)
     policy = await engine.store.policy(scope)
     if query.min_commit_seq > engine.store.last_commit_seq:
         raise Unavailable("this server has not reached that commit")
     position = _position(engine, scope, query)
-    if query.field_match is not None:
-        return await _by_field(engine, scope, query, query.field_match, position, top_k)
-    first = int(position) if position else 0
-    # One more than is wanted tells whether there is another page.
-    limit = min(first + top_k, MAX_TOP_K) + 1
-    boosts = _boosts(engine, query, policy.recency_half_life_s)
-    prepared = await prepare(engine, query)
+    is_counted = bool(position) and query.field_match is None
+    first = int(position) if is_counted else 0
     past = None
     if query.as_of_us is not None:
         past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
-    made = await attempt(engine, scope, query, prepared, boosts, past, limit)
+    # One more than is wanted tells whether there is another page.
+    limit = min(first + top_k, MAX_TOP_K) + 1
+    boosts = _boosts(engine, query, policy.recency_half_life_s)
+    return _Plan(Task(scope, query, limit, boosts, past), top_k, position, first)
+
+
+async def _caught_up(engine: Engine, task: Task, prepared: Prepared, made: Attempt) -> Attempt:
+    """Search again while a commit has taken one of them away that the index is about to hear of."""
     for _ in range(CATCH_UP_ATTEMPTS):
         if all(hit.commit_seq in made.records for hit in made.ranked):
             break
-        # A commit took one of them away, and the index is about to hear of it.
         await asyncio.sleep(CATCH_UP_S)
-        made = await attempt(engine, scope, query, prepared, boosts, past, limit)
-    return _answer(engine, scope, query, made, prepared, first, top_k)
+        (made,) = await attempt(engine, [task], [prepared])
+    return made
 
 
 def _boosts(engine: Engine, query: RecallQuery, half_life_s: int) -> Boosts:
@@ -89,19 +133,12 @@ def _boosts(engine: Engine, query: RecallQuery, half_life_s: int) -> Boosts:
     )
 
 
-def _answer(
-    engine: Engine,
-    scope: Scope,
-    query: RecallQuery,
-    made: Attempt,
-    prepared: Prepared,
-    first: int,
-    top_k: int,
-) -> RecallAnswer:
+def _answer(engine: Engine, plan: _Plan, made: Attempt, prepared: Prepared) -> RecallAnswer:
+    scope, query, first = plan.task.scope, plan.task.query, plan.first
     ranked = [hit for hit in made.ranked if hit.commit_seq in made.records]
     hits = [
         RecallHit(made.records[hit.commit_seq], hit.score, hit.parts)
-        for hit in ranked[first : min(first + top_k, MAX_TOP_K)]
+        for hit in ranked[first : min(first + plan.top_k, MAX_TOP_K)]
     ]
     kept = len(fitting([hit.record for hit in hits]))
     engine.note_access(scope, [hit.record.id for hit in hits[:kept]])
@@ -118,17 +155,11 @@ def _answer(
     )
 
 
-async def _by_field(
-    engine: Engine,
-    scope: Scope,
-    query: RecallQuery,
-    match: FieldMatch,
-    position: bytes,
-    top_k: int,
-) -> RecallAnswer:
+async def _by_field(engine: Engine, plan: _Plan, match: FieldMatch) -> RecallAnswer:
+    (scope, query, *_), past = plan.task, plan.task.past
+    top_k, position = plan.top_k, plan.position
     commit_seq = engine.store.last_commit_seq
-    if query.as_of_us is not None:
-        past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
+    if query.as_of_us is not None and past is not None:
         records = matching_of(past.records.values(), match, query.given, query.as_of_us, position)
     else:
         records = await matching(engine, scope, match, query.given, position, top_k + 1)

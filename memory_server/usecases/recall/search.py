@@ -1,16 +1,17 @@
-"""One search: the index proposes candidates, ranking decides, the store or the past has the records."""
+"""Searching: the index proposes candidates, ranking decides, the store or the past has the records."""
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from memory_server.domain import ranking
+from memory_server.domain.filters import Filter
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
-from memory_server.ports import Allowed, Found, Question
+from memory_server.ports import Allowed, Asked, Found, Question, Vector
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
 from memory_server.usecases.recall.links import with_linked
@@ -49,12 +50,47 @@ class Attempt(NamedTuple):
     is_exact: bool
 
 
-async def prepare(engine: Engine, query: RecallQuery) -> Prepared:
-    """Embed what is to be embedded; a model that does not answer leaves the keywords."""
+class Task(NamedTuple):
+    """A query that is searched for.
+
+    Attributes:
+        limit: How many hits are wanted.
+        past: What there was at the query's moment; None: it asks for what there is.
+    """
+
+    scope: Scope
+    query: RecallQuery
+    limit: int
+    boosts: Boosts
+    past: Past | None = None
+
+
+async def prepare(engine: Engine, queries: Sequence[RecallQuery]) -> list[Prepared]:
+    """Embed what is to be embedded, all at once; a model that does not answer leaves the keywords."""
+    texts = [text for query in queries for text in _embedded_texts(query)]
+    vectors: Mapping[str, Vector] | None = {}
+    model = engine.embedder.model
+    if texts:
+        try:
+            made = None if model == "none" else await engine.embedder.embed(texts, for_query=True)
+        except Unavailable:
+            made = None
+        vectors = None if made is None else dict(zip(texts, made, strict=True))
+    return [_prepared(query, model, vectors) for query in queries]
+
+
+def _embedded_texts(query: RecallQuery) -> Iterator[str]:
+    if query.context:
+        yield query.context
+    if query.text is not None and query.mode is not RecallMode.KEYWORD:
+        yield query.text
+
+
+def _prepared(query: RecallQuery, model: str, vectors: Mapping[str, Vector] | None) -> Prepared:
     context = None
     degraded: tuple[str, ...] = ()
     if query.context:
-        context, _ = await _asked(engine, query.context, RecallMode.HYBRID)
+        context = _question(query.context, RecallMode.HYBRID, model, vectors)
     if query.vector is not None:
         # Through float64, in which no float32 squared overflows or vanishes.
         vector = np.frombuffer(query.vector, "<f4").astype(np.float64)
@@ -62,92 +98,100 @@ async def prepare(engine: Engine, query: RecallQuery) -> Prepared:
         return Prepared(Question(None, (CALLER_MODEL, unit)), context)
     question = Question()
     if query.text is not None:
-        question, degraded = await _asked(engine, query.text, query.mode)
+        question = _question(query.text, query.mode, model, vectors)
+        if vectors is None and query.mode is not RecallMode.KEYWORD:
+            degraded = ("vector",)
     return Prepared(question, context, degraded)
 
 
-async def _asked(
-    engine: Engine, text: str, mode: RecallMode | None
-) -> tuple[Question, tuple[str, ...]]:
+def _question(
+    text: str, mode: RecallMode | None, model: str, vectors: Mapping[str, Vector] | None
+) -> Question:
     words = None if mode is RecallMode.VECTOR else text
-    if mode is RecallMode.KEYWORD:
-        return Question(words), ()
-    embedder = engine.embedder
-    if embedder.model == "none":
-        return Question(words), ("vector",)
-    try:
-        embedded = (await embedder.embed([text], for_query=True))[0]
-    except Unavailable:
-        return Question(words), ("vector",)
+    if mode is RecallMode.KEYWORD or vectors is None:
+        return Question(words)
+    vector = vectors[text]
     # A query of unknown words only has no direction: the vector leg has nothing to say about it.
-    vector = (embedder.model, embedded) if embedded.any() else None
-    return Question(words, vector), ()
+    return Question(words, (model, vector) if vector.any() else None)
 
 
 async def attempt(
-    engine: Engine,
-    scope: Scope,
-    query: RecallQuery,
-    prepared: Prepared,
-    boosts: Boosts,
-    past: Past | None,
-    limit: int,
-) -> Attempt:
-    """Search once."""
-    commit_seq = engine.store.last_commit_seq
-    now_us = engine.clock.now_us() if query.as_of_us is None else query.as_of_us
-    allowed = Allowed(query.given, now_us)
+    engine: Engine, tasks: Sequence[Task], prepared: Sequence[Prepared]
+) -> list[Attempt]:
+    """Search once for each; those that look at the same memories do it together."""
+    groups: dict[tuple[Scope, Filter, int | None], list[int]] = {}
+    for place, task in enumerate(tasks):
+        key = (task.scope, task.query.given, task.query.as_of_us)
+        groups.setdefault(key, []).append(place)
+    made: dict[int, Attempt] = {}
+    for (scope, given, as_of_us), places in groups.items():
+        commit_seq = engine.store.last_commit_seq
+        now_us = engine.clock.now_us() if as_of_us is None else as_of_us
+        some = [(tasks[place], prepared[place]) for place in places]
+        ranked = await _ranked(engine, scope, Allowed(given, now_us), some)
+        for place, (proposals, is_exact) in zip(places, ranked, strict=True):
+            past = tasks[place].past
+            if past is not None:
+                records = past.records
+            else:
+                seqs = [hit.commit_seq for hit in proposals]
+                records = await engine.store.get_by_seq(scope, seqs)
+            made[place] = Attempt(proposals, records, commit_seq, is_exact)
+    return [made[place] for place in range(len(tasks))]
+
+
+async def _ranked(
+    engine: Engine, scope: Scope, allowed: Allowed, tasks: Sequence[tuple[Task, Prepared]]
+) -> list[tuple[list[Proposal], bool]]:
+    """Return what is proposed for each, best first, and whether everything was looked at."""
+    past = tasks[0][0].past
     if past is not None:
         engine = dataclasses.replace(engine, index=past.index)
-    if query.coordinate is not None:
-        ranked = _nearest(engine, scope, query, query.coordinate, allowed, limit)
-        is_exact = True
-    else:
-        ranked, is_exact = await _best(
-            engine, scope, query, prepared, allowed, boosts, limit, is_past=past is not None
+    asked = [
+        Asked(prepared.question, max(LEG_FACTOR * task.limit, LEG_LEAST), _is_hybrid(task.query))
+        for task, prepared in tasks
+        if task.query.coordinate is None
+    ]
+    found = iter(engine.index.search(scope, asked, allowed) if asked else ())
+    return [
+        (
+            (_nearest(engine, task, task.query.coordinate, allowed), True)
+            if task.query.coordinate is not None
+            else await _best(engine, task, prepared, allowed, next(found))
         )
-    if past is not None:
-        return Attempt(ranked, past.records, commit_seq, is_exact)
-    records = await engine.store.get_by_seq(scope, [hit.commit_seq for hit in ranked])
-    return Attempt(ranked, records, commit_seq, is_exact)
+        for task, prepared in tasks
+    ]
+
+
+def _is_hybrid(query: RecallQuery) -> bool:
+    return query.text is not None and query.mode is RecallMode.HYBRID
 
 
 async def _best(
-    engine: Engine,
-    scope: Scope,
-    query: RecallQuery,
-    prepared: Prepared,
-    allowed: Allowed,
-    boosts: Boosts,
-    limit: int,
-    *,
-    is_past: bool,
+    engine: Engine, task: Task, prepared: Prepared, allowed: Allowed, found: Found
 ) -> tuple[list[Proposal], bool]:
-    options, question = engine.ranking, prepared.question
-    is_hybrid = query.text is not None and query.mode is RecallMode.HYBRID
-    found = engine.index.search(
-        scope, question, allowed, max(LEG_FACTOR * limit, LEG_LEAST), with_beside=is_hybrid
-    )
+    options, question, query = engine.ranking, prepared.question, task.query
     weights = options.weights(
         with_keywords=question.text is not None, with_vectors=question.vector is not None
     )
     gained: Scores = np.zeros(len(found.seqs))
-    if is_hybrid:
+    if _is_hybrid(query):
         relevant = ranking.relevance(found.candidates, weights)
         linked = None
         # Links of the past are not kept: only what stood beside counts there.
-        if not is_past:
-            found, linked = await with_linked(engine, scope, question, allowed, found, relevant)
+        if task.past is None:
+            found, linked = await with_linked(
+                engine, task.scope, question, allowed, found, relevant
+            )
             if len(relevant) < len(found.seqs):
                 relevant = ranking.relevance(found.candidates, weights)
         gained = ranking.spread(relevant, found.candidates, options, linked)
-    boosts = _with_context(engine, scope, prepared, allowed, found, boosts)
     ranked = ranking.rank(
         found.candidates,
         weights,
         gained,
-        boosts,
-        limit=limit,
+        _with_context(engine, task.scope, prepared, allowed, found, task.boosts),
+        limit=task.limit,
         min_score=query.min_score,
         with_parts=query.explain,
     )
@@ -180,15 +224,10 @@ def _with_context(
 
 
 def _nearest(
-    engine: Engine,
-    scope: Scope,
-    query: RecallQuery,
-    coordinate: Coordinate,
-    allowed: Allowed,
-    limit: int,
+    engine: Engine, task: Task, coordinate: Coordinate, allowed: Allowed
 ) -> list[Proposal]:
-    least = query.min_score or 0.0
-    near = engine.index.nearest(scope, coordinate, allowed, limit)
+    least = task.query.min_score or 0.0
+    near = engine.index.nearest(task.scope, coordinate, allowed, task.limit)
     scored = [
         Proposal(seq, 1 / (1 + distance), ScoreParts(distance=distance)) for seq, distance in near
     ]

@@ -10,7 +10,7 @@ from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryRecord
-from memory_server.ports import Allowed, Question, SearchIndex
+from memory_server.ports import Allowed, Asked, Question, SearchIndex
 from memory_server.usecases import moments
 from memory_server.usecases.moments import Moments, Past
 from soma_common.errors import NotFound
@@ -32,7 +32,7 @@ async def index(request: pytest.FixtureRequest) -> AsyncIterator[SearchIndex]:
 def found(past: Past, word: str, moment_us: int) -> set[tuple[str, int]]:
     """Return (id, version) of what a word finds at a moment."""
     allowed = Allowed(Filter(), moment_us)
-    hits = past.index.search(SCOPE, Question(word), allowed, EVERYTHING, with_beside=False)
+    (hits,) = past.index.search(SCOPE, [Asked(Question(word), EVERYTHING)], allowed)
     records = [past.records[seq] for seq in hits.seqs.tolist()]
     return {(record.id, record.version) for record in records}
 

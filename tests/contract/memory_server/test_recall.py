@@ -20,7 +20,7 @@ from memory_server.ports import CreateNamespaceWrite
 from memory_server.usecases import delete, link, recall, store
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
-from soma_common.errors import InvalidInput, NotFound
+from soma_common.errors import InvalidInput, NotFound, Unavailable
 from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
 from tests.support.stores import open_embedded, open_in_memory
 
@@ -254,6 +254,46 @@ async def test_a_box_returns_what_lies_in_it_by_pages(case: RecallCase) -> None:
         await box(2.0, 6.0, token)
     with pytest.raises(InvalidInput):
         await box(3.0, 2.0)
+
+
+async def test_several_queries_answer_what_each_answers_alone(case: RecallCase) -> None:
+    """Of every kind and mode, with filters, pages, moments and mistakes among them; each in its own place."""
+    for number in range(30):
+        metadata = {"even": number % 2 == 0}
+        case.clock.time_us += DAY_US
+        await case.add(
+            f"m{number}", f"tea of day {number} " + "green " * (number % 4), metadata=metadata,
+            coordinate=(float(number), 1.0), kind=MemoryKind.EPISODIC,
+        )  # fmt: skip
+    even = Filter(metadata=(MetadataTest("even", any_of=(True,)),))
+    token = (await case.recall("green tea", top_k=4)).next_token
+    queries = [
+        RecallQuery(text="green tea", top_k=4),
+        RecallQuery(text="green tea", top_k=4, page_token=token),
+        RecallQuery(text="tea of day 7", given=even),
+        RecallQuery(text="day 9", mode=RecallMode.KEYWORD, explain=False),
+        RecallQuery(text="day 9", mode=RecallMode.VECTOR, min_score=0.2),
+        RecallQuery(text=" "),
+        RecallQuery(coordinate=(3.0, 1.0), given=even),
+        RecallQuery(field_match=FieldMatch("day 1"), top_k=3),
+        RecallQuery(text="green", as_of_us=case.clock.time_us - 20 * DAY_US),
+        RecallQuery(text="green tea", context="day 11 and day 12", top_k=4),
+        RecallQuery(text="tea", min_commit_seq=1_000_000),
+        RecallQuery(text="words that no memory has"),
+    ]
+    absent = SCOPE._replace(namespace="absent")
+    asked = [*((SCOPE, query) for query in queries), (absent, queries[0])]
+
+    answers = await recall.recall_each(case.engine, asked)
+
+    kinds = [type(answer) for answer in answers]
+    assert kinds[5] is InvalidInput
+    assert kinds[10] is Unavailable
+    assert kinds[12] is NotFound
+    assert kinds.count(RecallAnswer) == 10
+    for (scope, query), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, RecallAnswer):
+            assert answer == await recall.recall(case.engine, scope, query)
 
 
 async def test_a_query_must_ask_for_something_in_a_namespace_that_exists(case: RecallCase) -> None:

@@ -20,7 +20,15 @@ from memory_server.domain.memory import (
     Receipt,
     Scope,
 )
-from memory_server.ports import Allowed, NewEmbedding, PromoteWrite, Question, ReembedWrite, Vectors
+from memory_server.ports import (
+    Allowed,
+    Asked,
+    NewEmbedding,
+    PromoteWrite,
+    Question,
+    ReembedWrite,
+    Vectors,
+)
 from memory_server.usecases import recall, store, update
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.usecases.reembed import Reembedding
@@ -297,7 +305,7 @@ async def test_a_change_of_model_survives_a_restart(tmp_path: Path) -> None:
     engine = Engine(made, EmbeddedIndex(), Model("new"), clock, bytes, LIMITS)
     models = await fill_index(engine)
     question = Question(vector=("new", np.frombuffer(a_vector(5), "<f4")))
-    found_now = engine.index.search(SCOPE, question, Allowed(Filter(), NOW_US), 5)
+    (found_now,) = engine.index.search(SCOPE, [Asked(question, 5)], Allowed(Filter(), NOW_US))
 
     assert models == {"old": 2}
     assert found_now.seqs.tolist() == [1]

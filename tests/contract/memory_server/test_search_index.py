@@ -11,7 +11,7 @@ from memory_server.adapters.embedded.index import EmbeddedIndex, vectors
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import CALLER_MODEL, MemoryKind, Scope, Tenant
-from memory_server.ports import Allowed, Change, Found, Question, SearchIndex, Vector
+from memory_server.ports import Allowed, Asked, Change, Found, Question, SearchIndex, Vector
 from tests.support.memories import NOW_US, SCOPE, a_direction, a_record
 
 EVERYTHING = Filter()
@@ -47,7 +47,8 @@ class IndexCase:
         scope: Scope = SCOPE,
         **more: bool,
     ) -> Found:
-        return self.index.search(scope, question, Allowed(given, NOW_US), limit, **more)
+        asked = [Asked(question, limit, **more)]
+        return self.index.search(scope, asked, Allowed(given, NOW_US))[0]
 
     def words(
         self, text: str, given: Filter = EVERYTHING, limit: int = 10, scope: Scope = SCOPE
@@ -360,7 +361,7 @@ async def test_an_index_of_given_records_searches_as_this_one_does(case: IndexCa
 
     past = case.index.of_records(SCOPE, records)
 
-    found = past.search(SCOPE, Question("tea"), Allowed(EVERYTHING, NOW_US), 10)
+    (found,) = past.search(SCOPE, [Asked(Question("tea"), 10)], Allowed(EVERYTHING, NOW_US))
     assert keyword_scores(found) == keyword_scores(present)
 
 

@@ -77,15 +77,17 @@ async def drained(stream: AsyncIterator[bytes]) -> list[bytes]:
 def call(edge: Edge, kind: str, value: bytes, *, is_taken: bool = True) -> Awaitable[object]:
     """Return a call with one request, of the kind that the method has; one that is not taken is held open."""
     requests = iter([value]) if is_taken else held_open(value)
+    made: Awaitable[object]
     match kind:
         case "Double":
-            return edge.unary(kind)(value)
+            made = edge.unary(kind)(value)
         case "CountTo":
-            return drained(edge.server_stream(kind)(value))
+            made = drained(edge.server_stream(kind)(value))
         case "Add":
-            return edge.client_stream(kind)(requests)
+            made = edge.client_stream(kind)(requests)
         case _:
-            return drained(edge.bidi_stream(kind)(requests))
+            made = drained(edge.bidi_stream(kind)(requests))
+    return made
 
 
 async def failure(made: Awaitable[object]) -> grpc.aio.AioRpcError:

@@ -13,7 +13,7 @@ from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.embedded.index.snapshot import SnapshotFile
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import CALLER_MODEL, MemoryKind, MemoryRecord, Scope, Tenant
-from memory_server.ports import Allowed, Change, Found, Question, Seqs, Vectors
+from memory_server.ports import Allowed, Asked, Change, Found, Question, Seqs, Vectors
 from tests.support.memories import NOW_US, SCOPE, a_direction, a_record
 
 OTHER = Scope(Tenant("other"), "notes")
@@ -76,7 +76,7 @@ def facts(index: EmbeddedIndex) -> list[object]:
     told: list[object] = []
     for given in filters:
         allowed = Allowed(given, NOW_US)
-        found = index.search(SCOPE, asked, allowed, 500, with_beside=True)
+        (found,) = index.search(SCOPE, [Asked(asked, 500, with_beside=True)], allowed)
         told += [*as_lists(found), index.nearest(SCOPE, (20.0, 1.0), allowed, 7)]
         told.append(index.within(SCOPE, (5.0, 0.0), (50.0, 2.0), allowed))
     return told

@@ -30,7 +30,7 @@ def an_index(texts: Iterable[str]) -> KeywordIndex:
 
 def found_by(index: KeywordIndex, query: str, limit: int = 1000) -> dict[int, float]:
     """Return score by slot, of the best."""
-    scores = index.search(query)
+    (scores,) = index.searches([query])
     if scores is None:
         return {}
     slots, _ = scores.best(None, limit)
@@ -96,7 +96,7 @@ def test_a_filter_applies_before_the_best_are_chosen() -> None:
     few = [13, 1777, 2999]
     allowed = np.zeros(3000, np.bool_)
     allowed[few] = True
-    scores = index.search("tea")
+    (scores,) = index.searches(["tea"])
     assert scores is not None
 
     assert scores.best(allowed, 10)[0].tolist() == few

@@ -38,7 +38,7 @@ def recall_at_10(rows: VectorRows, made: Vectors, *, is_a_leg: bool) -> float:
     hits = 0
     queries = clustered(50, seed=2)
     for query in queries:
-        found, cosines, _ = rows.best(query, None, 10, is_a_leg=is_a_leg)
+        found, cosines, _ = rows.best(query[None], None, 10, is_a_leg=is_a_leg)[0]
         best = set(found[np.argsort(-cosines)[:10]].tolist())
         hits += len(best & set(np.argsort(-(made @ query))[:10].tolist()))
     return hits / (10 * len(queries))
@@ -70,8 +70,27 @@ def test_vectors_alone_are_compared_exactly_up_to_some_more() -> None:
     upkeep(rows)
 
     assert recall_at_10(rows, made, is_a_leg=False) == 1.0
-    assert rows.best(made[0], None, 10, is_a_leg=False)[2]
-    assert not rows.best(made[0], None, 10, is_a_leg=True)[2]
+    assert rows.best(made[:1], None, 10, is_a_leg=False)[0].is_exact
+    assert not rows.best(made[:1], None, 10, is_a_leg=True)[0].is_exact
+
+
+@pytest.mark.parametrize("is_a_leg", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.02])
+def test_several_queries_find_what_each_finds_alone(
+    many: tuple[Vectors, VectorRows], share: float, *, is_a_leg: bool
+) -> None:
+    """To the bit, by whatever way they are compared: among all, in cells, among a few."""
+    made, rows = many
+    allowed = None if share == 1.0 else np.random.default_rng(6).random(len(made)) < share
+    queries = clustered(9, seed=8)
+
+    together = rows.best(queries, allowed, 30, is_a_leg=is_a_leg)
+
+    alone = [rows.best(query[None], allowed, 30, is_a_leg=is_a_leg)[0] for query in queries]
+    assert [found.rows.tolist() for found in together] == [one.rows.tolist() for one in alone]
+    assert [found.cosines.tobytes() for found in together] == [
+        one.cosines.tobytes() for one in alone
+    ]
 
 
 def test_the_tail_is_compared_exactly(many: tuple[Vectors, VectorRows]) -> None:
@@ -80,9 +99,9 @@ def test_the_tail_is_compared_exactly(many: tuple[Vectors, VectorRows]) -> None:
     tail = range(21_500, 22_000, 50)
 
     for slot in tail:
-        found, cosines, is_exact = rows.best(made[slot], None, 5, is_a_leg=False)
-        assert found[np.argmax(cosines)] == slot
-        assert not is_exact
+        (best,) = rows.best(made[slot : slot + 1], None, 5, is_a_leg=False)
+        assert best.rows[np.argmax(best.cosines)] == slot
+        assert not best.is_exact
 
 
 def test_a_selective_filter_is_exact_among_many(many: tuple[Vectors, VectorRows]) -> None:
@@ -92,7 +111,7 @@ def test_a_selective_filter_is_exact_among_many(many: tuple[Vectors, VectorRows]
     allowed[np.random.default_rng(4).choice(len(made), 300, replace=False)] = True
 
     for query in clustered(20, seed=5):
-        found, _, is_exact = rows.best(query, allowed, 10, is_a_leg=False)
+        found, _, is_exact = rows.best(query[None], allowed, 10, is_a_leg=False)[0]
         cosines = np.where(allowed, made @ query, -2)
         assert is_exact
         assert set(found.tolist()) == set(np.argsort(-cosines)[:10].tolist())
@@ -103,8 +122,8 @@ def test_a_filter_never_returns_too_few_or_the_wrong_ones(many: tuple[Vectors, V
     made, rows = many
     allowed = np.arange(len(made)) % 2 == 0
 
-    few, _, _ = rows.best(made[1], allowed, 10, is_a_leg=False)
-    many_more, _, _ = rows.best(made[1], allowed, 6000, is_a_leg=False)
+    few = rows.best(made[1:2], allowed, 10, is_a_leg=False)[0].rows
+    many_more = rows.best(made[1:2], allowed, 6000, is_a_leg=False)[0].rows
 
     assert len(few) == 10
     assert allowed[few].all()

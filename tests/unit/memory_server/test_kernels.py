@@ -154,8 +154,8 @@ def test_a_rough_copy_changes_nothing_of_what_is_found(
     none = np.empty(0, np.int64)
 
     found, _ = vectors.best_rows(
-        rows[:150], rows[150:], query, none, 0, 400, None, limit, roughened(rows)
-    )
+        rows[:150], rows[150:], query[None], none, 0, 400, None, limit, roughened(rows)
+    )[0]
 
     cosines = vectors.cosines(rows[:150], rows[150:], query, np.arange(400))
     best = sorted(range(400), key=lambda row: (-cosines[row], -row))[:limit]
@@ -192,8 +192,8 @@ def test_the_best_in_cells_are_those_of_all_their_rows(
     found, cosines = vectors.best_in_cells(
         rows[:200],
         rows[200:],
-        query,
-        asked,
+        query[None],
+        [asked],
         starts,
         ordered,
         roughened(rows[ordered]),
@@ -201,7 +201,7 @@ def test_the_best_in_cells_are_those_of_all_their_rows(
         500,
         allowed,
         limit,
-    )
+    )[0]
 
     true = vectors.cosines(rows[:200], rows[200:], query, np.arange(500))
     looked_at = [row for row in range(500) if row >= 430 or cells[row] in (5, 0, 2)]
@@ -221,8 +221,10 @@ def test_cosines_are_the_products_wherever_the_rows_lie(dimensions: int) -> None
         named = np.array([5, 699, 301, 299, 0], np.int64)
         allowed = np.arange(700) % 3 > 0
 
-        found, cosines = vectors.best_rows(based, own, query, named[:0], 0, 700, allowed, 40, rough)
-        mixed, _ = vectors.best_rows(based, own, query, named, 650, 699, None, 1000, rough)
+        found, cosines = vectors.best_rows(
+            based, own, query[None], named[:0], 0, 700, allowed, 40, rough
+        )[0]
+        mixed, _ = vectors.best_rows(based, own, query[None], named, 650, 699, None, 1000, rough)[0]
 
         # Of equals the later row; in one dimension nearly all are.
         own_products = vectors.cosines(based, own, query, np.arange(700))
@@ -260,16 +262,20 @@ def test_what_is_beside_an_array_is_refused() -> None:
     with pytest.raises(IndexError):
         vectors.cosines(rows[:2], rows[2:], query, np.array([-1], np.int64))
     with pytest.raises(IndexError):
-        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 9, roughened(rows))
+        vectors.best_rows(
+            rows[:2], rows[2:], query[None], beyond[:0], 0, 5, None, 9, roughened(rows)
+        )
     with pytest.raises(IndexError):
-        vectors.best_rows(rows[:2], rows[2:], query, beyond[:0], 0, 5, None, 1, roughened(rows))
+        vectors.best_rows(
+            rows[:2], rows[2:], query[None], beyond[:0], 0, 5, None, 1, roughened(rows)
+        )
     ordered, starts = np.array([0, 1, 9], np.uint32), np.array([0, 3], np.int64)
     with pytest.raises(IndexError):
         vectors.best_in_cells(
             rows,
             rows[:0],
-            query,
-            np.array([0]),
+            query[None],
+            [np.array([0])],
             starts,
             ordered,
             roughened(rows[:3]),
@@ -282,8 +288,8 @@ def test_what_is_beside_an_array_is_refused() -> None:
         vectors.best_in_cells(
             rows,
             rows[:0],
-            query,
-            np.array([1]),
+            query[None],
+            [np.array([1])],
             starts,
             ordered,
             roughened(rows[:3]),
@@ -294,7 +300,15 @@ def test_what_is_beside_an_array_is_refused() -> None:
         )
     with pytest.raises(ValueError, match="rough"):
         vectors.best_rows(
-            rows[:2], rows[2:], query, beyond[:0], 0, 4, None, 1, roughened(rows[:, :4].copy())
+            rows[:2],
+            rows[2:],
+            query[None],
+            beyond[:0],
+            0,
+            4,
+            None,
+            1,
+            roughened(rows[:, :4].copy()),
         )
     with pytest.raises(ValueError, match="dimensions"):
         vectors.cosines(rows, rows, query[:4], beyond)

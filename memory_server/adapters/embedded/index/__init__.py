@@ -17,7 +17,7 @@ from memory_server.adapters.embedded.index.partition import Partition
 from memory_server.adapters.embedded.index.snapshot import Snapshot, SnapshotFile
 from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain.memory import Coordinate, MemoryRecord, Scope, Tenant
-from memory_server.ports import Allowed, Change, Found, Question, Seqs, WordVectors
+from memory_server.ports import Allowed, Asked, Change, Found, Question, Seqs, WordVectors
 
 log = logging.getLogger(__name__)
 
@@ -77,20 +77,12 @@ class EmbeddedIndex:
             if change.added is not None:
                 self._came += 1
 
-    def search(
-        self,
-        scope: Scope,
-        question: Question,
-        allowed: Allowed,
-        limit: int,
-        *,
-        with_beside: bool = False,
-    ) -> Found:
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
         """See the port."""
         partition = self._partitions.get(scope)
         if partition is None:
-            return Found.nothing()
-        return partition.search(question, allowed, limit, with_beside=with_beside)
+            return [Found.nothing()] * len(asked)
+        return partition.search(asked, allowed)
 
     def compare(
         self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed

@@ -14,7 +14,7 @@ Rules:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -132,9 +132,23 @@ class KeywordIndex:
         """The words that kindred are looked for among, with their endings."""
         return self.kindred.surfaces if self.kindred else {}
 
-    def search(self, text: str) -> KeywordScores | None:
-        """Return the scores of a query; None: no memory has any word of it."""
-        words = question_words_of(text)
+    def searches(self, texts: Sequence[str]) -> Iterator[KeywordScores | None]:
+        """Yield the scores of each query; None: no memory has any word of it."""
+        queries = [question_words_of(text) for text in texts]
+        if self.kindred is not None and len(queries) > 1:
+            # What is not known of their words yet is looked for in one pass.
+            rare, frequency = self._rare(), self.postings.frequency
+            self.kindred.of(
+                {
+                    word: surface
+                    for words in queries
+                    for word, surface in words.items()
+                    if frequency(word) <= rare
+                }
+            )
+        return map(self._search, queries)
+
+    def _search(self, words: Mapping[str, str]) -> KeywordScores | None:
         terms = self._terms(words)
         if not terms:
             return None
@@ -202,8 +216,7 @@ class KeywordIndex:
             if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
                 others[word] = found
         if self.kindred is not None:
-            least, most = COMMON_COUNTS
-            rare = min(max(COMMON_SHARE * self._count, least), most)
+            rare = self._rare()
             asked = {
                 word: surface
                 for word, surface in words.items()
@@ -211,6 +224,11 @@ class KeywordIndex:
             }
             others |= self.kindred.of(asked)
         return others
+
+    def _rare(self) -> float:
+        """Return how many memories have a word at most that has kindred."""
+        least, most = COMMON_COUNTS
+        return min(max(COMMON_SHARE * self._count, least), most)
 
     def _idf(self, frequency: int) -> float:
         return math.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5))

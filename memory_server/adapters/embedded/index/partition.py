@@ -7,7 +7,7 @@ empty until the partition is compacted.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from memory_server.adapters.embedded.index.coordinates import Coordinates
 from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
 from memory_server.adapters.embedded.index.timeline import Timeline
-from memory_server.adapters.embedded.index.vectors import VectorRows
+from memory_server.adapters.embedded.index.vectors import BestRows, VectorRows
 from memory_server.domain import conversations, ranking
 from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
@@ -25,13 +25,33 @@ from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Me
 from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates, Scores
 from memory_server.domain.text import is_question
 from memory_server.kernels import candidates as kernel
-from memory_server.ports import Allowed, Found, NewEmbedding, Question, Seqs, Vector, WordVectors
+from memory_server.ports import (
+    Allowed,
+    Asked,
+    Found,
+    NewEmbedding,
+    Question,
+    Seqs,
+    Vector,
+    WordVectors,
+)
 
 EPISODIC = int(MemoryKind.EPISODIC)
 """As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
 
 Leg = tuple[Slots, npt.NDArray[np.floating[Any]]]
 """The slots that one leg found, and their scores."""
+
+
+class Nearest(NamedTuple):
+    """The slots that the vector leg found, their cosines, and whether none is nearer."""
+
+    slots: Slots
+    cosines: npt.NDArray[np.float32]
+    is_exact: bool
+
+
+_NO_ROWS = BestRows(np.empty(0, np.int64), np.empty(0, np.float32), is_exact=True)
 
 NEVER_US = np.iinfo(np.int64).max
 _EVERYTHING = Filter()
@@ -200,27 +220,37 @@ class Partition:
                 found[model] -= int(self.columns.is_live.view[slot])
         return Counter({model: count for model, count in found.items() if count})
 
-    def search(
-        self, question: Question, allowed: Allowed, limit: int, *, with_beside: bool
-    ) -> Found:
-        """Return the best of each leg, and the episodes beside them."""
+    def search(self, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
+        """Return what each search finds: the best of each leg, and the episodes beside them."""
         mask = self._mask(allowed)
-        if question.text is None and question.vector is not None and not with_beside:
-            slots, cosines, is_exact = self._best(*question.vector, mask, limit, is_a_leg=False)
-            order = np.argsort(slots)
-            return self._found(slots[order], None, cosines[order].astype(np.float64), is_exact)
-        keyword = self.keywords.search(question.text) if question.text is not None else None
+        nearest = self._nearest(asked, mask)
+        texts = [each.question.text for each in asked]
+        words = self.keywords.searches([text for text in texts if text is not None])
+        return [
+            self._search(each, mask, None if text is None else next(words), near)
+            for each, text, near in zip(asked, texts, nearest, strict=True)
+        ]
+
+    def _search(
+        self, asked: Asked, mask: Mask | None, keyword: KeywordScores | None, near: Nearest | None
+    ) -> Found:
+        question = asked.question
+        if question.text is None and near is not None and not asked.with_beside:
+            order = np.argsort(near.slots)
+            cosines = near.cosines[order].astype(np.float64)
+            return self._found(near.slots[order], None, cosines, near.is_exact)
         legs: list[Leg] = []
         is_exact = True
         if keyword is not None:
-            legs.append(keyword.best(mask, limit))
+            legs.append(keyword.best(mask, asked.limit))
             is_exact = keyword.is_exact
-        if question.vector is not None:
-            is_a_leg = question.text is not None
-            slots, cosines, are_all = self._best(*question.vector, mask, limit, is_a_leg)
-            legs.append((slots, cosines))
-            is_exact &= are_all
-        slots, beside = self._with_beside(legs, mask) if with_beside else (_joined(legs), None)
+        if near is not None:
+            legs.append((near.slots, near.cosines))
+            is_exact &= near.is_exact
+        if asked.with_beside:
+            slots, beside = self._with_beside(legs, mask)
+        else:
+            slots, beside = _joined(legs), None
         return self._compared(slots, keyword, question.vector, is_exact, beside)
 
     def compare(self, seqs: Sequence[int], question: Question, allowed: Allowed) -> Found:
@@ -228,7 +258,9 @@ class Partition:
         mask = self._mask(allowed)
         slots = self.slots_of(np.unique(np.array(seqs, np.int64)))
         slots = slots if mask is None else slots[mask[slots]]
-        keyword = self.keywords.search(question.text) if question.text is not None else None
+        keyword = None
+        if question.text is not None:
+            keyword = next(self.keywords.searches([question.text]))
         return self._compared(slots, keyword, question.vector, is_exact=True)
 
     def adjacent(self, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
@@ -331,14 +363,25 @@ class Partition:
             mask = mask & self.metadata.passing(test, len(mask))
         return mask
 
-    def _best(
-        self, model: str, query: Vector, mask: Mask | None, limit: int, is_a_leg: bool
-    ) -> tuple[Slots, npt.NDArray[np.float32], bool]:
-        rows = self.vectors.get(model)
-        if rows is None:
-            return np.empty(0, np.int64), np.empty(0, np.float32), True
-        found, cosines, is_exact = rows.best(query, rows.allowed(mask), limit, is_a_leg=is_a_leg)
-        return rows.slots[found], cosines, is_exact
+    def _nearest(self, asked: Sequence[Asked], mask: Mask | None) -> list[Nearest | None]:
+        """Return the vector leg of each search; those that are alike are compared in one pass."""
+        found: list[Nearest | None] = [None] * len(asked)
+        alike: dict[tuple[str, int, bool], list[int]] = {}
+        for place, (question, limit, _) in enumerate(asked):
+            if question.vector is not None:
+                key = (question.vector[0], limit, question.text is not None)
+                alike.setdefault(key, []).append(place)
+        for (model, limit, is_a_leg), places in alike.items():
+            rows = self.vectors.get(model)
+            if rows is None:
+                best = [_NO_ROWS] * len(places)
+            else:
+                queries = np.array([asked[place].question.vector[1] for place in places])  # type: ignore[index]
+                best = rows.best(queries, rows.allowed(mask), limit, is_a_leg=is_a_leg)
+            for place, (numbers, cosines, is_exact) in zip(places, best, strict=True):
+                slots = numbers if rows is None else rows.slots[numbers]
+                found[place] = Nearest(slots, cosines, is_exact)
+        return found
 
     def _steps(self, slots: Slots, mask: Mask | None) -> Slots:
         """Return the allowed slots of the same conversation beside each, shape (slots, 2, REACH); -1: none."""

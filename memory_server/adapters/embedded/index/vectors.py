@@ -15,7 +15,7 @@ Rules:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,14 @@ _ROUGHENED_AT_ONCE = 256
 """So many rows wait for their rough copy, or for the next search, whichever comes first."""
 
 _NO_ROWS = np.empty(0, np.int64)
+
+
+class BestRows(NamedTuple):
+    """The best rows for a query, ascending, their cosines, and whether none is better."""
+
+    rows: npt.NDArray[np.int64]
+    cosines: npt.NDArray[np.float32]
+    is_exact: bool
 
 
 class VectorRows:
@@ -167,28 +175,28 @@ class VectorRows:
         return kernel.cosines(self._based, self._capacity, query, rows)
 
     def best(
-        self, query: Vector, allowed: Mask | None, limit: int, *, is_a_leg: bool
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], bool]:
-        """Return the best allowed rows, at least min(limit, allowed) of them, their cosines, and whether it is exact.
+        self, queries: Vectors, allowed: Mask | None, limit: int, *, is_a_leg: bool
+    ) -> list[BestRows]:
+        """Return the best allowed rows for each query, at least min(limit, allowed) of them.
 
         Args:
-            query: A unit vector.
+            queries: Unit vectors, shape (queries, dimensions); several are compared while a row is at hand.
             allowed: By row; None: every row.
             limit: How many, at least 1.
             is_a_leg: Something else finds the best, too, and this may be less thorough.
         """
         inverted = self.inverted
         if inverted is None or (not is_a_leg and self.count <= EXACT_ALONE_ROWS):
-            return *self._exact(query, allowed, limit), True
+            return self._exact(queries, allowed, limit)
         few = np.flatnonzero(allowed) if allowed is not None else None
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
-            return *self._best_of(query, few, self.count, None, limit), True
+            return self._best_of(queries, few, self.count, None, limit)
         count = self.count if few is None else len(few)
-        rows, cosines = kernel.best_in_cells(
+        found = kernel.best_in_cells(
             self._based,
             self._capacity,
-            query,
-            inverted.near(query, self.count / count, is_a_leg=is_a_leg),
+            queries,
+            [inverted.near(query, self.count / count, is_a_leg=is_a_leg) for query in queries],
             inverted.starts,
             inverted.ordered,
             inverted.rough,
@@ -197,35 +205,39 @@ class VectorRows:
             allowed,
             limit,
         )
-        if len(rows) < min(limit, count):
-            # Cells that were too few for so narrow a filter: never fewer than there are.
-            return *self._exact(query, allowed, limit), True
-        return rows, cosines, False
+        # Cells that were too few for so narrow a filter: never fewer than there are.
+        return [
+            (
+                BestRows(rows, cosines, is_exact=False)
+                if len(rows) >= min(limit, count)
+                else self._exact(queries[place : place + 1], allowed, limit)[0]
+            )
+            for place, (rows, cosines) in enumerate(found)
+        ]
 
-    def _exact(
-        self, query: Vector, allowed: Mask | None, limit: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def _exact(self, queries: Vectors, allowed: Mask | None, limit: int) -> list[BestRows]:
         if allowed is not None:
             # A filter mostly leaves few: those are looked up, and the rest is not even read.
             few = np.flatnonzero(allowed)
             if len(few) <= self.count // 2:
-                return self._best_of(query, few, self.count, None, limit)
-        return self._best_of(query, _NO_ROWS, 0, allowed, limit)
+                return self._best_of(queries, few, self.count, None, limit)
+        return self._best_of(queries, _NO_ROWS, 0, allowed, limit)
 
     def _best_of(
         self,
-        query: Vector,
+        queries: Vectors,
         named: npt.NDArray[np.int64],
         first: int,
         allowed: Mask | None,
         limit: int,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the best of named rows and of all allowed ones from `first` on, and their cosines."""
+    ) -> list[BestRows]:
+        """Return the best of named rows and of all allowed ones from `first` on."""
         rough = self._roughened() if first < self.count else None
         end = max(first, self.count)
-        return kernel.best_rows(
-            self._based, self._capacity, query, named, first, end, allowed, limit, rough
+        found = kernel.best_rows(
+            self._based, self._capacity, queries, named, first, end, allowed, limit, rough
         )
+        return [BestRows(rows, cosines, is_exact=True) for rows, cosines in found]
 
     def upkeep(self, *, is_quiet: bool = False) -> Callable[[], InvertedFile] | None:
         """Return the work that makes the tail short again, to be done in a thread; None: there is none.
