@@ -1,5 +1,6 @@
 """What the words of a query give each memory."""
 
+from array import array
 from typing import TypeAlias
 
 import numpy as np
@@ -7,8 +8,22 @@ import numpy.typing as npt
 
 _Slots32: TypeAlias = npt.NDArray[np.uint32]
 _Scores: TypeAlias = npt.NDArray[np.float32]
-_Repeats: TypeAlias = tuple[_Slots32, _Scores]
+_Repeats: TypeAlias = tuple[array[int], array[float]]
 """The slots in which a word stands more than once, ascending, and how often."""
+
+_Lists: TypeAlias = tuple[
+    dict[str, int],
+    array[int],
+    npt.NDArray[np.int64],
+    _Slots32,
+    list[array[int] | None],
+    dict[int, _Repeats],
+]
+"""By word, its number. By number: how many memories have it; where its slots begin in the next array, and one more;
+these slots; those that came since; where it stands more than once."""
+
+_LookedUp: TypeAlias = tuple[float, int, _Repeats | None]
+"""A word's gain, its number, and where it stands more than once."""
 
 class Occurrences:
     """The sums of one query; to be used for one query after the other.
@@ -21,26 +36,36 @@ class Occurrences:
     """
 
     def __init__(self, most_numbers: int = ...) -> None: ...
-    def begin(self, once: _Scores) -> None:
-        """Begin a query; what was found before is forgotten.
+    def search(
+        self,
+        words: list[str],
+        others: dict[str, tuple[tuple[str, float], ...]],
+        lists: _Lists,
+        once: _Scores,
+        count: int,
+        enough: int,
+        common: float,
+    ) -> list[_LookedUp] | None:
+        """Give each memory what the words of a query give it, as shares of what is attainable.
+
+        A word counts by its IDF, one that stands for another by its share of that; of the words that stand for one,
+        the one that gives most counts. The words choose memories from the rarest on; those that are left only add to
+        the scores of these.
 
         Args:
+            words: The query's, each once.
+            others: The words that stand for some of them, each with its worth, above 0 and at most 1.
+            lists: Where they are.
             once: By slot: what one occurrence counts, 1 / (1 + norm).
-        """
+            count: How many memories there are.
+            enough: So many occurrences are enough: a word without others that comes after chooses no memory.
+            common: And so does one that more memories have than this.
 
-    def begin_term(self) -> None:
-        """Let the words that follow stand for another word of the query."""
-
-    def add(self, gain: float, lists: list[_Slots32], repeats: _Repeats | None) -> None:
-        """Add the next word of the term.
-
-        Args:
-            gain: More than 0.
-            lists: The slots that have it.
-            repeats: Where it stands more than once; None: nowhere.
+        Returns:
+            What is left for `of`; None: no memory has any of the words, and the query before still counts.
 
         Raises:
-            IndexError: A slot is beyond those of `begin`.
+            IndexError: A slot is beyond those of `once`.
         """
 
     def best(
@@ -56,7 +81,7 @@ class Occurrences:
     def of(
         self,
         slots: npt.NDArray[np.int64],
-        looked_up: list[tuple[float, int, _Repeats | None]],
+        looked_up: list[_LookedUp],
         words: npt.NDArray[np.uint32],
         ends: npt.NDArray[np.uint32],
     ) -> npt.NDArray[np.float64]:

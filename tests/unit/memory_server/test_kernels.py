@@ -1,5 +1,8 @@
 """The compiled loops do what plain Python says, and refuse what would read beside an array."""
 
+import math
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -253,8 +256,6 @@ def test_cells_are_the_nearest_within_bounds() -> None:
 def test_what_is_beside_an_array_is_refused() -> None:
     """Never read or written: an IndexError or a ValueError, as in Python."""
     rows, query = np.zeros((4, 8), np.float32), np.zeros(8, np.float32)
-    occurrences = Occurrences()
-    occurrences.begin(np.ones(4, np.float32))
     beyond = np.array([4], np.int64)
 
     with pytest.raises(IndexError):
@@ -313,7 +314,7 @@ def test_what_is_beside_an_array_is_refused() -> None:
     with pytest.raises(ValueError, match="dimensions"):
         vectors.cosines(rows, rows, query[:4], beyond)
     with pytest.raises(IndexError):
-        occurrences.add(1.0, [np.array([1_000_000], np.uint32)], None)
+        look_for(Occurrences(), "a", {"a": [1_000_000]}, np.ones(4, np.float32))
     with pytest.raises(IndexError):
         ranking.from_beside(
             np.ones(1), np.array([[[7], [-1]]], np.int64), np.zeros(1, np.bool_), 1.0, 1.0, 1.0
@@ -326,15 +327,34 @@ def test_marks_of_old_queries_never_count_again() -> None:
     """Also when the numbers of words begin anew, which else is after four billion words."""
     occurrences, once = Occurrences(most_numbers=3), np.full(3, 0.5, np.float32)
     words, ends = np.array([0, 1], np.uint32), np.array([2, 2, 2], np.uint32)
+    slots = {"tea": [0, 1], "chai": [1, 2], "milk": [2]}
 
     for _ in range(5):
-        occurrences.begin(once)
-        occurrences.begin_term()
-        occurrences.add(1.0, [words], None)
         # The second word stands for the first: it counts where that is not.
-        occurrences.add(0.5, [np.array([1, 2], np.uint32)], None)
-        slots, scores = occurrences.best(None, 9)
-        assert (slots.tolist(), scores.tolist()) == ([0, 1, 2], [0.5, 0.5, 0.25])
-        occurrences.begin(once)
-        assert len(occurrences.best(None, 9)[0]) == 0
-        assert occurrences.of(np.arange(3), [], words, ends).tolist() == [0.0, 0.0, 0.0]
+        assert look_for(occurrences, "tea", slots, once, {"tea": (("chai", 0.5),)}) == []
+        found, scores = occurrences.best(None, 9)
+        assert (found.tolist(), scores.tolist()) == ([0, 1, 2], [0.5, 0.5, 0.25])
+        assert look_for(occurrences, "milk", slots, once) == []
+        assert occurrences.best(None, 9)[0].tolist() == [2]
+        assert occurrences.of(np.arange(3), [], words, ends).tolist() == [0.0, 0.0, 0.5]
+
+
+def look_for(
+    occurrences: Occurrences,
+    word: str,
+    slots: dict[str, list[int]],
+    once: npt.NDArray[np.float32],
+    others: dict[str, tuple[tuple[str, float], ...]] | None = None,
+) -> object:
+    """Search for a word, all of whose slots came one by one."""
+    fresh: list[array[int] | None] = [array("I", some) for some in slots.values()]
+    repeats: dict[int, tuple[array[int], array[float]]] = {}
+    lists = (
+        {known: number for number, known in enumerate(slots)},
+        array("I", [len(some) for some in slots.values()]),
+        np.zeros(1, np.int64),
+        np.empty(0, np.uint32),
+        fresh,
+        repeats,
+    )
+    return occurrences.search([word], others or {}, lists, once, 10, 10, math.inf)

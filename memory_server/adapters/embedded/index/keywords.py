@@ -26,12 +26,10 @@ from memory_server.adapters.embedded.index.analysis import (
     words_of,
 )
 from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
-from memory_server.adapters.embedded.index.kindred import Kindred, spellings_of
-from memory_server.adapters.embedded.index.postings import Postings, Repeats
+from memory_server.adapters.embedded.index.kindred import Kindred, Ranked, spellings_of
+from memory_server.adapters.embedded.index.postings import LookedUp, Postings
 from memory_server.domain.ranking import (
-    BM25_K1,
     Scores,
-    attainable_bm25,
     length_norm,
     mean_length,
 )
@@ -51,18 +49,12 @@ ENOUGH_FOUND = 4096
 only add to scores. So the work for a query does not grow with the partition."""
 
 
-class Term(NamedTuple):
-    """One word of a query: the words that stand for it, each with its gain, the greatest first."""
-
-    words: tuple[tuple[str, float], ...]
-
-
 class KeywordScores(NamedTuple):
     """Scores of a query, as shares of the attainable score in [0, 1]; to be asked before the next query."""
 
     occurrences: Occurrences
     postings: Postings
-    looked_up: list[tuple[float, int, Repeats | None]]
+    looked_up: list[LookedUp]
     """Words that many memories have; they are looked up only in those that other words found."""
 
     @property
@@ -149,79 +141,32 @@ class KeywordIndex:
         return map(self._search, queries)
 
     def _search(self, words: Mapping[str, str]) -> KeywordScores | None:
-        terms = self._terms(words)
-        if not terms:
+        is_large = self._count >= COMMON_LEAST
+        looked_up = self._occurrences.search(
+            list(words),
+            self._others(words),
+            self.postings.lists,
+            self._once(),
+            self._count,
+            ENOUGH_FOUND,
+            VERY_COMMON_SHARE * self._count if is_large else math.inf,
+        )
+        if looked_up is None:
             return None
-        # A word that no memory has counts as one that was not found: what is known of the rest is no full answer.
-        missing = [self._idf(0)] * (len(words) - len(terms))
-        attainable = attainable_bm25([term.words[0][1] for term in terms] + missing)
-        factor = (BM25_K1 + 1) / attainable
-        choosing, looked_up = self._chosen(terms)
-        found = self._occurrences
-        found.begin(self._once())
-        postings = self.postings
-        for term in choosing:
-            found.begin_term()
-            for word, gain in term.words:
-                found.add(factor * gain, postings.lists(word), postings.repeats(word))
-        common = [
-            (factor * gain, postings.numbers[word], postings.repeats(word))
-            for word, gain in looked_up
-        ]
-        return KeywordScores(found, postings, common)
+        return KeywordScores(self._occurrences, self.postings, looked_up)
 
-    def _chosen(self, terms: Sequence[Term]) -> tuple[list[Term], list[tuple[str, float]]]:
-        """Return the terms that choose memories, and the words that only add to the scores of those."""
-        by_size = sorted((self._size(term), place) for place, term in enumerate(terms))
-        choosing: list[Term] = []
-        looked_up: list[tuple[str, float]] = []
-        found = 0
-        for size, place in by_size:
-            term = terms[place]
-            is_common = self._count >= COMMON_LEAST and size > VERY_COMMON_SHARE * self._count
-            if choosing and len(term.words) == 1 and (is_common or found >= ENOUGH_FOUND):
-                looked_up += term.words
-            else:
-                choosing.append(term)
-                found += size
-        return choosing, looked_up
-
-    def _size(self, term: Term) -> int:
-        return sum(self.postings.frequency(word) for word, _ in term.words)
-
-    def _terms(self, words: Mapping[str, str]) -> list[Term]:
-        """Return the terms of a query, without the words that neither occur nor have kindred."""
-        frequencies = {word: self.postings.frequency(word) for word in words}
-        others = self._others(words, frequencies)
-        terms = []
-        for word, frequency in frequencies.items():
-            own = self._idf(frequency) if frequency else math.inf
-            found = [(word, own)] if frequency else []
-            for other, worth in others.get(word, ()):
-                if not (often := self.postings.frequency(other)):
-                    continue
-                # A word that stands in for another is not worth more than that, however rare it is.
-                found.append((other, worth * min(own, self._idf(often))))
-            if found:
-                found.sort(key=lambda entry: -entry[1])
-                terms.append(Term(tuple(found)))
-        return terms
-
-    def _others(
-        self, words: Mapping[str, str], frequencies: Mapping[str, int]
-    ) -> dict[str, Sequence[tuple[str, float]]]:
+    def _others(self, words: Mapping[str, str]) -> dict[str, Ranked]:
         """Return what stands for each word: other spellings of one that no memory has, or kindred of a rare one."""
-        others: dict[str, Sequence[tuple[str, float]]] = {}
-        for word, frequency in frequencies.items():
+        others: dict[str, Ranked] = {}
+        asked: dict[str, str] = {}
+        rare = self._rare()
+        for word, surface in words.items():
+            frequency = self.postings.frequency(word)
             if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
                 others[word] = found
-        if self.kindred is not None:
-            rare = self._rare()
-            asked = {
-                word: surface
-                for word, surface in words.items()
-                if word not in others and frequencies[word] <= rare
-            }
+            elif frequency <= rare:
+                asked[word] = surface
+        if self.kindred is not None and asked:
             others |= self.kindred.of(asked)
         return others
 
@@ -229,9 +174,6 @@ class KeywordIndex:
         """Return how many memories have a word at most that has kindred."""
         least, most = COMMON_COUNTS
         return min(max(COMMON_SHARE * self._count, least), most)
-
-    def _idf(self, frequency: int) -> float:
-        return math.log(1 + (self._count - frequency + 0.5) / (frequency + 0.5))
 
     def _once(self) -> npt.NDArray[np.float32]:
         """Return what one occurrence counts in each memory, by its length; kept until the mean length changes."""

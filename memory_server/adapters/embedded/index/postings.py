@@ -8,7 +8,7 @@ in the order of the words; what came since is a small array for each word.
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,14 @@ from memory_server.kernels.words import enter
 
 _Array32 = npt.NDArray[np.uint32]
 
-Repeats = tuple[_Array32, npt.NDArray[np.float32]]
+Repeats: TypeAlias = "tuple[array[int], array[float]]"
 """The slots in which a word stands more than once, ascending, and how often."""
+
+Lists: TypeAlias = (
+    "tuple[dict[str, int], array[int], npt.NDArray[np.int64], _Array32, list[array[int] | None], dict[int, Repeats]]"
+)
+LookedUp: TypeAlias = "tuple[float, int, Repeats | None]"
+"""See `kernels.keywords`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,6 @@ class Sealed:
         """Return the postings of no word."""
         return cls(np.zeros(1, np.int64), np.empty(0, np.uint32))
 
-    def of(self, word: int) -> _Array32:
-        """Return the slots of a word; none if it came later."""
-        if word + 1 >= len(self.starts):
-            return self.slots[:0]
-        return self.slots[self.starts[word] : self.starts[word + 1]]
-
 
 class Postings:
     """The words of a partition."""
@@ -51,7 +51,7 @@ class Postings:
         """Live memories that have the word, by its number."""
         self._sealed = Sealed.empty()
         self._fresh: list[array[int] | None] = []
-        self._repeats: dict[int, tuple[array[int], array[float]]] = {}
+        self._repeats: dict[int, Repeats] = {}
         """By word: the slots in which it stands more than once, and how often."""
         self._words = array("I")
         self._ends = array("I")
@@ -85,25 +85,22 @@ class Postings:
         number = self.numbers.get(word)
         return 0 if number is None else self._frequencies[number]
 
-    def lists(self, word: str) -> list[_Array32]:
-        """Return the slots that have the word, in one or two ascending lists; to be let go before the next addition."""
-        number = self.numbers[word]
-        sealed, fresh = self._sealed.of(number), self._fresh[number]
-        if fresh is None:
-            return [sealed]
-        own = np.frombuffer(fresh, np.uint32)
-        return [sealed, own] if len(sealed) else [own]
+    @property
+    def lists(self) -> Lists:
+        """What `kernels.keywords` looks words up in; to be let go before the next addition."""
+        sealed = self._sealed
+        return (
+            self.numbers,
+            self._frequencies,
+            sealed.starts,
+            sealed.slots,
+            self._fresh,
+            self._repeats,
+        )
 
     def words_of_slots(self) -> tuple[_Array32, _Array32]:
         """Return the words' numbers, slot by slot, and where those of a slot end; to be let go before an addition."""
         return np.frombuffer(self._words, np.uint32), np.frombuffer(self._ends, np.uint32)
-
-    def repeats(self, word: str) -> Repeats | None:
-        """Return where the word stands more than once; None: nowhere."""
-        found = self._repeats.get(self.numbers[word])
-        if found is None:
-            return None
-        return np.frombuffer(found[0], np.uint32), np.frombuffer(found[1], np.float32)
 
     def sealed(self, new_slots: npt.NDArray[np.int64], count: int) -> "Postings":
         """Return the same postings in one array, with the slots renumbered; may run in a thread beside additions.
