@@ -17,12 +17,9 @@ from memory_server.transport.streams import grouped
 from memory_server.usecases import recall
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import RecallAnswer, RecallQuery
+from memory_server.usecases.recall.together import TOGETHER, RecallTogether
 from soma.memory.v1 import recall_service_pb2 as pb
 from soma_common.errors import QuotaExceeded, SomaError
-
-RECALLED_AT_ONCE = 16
-"""Queries of one call that are answered together; the other calls wait for them."""
-
 
 _NO_ROOM = pb.RecallOutcome(
     error=status_of(
@@ -40,6 +37,7 @@ class RecallServicer:
     def __init__(self, engine: Engine, encoded: EncodedMemories) -> None:
         self._engine = engine
         self._encoded = encoded
+        self._together = RecallTogether(engine)
 
     def methods(self) -> dict[str, AnyMethod]:
         """Return what answers each method."""
@@ -54,7 +52,7 @@ class RecallServicer:
     async def recall(self, request: pb.RecallRequest, caller: Principal) -> pb.RecallResponse:
         """Answer Recall."""
         scope = Scope(caller.tenant, request.namespace)
-        answer = await recall.recall(self._engine, scope, recall_query(request))
+        answer = await self._together.recall(scope, recall_query(request))
         response = pb.RecallResponse()
         put_answer(response, request.namespace, answer, self._encoded, explain=request.explain)
         return response
@@ -69,8 +67,8 @@ class RecallServicer:
         found.raise_if_any()
         outcomes: list[pb.RecallOutcome] = []
         size = 0
-        for start in range(0, len(request.queries), RECALLED_AT_ONCE):
-            some = request.queries[start : start + RECALLED_AT_ONCE]
+        for start in range(0, len(request.queries), TOGETHER):
+            some = request.queries[start : start + TOGETHER]
             if size >= MAX_RESPONSE_BYTES:
                 outcomes += [_NO_ROOM] * len(some)
                 continue
@@ -96,7 +94,7 @@ class RecallServicer:
                 for each, outcome in zip(some, outcomes, strict=True)
             ]
 
-        async for response in grouped(requests, answer, limit=RECALLED_AT_ONCE):
+        async for response in grouped(requests, answer, limit=TOGETHER):
             yield response
 
     async def range_search(

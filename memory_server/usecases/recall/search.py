@@ -12,6 +12,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
 from memory_server.ports import Allowed, Asked, Found, Question, Vector
+from memory_server.usecases.embedding import unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
 from memory_server.usecases.recall.links import with_linked
@@ -92,10 +93,8 @@ def _prepared(query: RecallQuery, model: str, vectors: Mapping[str, Vector] | No
     if query.context:
         context = _question(query.context, RecallMode.HYBRID, model, vectors)
     if query.vector is not None:
-        # Through float64, in which no float32 squared overflows or vanishes.
-        vector = np.frombuffer(query.vector, "<f4").astype(np.float64)
-        unit = (vector / np.linalg.norm(vector)).astype(np.float32)
-        return Prepared(Question(None, (CALLER_MODEL, unit)), context)
+        vector = np.frombuffer(unit(query.vector), "<f4")
+        return Prepared(Question(None, (CALLER_MODEL, vector)), context)
     question = Question()
     if query.text is not None:
         question = _question(query.text, query.mode, model, vectors)
