@@ -1,5 +1,6 @@
 """Embeddings of what is written: the caller's own, or made from the text."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,9 +9,9 @@ import numpy as np
 
 from memory_server.domain.memory import CALLER_MODEL
 from memory_server.kernels.vectors import squared_length
-from memory_server.ports import Vector
+from memory_server.ports import Embedder, Vector
 from memory_server.usecases.engine import Engine
-from soma_common.errors import Unavailable
+from soma_common.errors import TextRefused, Unavailable
 
 SAME_LENGTH = 1e-6
 """Deviation from unit length that rounding to float32 explains."""
@@ -43,18 +44,28 @@ async def embeddings_of(engine: Engine, wanted: Sequence[Wanted]) -> list[Embedd
     if not places:
         return found
     embedder = engine.embedder
-    try:
-        vectors = await embedder.embed([wanted[place].text for place in places])
-    except Unavailable:
-        return found
-    model, width = embedder.model, 4 * vectors.shape[1]
-    kept = vectors.astype("<f4", copy=False).tobytes()
-    nothing = bytes(width)
-    for start, place in enumerate(places):
-        vector = kept[start * width : (start + 1) * width]
-        if vector != nothing:
-            found[place] = Embedding(model, vector)
+    model, nothing = embedder.model, bytes(4 * embedder.dimensions)
+    vectors = await embed_each(embedder, [wanted[place].text for place in places])
+    for place, vector in zip(places, vectors, strict=True):
+        kept = b"" if vector is None else vector.astype("<f4", copy=False).tobytes()
+        if kept and kept != nothing:
+            found[place] = Embedding(model, kept)
     return found
+
+
+async def embed_each(
+    embedder: Embedder, texts: Sequence[str], *, for_query: bool = False
+) -> Sequence[Vector | None]:
+    """Return the vector of each text; None: nobody embeds it now. A text that is refused takes no other one with it."""
+    try:
+        return list(await embedder.embed(texts, for_query=for_query))
+    except TextRefused:
+        if len(texts) == 1:
+            return [None]
+        alone = [embed_each(embedder, [text], for_query=for_query) for text in texts]
+        return [vectors[0] for vectors in await asyncio.gather(*alone)]
+    except Unavailable:
+        return [None] * len(texts)
 
 
 def unit(given: bytes) -> bytes:

@@ -45,11 +45,20 @@ async def store(engine: Engine, scope: Scope, command: StoreCommand) -> Receipt:
         InvalidInput: With every violation.
         Conflict, AlreadyExists, RequestIdReused, Overloaded, StorageFull, Unavailable: As the store says.
     """
+    check(engine, scope, command)
+    return await engine.commit_one((await writes_of(engine, [(scope, command)]))[0])
+
+
+def check(engine: Engine, scope: Scope, command: StoreCommand) -> None:
+    """Check what is to be written.
+
+    Raises:
+        InvalidInput: With every violation.
+    """
     found = Violations()
     validation.check_namespace(found, scope.namespace)
     _check(found, engine, command)
     found.raise_if_any()
-    return await engine.commit_one((await _writes(engine, scope, [command]))[0])
 
 
 class Line:
@@ -94,7 +103,7 @@ async def store_batch(
 
     outcomes: list[Receipt | SomaError | None] = [_refusal(engine, item) for item in commands]
     good = [place for place, outcome in enumerate(outcomes) if outcome is None]
-    prepared = _writes(engine, scope, [commands[place] for place in good])
+    prepared = writes_of(engine, [(scope, commands[place]) for place in good])
     async with (line or Line()).turn(prepared) as writes:
         # Begun inside the turn, awaited outside: the store takes writes in the order in which they are given.
         committing = asyncio.ensure_future(engine.commit(writes))
@@ -119,17 +128,18 @@ def _refusal(engine: Engine, command: StoreCommand) -> SomaError | None:
     return found.refusal()
 
 
-async def _writes(
-    engine: Engine, scope: Scope, commands: Sequence[StoreCommand]
+async def writes_of(
+    engine: Engine, asked: Sequence[tuple[Scope, StoreCommand]]
 ) -> list[StoreWrite]:
-    wanted = [Wanted(text_of(command.draft), command.draft.embedding) for command in commands]
+    """Return the writes of memories that were checked; their texts are embedded at once."""
+    wanted = [Wanted(text_of(command.draft), command.draft.embedding) for _, command in asked]
     embeddings = await embeddings_of(engine, wanted)
     now_us = engine.clock.now_us()
-    new_ids = engine.new_ids(len(commands))
+    new_ids = engine.new_ids(len(asked))
     return [
         _store_write(scope, command, one.text, embedding, now_us, MemoryId(new_id))
-        for command, one, embedding, new_id in zip(
-            commands, wanted, embeddings, new_ids, strict=True
+        for (scope, command), one, embedding, new_id in zip(
+            asked, wanted, embeddings, new_ids, strict=True
         )
     ]
 

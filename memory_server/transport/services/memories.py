@@ -28,6 +28,7 @@ from memory_server.transport.status_map import status_of
 from memory_server.transport.streams import pipelined
 from memory_server.usecases import delete, read, store, update, watch
 from memory_server.usecases.engine import Engine
+from memory_server.usecases.store_together import StoreTogether
 from soma.memory.v1 import memory_service_pb2 as pb
 from soma_common.errors import SomaError
 
@@ -47,6 +48,7 @@ class MemoryServicer:
     def __init__(self, engine: Engine, encoded: EncodedMemories) -> None:
         self._engine = engine
         self._encoded = encoded
+        self._together = StoreTogether(engine)
 
     def methods(self) -> dict[str, AnyMethod]:
         """Return what answers each method."""
@@ -70,7 +72,7 @@ class MemoryServicer:
     async def store(self, request: pb.StoreRequest, caller: Principal) -> pb.StoreResponse:
         """Answer Store."""
         scope = Scope(caller.tenant, request.namespace)
-        return _stored(await store.store(self._engine, scope, store_command(request)))
+        return _stored(await self._together.store(scope, store_command(request)))
 
     async def store_batch(
         self, request: pb.StoreBatchRequest, caller: Principal

@@ -12,12 +12,11 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
 from memory_server.ports import Allowed, Asked, Found, Question, Vector
-from memory_server.usecases.embedding import unit
+from memory_server.usecases.embedding import embed_each, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
 from memory_server.usecases.recall.links import with_linked
 from memory_server.usecases.recall.query import RecallMode, RecallQuery
-from soma_common.errors import Unavailable
 
 LEG_FACTOR = 4
 LEG_LEAST = 50
@@ -69,15 +68,12 @@ class Task(NamedTuple):
 async def prepare(engine: Engine, queries: Sequence[RecallQuery]) -> list[Prepared]:
     """Embed what is to be embedded, all at once; a model that does not answer leaves the keywords."""
     texts = [text for query in queries for text in _embedded_texts(query)]
-    vectors: Mapping[str, Vector] | None = {}
-    model = engine.embedder.model
-    if texts:
-        try:
-            made = None if model == "none" else await engine.embedder.embed(texts, for_query=True)
-        except Unavailable:
-            made = None
-        vectors = None if made is None else dict(zip(texts, made, strict=True))
-    return [_prepared(query, model, vectors) for query in queries]
+    embedder = engine.embedder
+    vectors: Mapping[str, Vector | None] = {}
+    if texts and embedder.model != "none":
+        made = await embed_each(embedder, texts, for_query=True)
+        vectors = dict(zip(texts, made, strict=True))
+    return [_prepared(query, embedder.model, vectors) for query in queries]
 
 
 def _embedded_texts(query: RecallQuery) -> Iterator[str]:
@@ -87,7 +83,7 @@ def _embedded_texts(query: RecallQuery) -> Iterator[str]:
         yield query.text
 
 
-def _prepared(query: RecallQuery, model: str, vectors: Mapping[str, Vector] | None) -> Prepared:
+def _prepared(query: RecallQuery, model: str, vectors: Mapping[str, Vector | None]) -> Prepared:
     context = None
     degraded: tuple[str, ...] = ()
     if query.context:
@@ -98,20 +94,18 @@ def _prepared(query: RecallQuery, model: str, vectors: Mapping[str, Vector] | No
     question = Question()
     if query.text is not None:
         question = _question(query.text, query.mode, model, vectors)
-        if vectors is None and query.mode is not RecallMode.KEYWORD:
+        if query.mode is not RecallMode.KEYWORD and vectors.get(query.text) is None:
             degraded = ("vector",)
     return Prepared(question, context, degraded)
 
 
 def _question(
-    text: str, mode: RecallMode | None, model: str, vectors: Mapping[str, Vector] | None
+    text: str, mode: RecallMode | None, model: str, vectors: Mapping[str, Vector | None]
 ) -> Question:
     words = None if mode is RecallMode.VECTOR else text
-    if mode is RecallMode.KEYWORD or vectors is None:
-        return Question(words)
-    vector = vectors[text]
+    vector = None if mode is RecallMode.KEYWORD else vectors.get(text)
     # A query of unknown words only has no direction: the vector leg has nothing to say about it.
-    return Question(words, (model, vector) if vector.any() else None)
+    return Question(words, (model, vector) if vector is not None and vector.any() else None)
 
 
 async def attempt(
