@@ -32,6 +32,7 @@ def best_rows(
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
     rough: _Rough | None = None,
+    floor: float = ...,
 ) -> list[_Best]:
     """Return the rows with the best cosines for each query, ascending, and these; of equals the later row.
 
@@ -46,6 +47,7 @@ def best_rows(
         limit: How many at most.
         rough: Of all unit vectors up to `end`: a byte for each number, shape (rows, dimensions); what one step of it is
             worth, and how far the row is from it at most, both of shape (rows,). None: there is none.
+        floor: Rows with a lesser cosine may be left out.
     """
 
 def roughen(

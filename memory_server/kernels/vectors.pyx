@@ -296,6 +296,7 @@ cdef class _Worth:
         room: How many rows are looked at, at most.
         limit: How many the best are.
         allowed: By row. None: all.
+        floor: Rows that are certainly worse need not be among them.
     """
 
     cdef object _made
@@ -303,13 +304,14 @@ cdef class _Worth:
     cdef float[::1] _most
     cdef Py_ssize_t _count
     cdef Best _least
+    cdef float _floor
     cdef bint _has_mask
     cdef const unsigned char[::1] _is_allowed
 
-    def __cinit__(self, Py_ssize_t room, Py_ssize_t limit, allowed):
+    def __cinit__(self, Py_ssize_t room, Py_ssize_t limit, allowed, float floor=-2.0):
         self._made = np.empty(room, np.int64)
         self._rows, self._most = self._made, np.empty(room, np.float32)
-        self._least = Best(limit)
+        self._least, self._floor = Best(limit), floor
         self._has_mask = allowed is not None
         if self._has_mask:
             self._is_allowed = allowed.view(np.uint8)
@@ -320,7 +322,7 @@ cdef class _Worth:
         while start < end:
             count = coarse.bound(start, end)
             for each in range(count):
-                if coarse.most[each] >= self._least.least():
+                if coarse.most[each] >= self._floor and coarse.most[each] >= self._least.least():
                     self._offer(coarse, each, start + each)
             start += count
         return 0
@@ -454,6 +456,7 @@ def best_rows(
     allowed,
     Py_ssize_t limit,
     rough=None,
+    float floor=-2.0,
 ):
     cdef list searches = _searches(based, own, queries, allowed, limit)
     cdef Py_ssize_t each, start = first, stop
@@ -465,7 +468,7 @@ def best_rows(
             search = searches[each]
             search.look_through(
                 _RoughRows(rough[0], rough[1], rough[2], queries[each]),
-                _Worth(end - first, limit, allowed),
+                _Worth(end - first, limit, allowed, floor),
             )
     # All queries look at a chunk while it is at hand.
     while start < end:

@@ -165,6 +165,25 @@ def test_a_rough_copy_changes_nothing_of_what_is_found(
     assert found.tolist() == sorted(best)
 
 
+def test_a_floor_leaves_out_only_what_is_below_it() -> None:
+    """What is above is found as without one."""
+    source = np.random.default_rng(11)
+    rows, queries = units(source, 600, 24), units(source, 5, 24)
+    none, own = np.empty(0, np.int64), rows[200:]
+
+    def best(floor: float) -> list[list[tuple[int, float]]]:
+        found = vectors.best_rows(
+            rows[:200], own, queries, none, 0, 600, None, 80, roughened(rows), floor
+        )
+        return [
+            [(row, cosine) for row, cosine in zip(*each, strict=True) if cosine >= 0.3]
+            for each in found
+        ]
+
+    assert best(0.3) == best(-2.0)
+    assert all(0 < len(each) < 80 for each in best(0.3))
+
+
 @pytest.mark.parametrize("dimensions", [1, 256, 4096])
 def test_a_rough_row_is_as_near_as_it_says(dimensions: int) -> None:
     """No row is farther from its steps than its error, and a row of zeros has none."""

@@ -11,6 +11,8 @@ from itertools import islice
 
 import numpy as np
 
+from memory_server.adapters.embedded.index.rough import RoughRows
+from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vectors, WordVectors
 
 MOST_KINDRED = 5
@@ -21,11 +23,6 @@ WORTH = 1.0
 MOST_WORDS = 20_000
 """Words of a partition that are compared: the first that came. Later ones are names and numbers, mostly."""
 
-FIRST_DIMENSIONS = 96
-LEAST_FIRST_COSINE = 0.3
-"""A first look compares so many dimensions only, which takes a tenth of the time for all words of a query: word vectors
-are nested, the first dimensions tell most. Of the five nearest of 300 words among 20,000 it missed none of 1,333."""
-
 _LEAST_LENGTH = 3
 _CACHED_WORDS = 8192
 
@@ -34,8 +31,7 @@ _LEAST_SPELT = 5
 SPELLING_WORTH = 0.8
 """What a word is worth that differs by one letter from one that no memory has."""
 
-_CHUNK = 1024
-"""Rows of one product: OpenBLAS shares larger ones among threads, which wait for each other."""
+_NO_ROWS = np.empty(0, np.int64)
 
 Ranked = tuple[tuple[str, float], ...]
 """Words that stand for another one with what each is worth, the best first."""
@@ -50,7 +46,7 @@ class Kindred:
         """The words that are compared, in the order they came, with their endings."""
         self._words: list[str] = []
         self._rows: Vectors = np.empty((0, vectors.dimensions), np.float32)
-        self._firsts: Vectors = np.empty((0, min(FIRST_DIMENSIONS, vectors.dimensions)), np.float32)
+        self._rough = RoughRows(vectors.dimensions)
         self._cached: dict[str, tuple[int, Ranked]] = {}
 
     def learn(self, words: Mapping[str, str]) -> None:
@@ -85,26 +81,29 @@ class Kindred:
         return {word: ranked for word, (_, ranked) in found.items()}
 
     def _nearest(self, surfaces: Sequence[str], start: int) -> list[dict[str, float]]:
-        """Return, for each query word, the words from `start` on that are near it, with what each is worth."""
-        queries = self._vectors.of(surfaces)
-        rows, firsts = self._rows, self._firsts
-        asked = _units(queries[:, : firsts.shape[1]])
-        near: list[dict[str, float]] = [{} for _ in surfaces]
-        for begin in range(start, len(self._words), _CHUNK):
-            part = slice(begin, min(begin + _CHUNK, len(self._words)))
-            # One flat search: of two dimensions, numpy takes twenty times as long.
-            hits = np.flatnonzero(np.dot(asked, firsts[part].T) >= LEAST_FIRST_COSINE)
-            which, places = np.divmod(hits, part.stop - begin)
-            cosines = np.einsum("ij,ij->i", rows[begin + places], queries[which])
-            is_near = cosines >= LEAST_COSINE
-            for query, place, cosine in zip(
-                which[is_near].tolist(),
-                places[is_near].tolist(),
-                cosines[is_near].tolist(),
-                strict=True,
-            ):
-                near[query][self._words[begin + place]] = WORTH * cosine**2
-        return near
+        """Return, for each query word, the nearest words from `start` on, with what each is worth."""
+        queries, count = self._vectors.of(surfaces), len(self._words)
+        # One more than are kept: the word itself is the nearest.
+        found = kernel.best_rows(
+            self._rows[:0],
+            self._rows,
+            queries,
+            _NO_ROWS,
+            start,
+            count,
+            None,
+            MOST_KINDRED + 1,
+            self._rough.arrays,
+            LEAST_COSINE,
+        )
+        return [
+            {
+                self._words[row]: WORTH * cosine**2
+                for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)
+                if cosine >= LEAST_COSINE
+            }
+            for rows, cosines in found
+        ]
 
     def _embed_new(self) -> None:
         if len(self.surfaces) == len(self._words):
@@ -114,9 +113,8 @@ class Kindred:
         count = len(self._words) + len(made)
         if count > len(self._rows):
             self._rows = _grown(self._rows, count)
-            self._firsts = _grown(self._firsts, count)
         self._rows[len(self._words) : count] = made
-        self._firsts[len(self._words) : count] = _units(made[:, : self._firsts.shape[1]])
+        self._rough.append(made)
         self._words += new
 
 
@@ -125,12 +123,6 @@ def _grown(rows: Vectors, count: int) -> Vectors:
     grown = np.empty((max(count, 2 * len(rows)), rows.shape[1]), np.float32)
     grown[: len(rows)] = rows
     return grown
-
-
-def _units(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return units
 
 
 def spellings_of(word: str, known: Mapping[str, int]) -> Ranked:
