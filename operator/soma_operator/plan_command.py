@@ -3,13 +3,8 @@
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from soma_common.errors import InvalidInput
 from soma_operator import __version__
 from soma_operator.adapters.access import find_access
 from soma_operator.adapters.kubernetes import connect
@@ -19,6 +14,7 @@ from soma_operator.core.kinds import SOMA_MEMORY, Manifest
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.reconcile import Decision, decide
 from soma_operator.core.resolve import resolve
+from soma_operator.manifest_file import read_manifests
 from soma_operator.metrics import Metrics
 from soma_operator.observer import Observer
 from soma_operator.settings import OperatorSettings
@@ -51,7 +47,7 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
     """
     defaults = Defaults(settings.server_image, settings.server_pull_policy, __version__)
     changes = 0
-    for manifest in _wished(arguments.file, arguments.namespace):
+    for manifest in read_manifests(arguments.file, arguments.namespace):
         observed = (
             await _seen(manifest, settings, defaults)
             if arguments.live
@@ -72,24 +68,6 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
-
-
-def _wished(path: Path, namespace: str) -> Iterator[Manifest]:
-    text = sys.stdin.read() if str(path) == "-" else path.read_text()
-    found = [one for one in yaml.safe_load_all(text) if _is_ours(one)]
-    if not found:
-        raise InvalidInput("the file holds no SomaMemory", file=str(path))
-    for one in found:
-        metadata = {"namespace": namespace, **one["metadata"]}
-        yield {**one, "metadata": metadata, "spec": one.get("spec") or {}}
-
-
-def _is_ours(document: Any) -> bool:
-    return (
-        isinstance(document, dict)
-        and document.get("apiVersion") == SOMA_MEMORY.api_version
-        and document.get("kind") == SOMA_MEMORY.name
-    )
 
 
 def _alone(manifest: Manifest, defaults: Defaults) -> Observed:
@@ -120,7 +98,7 @@ def _changed(live: Manifest, manifest: Manifest) -> Manifest:
     spec = {"replicas": live["spec"].get("replicas", 1), **manifest["spec"]}
     annotations = {
         **live["metadata"].get("annotations", {}),
-        **manifest["metadata"].get("annotations", {}),
+        **manifest["metadata"]["annotations"],
     }
     metadata = {**live["metadata"], "annotations": annotations}
     if spec != live["spec"]:

@@ -1,0 +1,79 @@
+"""`soma-operator plan` on files as people write them."""
+
+from pathlib import Path
+
+import pytest
+
+from soma_operator.__main__ import main
+from soma_operator.plan_command import FAILED, SOMETHING
+
+HEAD = "apiVersion: memory.soma.sh/v1alpha1\nkind: SomaMemory\n"
+
+
+def planned(
+    folder: Path, text: str, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[int, str, str]:
+    """Return the exit code, what was printed and what was complained of."""
+    path = folder / "memory.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    code = main(["plan", "-f", str(path), *more])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "metadata: {name: memory}",
+        "metadata: {name: memory, namespace: null, labels: null, annotations: null}\nspec: null",
+        "metadata: {name: memory, annotations: {}}\nspec: {}\n---\nkind: Secret\n---\n",
+    ],
+)
+def test_what_may_be_left_out_may_be_empty(
+    rest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the API server takes it."""
+    code, out, err = planned(tmp_path, HEAD + rest, capsys, "-n", "teams")
+
+    assert (code, err) == (SOMETHING, "")
+    assert "SomaMemory teams/memory" in out
+    assert "+ create Deployment memory\n" in out
+
+
+@pytest.mark.parametrize(
+    ("rest", "named"),
+    [
+        ("", "metadata: Field required"),
+        ("metadata: null", "metadata: "),
+        ("metadata: [a]", "metadata: "),
+        ("metadata: {}", "metadata.name: Field required"),
+        ("metadata: {name: null}", "metadata.name: "),
+        ("metadata: {name: 5}", "metadata.name: "),
+        ("metadata: {name: Not_A_Name}", "metadata.name: "),
+        ("metadata: {name: a, namespace: 5}", "metadata.namespace: "),
+        ("metadata: {name: a, annotations: [b]}", "metadata.annotations: "),
+        ("metadata: {name: a, annotations: {b: 5}}", "metadata.annotations.b: "),
+        ("metadata: {name: a}\nspec: []", "spec: "),
+        ("metadata: {name: a}\nspec: {storage: 5}", "spec.storage: "),
+        ("metadata: {", "the file is not YAML"),
+        ("metadata: {name: \udcff}", "the file is not YAML"),
+    ],
+)
+def test_what_cannot_be_understood_is_named(
+    rest: str, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, with the field; never a traceback."""
+    code, out, err = planned(tmp_path, HEAD + rest, capsys)
+
+    assert (code, out) == (FAILED, "")
+    assert named in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_without_one_or_without_anything_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other kinds alone, and no file at all."""
+    assert planned(tmp_path, "kind: Secret", capsys)[0] == FAILED
+    assert main(["plan", "-f", str(tmp_path / "absent")]) == FAILED
+    assert "the file cannot be read" in capsys.readouterr().err
