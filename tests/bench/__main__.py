@@ -17,7 +17,7 @@ import grpc
 import numpy as np
 
 from somamemory import Draft, MemoryClient
-from tests.bench import data, machine, report
+from tests.bench import data, grouping, machine, report
 from tests.bench.measuring import Case, LoadGenerator, Pace, compare
 from tests.bench.processes import resident_mib
 from tests.support.server_process import ROOT, ServerProcess
@@ -91,6 +91,7 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         each = stack.enter_context(ServerProcess(folder / "each", module="tests.bench.commit_each"))
         cases.append(_measured(compare(load, GROUPING, server, each, pace)))
         start = _restarted(server)
+    groups = grouping.measure(pace.seconds, pace.repeats)
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": machine.commit(),
@@ -110,6 +111,7 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         "dimensions": data.DIMENSIONS,
         "words": data.WORDS_OF_TEXT,
         "clustered": clustered,
+        "grouping": groups,
         "cases": cases,
     }
 
