@@ -7,11 +7,13 @@ no more; keywords lead (see `domain.ranking`).
 import asyncio
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import wordllama
+from safetensors import safe_open
+from tokenizers import Tokenizer
 
 from memory_server.adapters.remembered import Remembered, filled
 from memory_server.domain.text import asked_words
@@ -30,6 +32,19 @@ LONGEST_KEPT = 32
 words of a large store push none out that is met again."""
 
 
+_WEIGHTS, _TABLE = "l2_supercat_256.safetensors", "embedding.weight"
+_TOKENIZER = "l2_supercat_tokenizer_config.json"
+"""What the wheel carries. It is read without the package's own code, which brings an HTTP client along for downloads
+and takes a tenth of the time of a start."""
+
+
+def _folder() -> Path:
+    found = find_spec("wordllama")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("wordllama", name="wordllama")
+    return Path(found.submodule_search_locations[0])
+
+
 class WordLlamaEmbedder:
     """Embeds texts with the weights in the wordllama wheel.
 
@@ -40,16 +55,13 @@ class WordLlamaEmbedder:
     def __init__(self, dimensions: int) -> None:
         # A pool of threads for texts of 50 µs costs more than it saves, and takes the cores from everybody else.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        # The default loader looks for the tokenizer on the network although the wheel has it.
-        folder = Path(wordllama.__file__).parent
-        model: Any = wordllama.WordLlama.load(
-            cache_dir=folder, disable_download=True, trunc_dim=dimensions
-        )
-        model.tokenizer.no_padding()
-        self._tokens = _Tokens(model.tokenizer)
+        folder = _folder()
+        with safe_open(folder / "weights" / _WEIGHTS, framework="np") as weights:
+            table = weights.get_slice(_TABLE)[:, :dimensions]
+        self._tokens = _Tokens(Tokenizer.from_file(str(folder / "tokenizers" / _TOKENIZER)))
         self.dimensions = dimensions
         self.model = f"wordllama-{dimensions}"
-        self.words = WordLlamaWords(model.embedding, self._tokens)
+        self.words = WordLlamaWords(np.ascontiguousarray(table, np.float32), self._tokens)
 
     async def embed(self, texts: Sequence[str], *, for_query: bool = False) -> Vectors:
         """See the port."""

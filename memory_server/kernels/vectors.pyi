@@ -74,7 +74,7 @@ def best_in_cells(
 ) -> list[_Best]:
     """Return the best allowed rows of each query's cells and of those from `first` to `end`; see `best_rows`.
 
-    A row whose rough copy is unusually far off in the direction of a query may be missed; nothing is known to have been.
+    A row whose rough copy is unusually far off in the direction of a query may be missed; none is known to have been.
 
     Args:
         based: First rows.

@@ -187,10 +187,10 @@ def _section(name: str, run: dict[str, Any]) -> str:
         )
         lines += ["", told]
     if "grouping" in run:
-        grouping = run["grouping"]
+        callers, ratio = run["grouping"]["callers"], _spread(run["grouping"]["ratio"], ".1f")
         told = (
-            f"{grouping['callers']} callers of the store itself, without a wire, write {_spread(grouping['ratio'], '.1f')} "
-            "times as fast in groups as with an fsync for each write."
+            f"{callers} callers of the store itself, without a wire, write {ratio} times as fast in groups as with an "
+            "fsync for each write."
         )
         lines += ["", told]
     return "\n".join(lines) + "\n"

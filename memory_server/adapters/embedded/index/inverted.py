@@ -5,9 +5,9 @@ that nobody writes any more, and never changes.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -36,8 +36,15 @@ _ASSIGNED_AT_ONCE = 8192
 
 Cells = npt.NDArray[np.uint32]
 
-# One query never takes both cores: the commits and the other calls need theirs.
-faiss.omp_set_num_threads(1)
+
+@cache
+def _faiss() -> Any:
+    """Return the library; a server that starts over a kept copy, or over few memories, does not wait for it."""
+    import faiss  # noqa: PLC0415 - a tenth of the time that a start takes
+
+    # It never takes both cores: the commits and the other calls need theirs.
+    faiss.omp_set_num_threads(1)
+    return faiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def _centres(based: Vectors, own: Vectors, count: int) -> Vectors:
     early, late = sample[sample < len(based)], sample[sample >= len(based)] - len(based)
     # Piece by piece: a copy of all rows would double the memory.
     learnt = np.concatenate([based[early], own[late]])
-    kmeans = faiss.Kmeans(
+    kmeans = _faiss().Kmeans(
         own.shape[1],
         count,
         niter=_TRAIN_TURNS,
@@ -137,7 +144,7 @@ def _centres(based: Vectors, own: Vectors, count: int) -> Vectors:
 
 def _nearest(centres: Vectors, rows: Vectors) -> Cells:
     """Return the cell of each row."""
-    quantizer = faiss.IndexFlatIP(centres.shape[1])
+    quantizer = _faiss().IndexFlatIP(centres.shape[1])
     quantizer.add(centres)
     found = np.empty(len(rows), np.uint32)
     for start in range(0, len(rows), _ASSIGNED_AT_ONCE):
