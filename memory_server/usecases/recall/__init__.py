@@ -68,10 +68,12 @@ async def recall_each(
     for place, (scope, query) in enumerate(asked):
         try:
             plan = await _planned(engine, scope, query)
-            if query.field_match is None:
-                plans[place] = plan
-            else:
+            if query.field_match is not None:
                 answers[place] = await _by_field(engine, plan, query.field_match)
+            elif query.as_of_us is not None:
+                answers[place] = await _of_the_past(engine, plan, query.as_of_us)
+            else:
+                plans[place] = plan
         except SomaError as error:
             answers[place] = error
     searched = list(plans.values())
@@ -100,13 +102,19 @@ async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
     position = _position(engine, scope, query)
     is_counted = bool(position) and query.field_match is None
     first = int(position) if is_counted else 0
-    past = None
-    if query.as_of_us is not None:
-        past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
     # One more than is wanted tells whether there is another page.
     limit = min(first + top_k, MAX_TOP_K) + 1
     boosts = _boosts(engine, query, policy.recency_half_life_s)
-    return _Plan(Task(scope, query, limit, boosts, past), top_k, position, first)
+    return _Plan(Task(scope, query, limit, boosts), top_k, position, first)
+
+
+async def _of_the_past(engine: Engine, plan: _Plan, moment_us: int) -> RecallAnswer:
+    task = plan.task
+    (prepared,) = await prepare(engine, [task.query])
+    past = await engine.moments.at(engine.store, engine.index, task.scope, moment_us)
+    # From here on nothing is waited for: another question would turn the moment into its own.
+    (made,) = await attempt(engine, [task._replace(past=past)], [prepared])
+    return _answer(engine, plan, made, prepared)
 
 
 async def _caught_up(engine: Engine, task: Task, prepared: Prepared, made: Attempt) -> Attempt:
@@ -156,10 +164,11 @@ def _answer(engine: Engine, plan: _Plan, made: Attempt, prepared: Prepared) -> R
 
 
 async def _by_field(engine: Engine, plan: _Plan, match: FieldMatch) -> RecallAnswer:
-    (scope, query, *_), past = plan.task, plan.task.past
+    scope, query = plan.task.scope, plan.task.query
     top_k, position = plan.top_k, plan.position
     commit_seq = engine.store.last_commit_seq
-    if query.as_of_us is not None and past is not None:
+    if query.as_of_us is not None:
+        past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
         records = matching_of(past.records.values(), match, query.given, query.as_of_us, position)
     else:
         records = await matching(engine, scope, match, query.given, position, top_k + 1)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from memory_server.domain import ranking
-from memory_server.domain.filters import Filter
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
 from memory_server.ports import Allowed, Asked, Found, Question, Vector
@@ -16,7 +15,7 @@ from memory_server.usecases.embedding import embed_each, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
 from memory_server.usecases.recall.links import with_linked
-from memory_server.usecases.recall.query import RecallMode, RecallQuery
+from memory_server.usecases.recall.query import EVERYTHING, RecallMode, RecallQuery
 
 LEG_FACTOR = 4
 LEG_LEAST = 50
@@ -111,17 +110,23 @@ def _question(
 async def attempt(
     engine: Engine, tasks: Sequence[Task], prepared: Sequence[Prepared]
 ) -> list[Attempt]:
-    """Search once for each; those that look at the same memories do it together."""
-    groups: dict[tuple[Scope, Filter, int | None], list[int]] = {}
+    """Search once for each; those that look at the same memories do it together.
+
+    One of the past is to be the only one, and waits for nothing.
+    """
+    groups: dict[tuple[Scope, str], list[int]] = {}
     for place, task in enumerate(tasks):
-        key = (task.scope, task.query.given, task.query.as_of_us)
-        groups.setdefault(key, []).append(place)
+        given = task.query.given
+        # Written out: true and 1 are the same to Python, but not to a filter.
+        key = "" if given == EVERYTHING else repr(given)
+        groups.setdefault((task.scope, key), []).append(place)
     made: dict[int, Attempt] = {}
-    for (scope, given, as_of_us), places in groups.items():
+    for (scope, _), places in groups.items():
         commit_seq = engine.store.last_commit_seq
-        now_us = engine.clock.now_us() if as_of_us is None else as_of_us
+        query = tasks[places[0]].query
+        now_us = engine.clock.now_us() if query.as_of_us is None else query.as_of_us
         some = [(tasks[place], prepared[place]) for place in places]
-        ranked = await _ranked(engine, scope, Allowed(given, now_us), some)
+        ranked = await _ranked(engine, scope, Allowed(query.given, now_us), some)
         for place, (proposals, is_exact) in zip(places, ranked, strict=True):
             past = tasks[place].past
             if past is not None:

@@ -265,6 +265,7 @@ async def test_several_queries_answer_what_each_answers_alone(case: RecallCase) 
             f"m{number}", f"tea of day {number} " + "green " * (number % 4), metadata=metadata,
             coordinate=(float(number), 1.0), kind=MemoryKind.EPISODIC,
         )  # fmt: skip
+    # True and 1.0 are the same to Python, and are not to a filter.
     even = Filter(metadata=(MetadataTest("even", any_of=(True,)),))
     token = (await case.recall("green tea", top_k=4)).next_token
     queries = [
@@ -277,6 +278,9 @@ async def test_several_queries_answer_what_each_answers_alone(case: RecallCase) 
         RecallQuery(coordinate=(3.0, 1.0), given=even),
         RecallQuery(field_match=FieldMatch("day 1"), top_k=3),
         RecallQuery(text="green", as_of_us=case.clock.time_us - 20 * DAY_US),
+        RecallQuery(text="green", as_of_us=case.clock.time_us - 10 * DAY_US),
+        RecallQuery(field_match=FieldMatch("green"), as_of_us=case.clock.time_us - 15 * DAY_US),
+        RecallQuery(text="tea", given=Filter(metadata=(MetadataTest("even", any_of=(1.0,)),))),
         RecallQuery(text="green tea", context="day 11 and day 12", top_k=4),
         RecallQuery(text="tea", min_commit_seq=1_000_000),
         RecallQuery(text="words that no memory has"),
@@ -288,9 +292,9 @@ async def test_several_queries_answer_what_each_answers_alone(case: RecallCase) 
 
     kinds = [type(answer) for answer in answers]
     assert kinds[5] is InvalidInput
-    assert kinds[10] is Unavailable
-    assert kinds[12] is NotFound
-    assert kinds.count(RecallAnswer) == 10
+    assert kinds[13] is Unavailable
+    assert kinds[15] is NotFound
+    assert kinds.count(RecallAnswer) == 13
     for (scope, query), answer in zip(asked, answers, strict=True):
         if isinstance(answer, RecallAnswer):
             assert answer == await recall.recall(case.engine, scope, query)

@@ -23,6 +23,22 @@ Arrays = dict[str, npt.NDArray[Any]]
 _FIRST_CAPACITY = 64
 
 
+def grown(array: npt.NDArray[Any], least: int, *, factor: float = 2.0) -> npt.NDArray[Any]:
+    """Return the same array if it has room for so many rows, else one with room for more, and the same rows first.
+
+    Args:
+        array: Shape (rows, ...).
+        least: How many rows it must have room for.
+        factor: How many times as large it becomes at least.
+    """
+    if least <= len(array):
+        return array
+    room = max(least, round(factor * len(array)), _FIRST_CAPACITY)
+    made = np.empty((room, *array.shape[1:]), array.dtype)
+    made[: len(array)] = array
+    return made
+
+
 class Column:
     """An array that grows at its end; `view` is what has been written."""
 
@@ -37,8 +53,7 @@ class Column:
     def append(self, value: float) -> None:
         """Write one more value."""
         count = len(self.view)
-        if count == len(self._array):
-            self._grow(count + 1)
+        self._array = grown(self._array, count + 1)
         self._array[count] = value
         self.view = self._array[: count + 1]
 
@@ -46,15 +61,9 @@ class Column:
         """Write more values."""
         count = len(self.view)
         end = count + len(values)
-        if end > len(self._array):
-            self._grow(end)
+        self._array = grown(self._array, end)
         self._array[count:end] = values
         self.view = self._array[:end]
-
-    def _grow(self, least: int) -> None:
-        grown = np.zeros(max(least, 2 * len(self._array), _FIRST_CAPACITY), self._array.dtype)
-        grown[: len(self._array)] = self._array
-        self._array = grown
 
     def __len__(self) -> int:
         return len(self.view)

@@ -11,6 +11,7 @@ from itertools import islice
 
 import numpy as np
 
+from memory_server.adapters.embedded.index.columns import grown
 from memory_server.adapters.embedded.index.rough import RoughRows
 from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vectors, WordVectors
@@ -111,18 +112,10 @@ class Kindred:
         new = list(self.surfaces)[len(self._words) :]
         made = self._vectors.of([self.surfaces[word] for word in new])
         count = len(self._words) + len(made)
-        if count > len(self._rows):
-            self._rows = _grown(self._rows, count)
+        self._rows = grown(self._rows, count)
         self._rows[len(self._words) : count] = made
         self._rough.append(made)
         self._words += new
-
-
-def _grown(rows: Vectors, count: int) -> Vectors:
-    """Return the same rows with room for so many, and more."""
-    grown = np.empty((max(count, 2 * len(rows)), rows.shape[1]), np.float32)
-    grown[: len(rows)] = rows
-    return grown
 
 
 def spellings_of(word: str, known: Mapping[str, int]) -> Ranked:

@@ -3,16 +3,18 @@
 It is a quarter of what would have to be read, and reading is what takes long.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from memory_server.adapters.embedded.index.columns import grown
 from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vectors
 
 Rough = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 """Codes, steps and errors, see `kernels.vectors.best_rows`."""
+
+
+_GROWTH = 1.5
 
 
 class RoughRows:
@@ -55,16 +57,8 @@ class RoughRows:
     def append(self, rows: Vectors) -> None:
         """Take more rows in."""
         count = self.count + len(rows)
-        if count > len(self._codes):
-            room = max(count, len(self._codes) + len(self._codes) // 2, 64)
-            self._codes = _grown(self._codes, self.count, room)
-            self._steps = _grown(self._steps, self.count, room)
-            self._errors = _grown(self._errors, self.count, room)
+        self._codes = grown(self._codes, count, factor=_GROWTH)
+        self._steps = grown(self._steps, count, factor=_GROWTH)
+        self._errors = grown(self._errors, count, factor=_GROWTH)
         kernel.roughen(rows, self._codes, self._steps, self._errors, self.count)
         self.count = count
-
-
-def _grown(array: npt.NDArray[Any], count: int, room: int) -> npt.NDArray[Any]:
-    grown = np.empty((room, *array.shape[1:]), array.dtype)
-    grown[:count] = array[:count]
-    return grown

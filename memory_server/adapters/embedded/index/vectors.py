@@ -15,12 +15,12 @@ Rules:
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded.index.columns import Mask, Slots
+from memory_server.adapters.embedded.index.columns import Mask, Slots, grown
 from memory_server.adapters.embedded.index.inverted import InvertedFile
 from memory_server.adapters.embedded.index.rough import Rough, RoughRows
 from memory_server.kernels import vectors as kernel
@@ -110,8 +110,8 @@ class VectorRows:
         """Take the vectors of some slots in, each once and ascending, instead of those that they may have."""
         row, end = self.count, self.count + len(slots)
         own = row - len(self._based)
-        self._capacity = _grown(self._capacity, own + len(slots))
-        self._slots = _grown(self._slots, end)
+        self._capacity = grown(self._capacity, own + len(slots))
+        self._slots = grown(self._slots, end)
         self._capacity[own : own + len(slots)] = vectors
         self._slots[row:end] = slots
         self._fit(slots[-1] + 1)
@@ -258,11 +258,3 @@ class VectorRows:
         first = inverted.rows
         parts = [based[first:], own[max(first - len(based), 0) :]]
         return lambda: inverted.extended(np.concatenate(parts))
-
-
-def _grown(array: npt.NDArray[Any], least: int) -> npt.NDArray[Any]:
-    """Return the same array, with room for so many and more if it had none."""
-    if least <= len(array):
-        return array
-    more = np.empty((max(least, 2 * len(array)) - len(array), *array.shape[1:]), array.dtype)
-    return np.concatenate([array, more])
