@@ -1,5 +1,6 @@
 """How GitOps tools read a SomaMemory: kstatus, which Flux rests on, and Argo CD by our own health check."""
 
+import re
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from soma_dev.argocd import FILE, FOLDER
 from soma_dev.paths import ROOT
+from soma_operator.api.v1alpha1.backup import SomaMemoryBackup
 from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest, kind_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied
@@ -343,6 +345,26 @@ def test_an_approval_names_what_waits() -> None:
     assert annotations == {"memory.soma.sh/approved-revision": waiting["status"]["updateRevision"]}
     assert "approve-update" in offered(waiting)
     assert "approve-update" not in offered(a_somamemory(status=served()))
+
+
+@pytest.mark.parametrize("name", ["memory", "a" * 39 + "-b", "a" * 63])
+def test_a_copy_is_a_resource_of_its_own(name: str) -> None:
+    """Kept where the schedule's are; it is offered where that is said, and the memory stays as it is."""
+    target = {"type": "Volume", "volume": {"claimName": "backups"}}
+    memory = a_somamemory(name, spec={"backup": {"target": target}})
+
+    (made,) = run_lua(ACTIONS / "backup.lua", memory)
+
+    resource = made["resource"]
+    assert made["operation"] == "create"
+    assert (resource["apiVersion"], resource["kind"]) == (memory["apiVersion"], "SomaMemoryBackup")
+    assert resource["metadata"]["namespace"] == memory["metadata"]["namespace"]
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", resource["metadata"]["name"])
+    spec = SomaMemoryBackup.model_validate({"spec": resource["spec"]}).spec
+    assert spec.memory_ref.name == name
+    assert spec.target.model_dump(by_alias=True, exclude_defaults=True, mode="json") == target
+    assert "backup" in offered(memory)
+    assert "backup" not in offered(a_somamemory())
 
 
 def test_argo_cd_is_told_all_of_it() -> None:
