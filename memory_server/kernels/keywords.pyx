@@ -5,7 +5,7 @@ that gave the slot something. So it tells whether the sum is of this query, and 
 was there before: no array is cleared between two queries.
 """
 
-from cpython cimport array
+from cpython.array cimport array
 from libc.math cimport log
 from libc.stdlib cimport free, malloc, qsort
 
@@ -174,7 +174,7 @@ cdef class Occurrences:
         tuple repeated,
     ) except -1:
         """Add a word, whose slots are the sealed ones and those that came since."""
-        cdef array.array own
+        cdef array own
         cdef const unsigned int[::1] none
         self._number += 1
         if number + 1 < starts.shape[0]:
