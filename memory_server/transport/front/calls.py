@@ -2,12 +2,14 @@
 
 Rules:
     1. A call ends with the engine's word, or with its client; the engine hears of the second.
-    2. A request is read when the engine has given credit for it, a response counts as taken when gRPC has taken it.
+    2. A request is read when the engine has given credit for it, and what was read before is not too large; a response
+       counts as taken when gRPC has taken it.
 """
 
 import asyncio
 import itertools
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
@@ -144,7 +146,7 @@ class Front:
 
     async def _read(self, stream: "_Stream", context: Context) -> None:
         while True:
-            await stream.credit.acquire()
+            await stream.window.may_read()
             try:
                 request = await context.read()
             except grpc.aio.BaseError:
@@ -153,6 +155,7 @@ class Front:
             if request is grpc.aio.EOF:
                 self._send(frames.LAST_REQUEST, stream.number, b"")
                 return
+            stream.window.was_read(len(request))
             self._send(frames.REQUEST, stream.number, request)
 
     def _facts(self, context: Context) -> bytes:
@@ -175,6 +178,34 @@ class Front:
         return json.dumps((headers, names)).encode()
 
 
+class RequestWindow:
+    """How many requests of a stream may be read: as many as there is credit for, while they are small together."""
+
+    def __init__(self) -> None:
+        self._credit = 0
+        self._untaken: deque[int] = deque()
+        """Sizes of the requests that were read, and that the handler has not taken yet."""
+        self._more = asyncio.Event()
+
+    def allow(self) -> None:
+        """Take one more credit: the handler has taken the oldest request, if there is one."""
+        if self._untaken:
+            self._untaken.popleft()
+        self._credit += 1
+        self._more.set()
+
+    def was_read(self, size: int) -> None:
+        """Count a request, bytes."""
+        self._untaken.append(size)
+
+    async def may_read(self) -> None:
+        """Wait until one more may be read, and use a credit up."""
+        while not self._credit or sum(self._untaken) >= frames.WINDOW_BYTES:
+            self._more.clear()
+            await self._more.wait()
+        self._credit -= 1
+
+
 class _Stream:
     """One call with streams, as the front process knows it."""
 
@@ -182,13 +213,13 @@ class _Stream:
         self.number = number
         self.words: asyncio.Queue[Word] = asyncio.Queue()
         """The engine's words; bounded by its window of responses that were not taken yet."""
-        self.credit = asyncio.Semaphore(0)
+        self.window = RequestWindow()
         self.has_ended = False
         """The engine has said its last word."""
 
     def receive(self, kind: int, body: bytes) -> None:
         if kind == frames.CREDIT:
-            self.credit.release()
+            self.window.allow()
             return
         self.has_ended = self.has_ended or kind in (frames.END, frames.FAIL)
         self.words.put_nowait((kind, body))

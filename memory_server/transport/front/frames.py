@@ -19,7 +19,7 @@ LISTEN: Final = 2
 STOP: Final = 3
 """Accept nothing more, and give open calls so many seconds (`SECONDS`)."""
 CREDIT: Final = 4
-"""One more request may be read from the client."""
+"""The handler has taken a request, if there was one, and one more may be read from the client."""
 RESPONSE: Final = 5
 END: Final = 6
 """The call has succeeded; the body is the response of a call that has one."""
@@ -42,6 +42,13 @@ GONE: Final = 14
 NOTE: Final = 15
 """JSON of something for the log or the metrics."""
 STOPPED: Final = 16
+
+READ_AHEAD = 15
+"""Requests of a stream that may be under way while one is worked on, so that a handler finds several at once."""
+
+WINDOW_BYTES = 256 * 1024
+"""No further request of a stream is read, and no response written, while so much of it waits for the other side. One
+that is larger goes by itself."""
 
 SECONDS = struct.Struct("<d")
 _OPENING = struct.Struct("<HdI")

@@ -15,17 +15,13 @@ from typing import Any, NoReturn
 import grpc
 
 from memory_server.transport.front import frames
-from memory_server.transport.front.frames import Failure, Opening
+from memory_server.transport.front.frames import READ_AHEAD, WINDOW_BYTES, Failure, Opening
 from memory_server.transport.front.options import RelayedMethod
 
 log = logging.getLogger(__name__)
 
-WINDOW_BYTES = 256 * 1024
 WINDOW_RESPONSES = 8
-"""A response of a stream waits while so much of the same call has not been taken by gRPC."""
-
-READ_AHEAD = 1
-"""Requests of a stream that are under way while one is worked on: each may be as large as a message can be."""
+"""A response of a stream waits while so many of the same call have not been taken by gRPC; see also `WINDOW_BYTES`."""
 
 Handler = Any
 """A `grpc.RpcMethodHandler`."""

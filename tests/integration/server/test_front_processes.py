@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
 from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.front.frames import WINDOW_BYTES
 from memory_server.transport.front.pool import MOST_DEATHS
-from memory_server.transport.front.relay import READ_AHEAD, WINDOW_BYTES, WINDOW_RESPONSES
+from memory_server.transport.front.relay import WINDOW_RESPONSES
 from memory_server.transport.methods import AnyMethod, BidiStream, Method, ServerStream
 from memory_server.transport.server import OwnPort
 from soma_common.errors import Unavailable
@@ -201,7 +202,7 @@ async def test_requests_are_not_read_before_they_are_asked_for() -> None:
         sending.cancel()
 
         assert methods.read == 1
-        assert sent * CHUNK < (1 + READ_AHEAD) * CHUNK + 16 * 1024 * 1024
+        assert sent * CHUNK < WINDOW_BYTES + CHUNK + 16 * 1024 * 1024
         call.cancel()
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_server.transport.front import frames, processors
+from memory_server.transport.front.calls import RequestWindow
 from memory_server.transport.front.frames import Failure, Link, Opening
 from memory_server.transport.front.options import FrontOptions, RelayedMethod, TlsFiles
 from memory_server.transport.front.processors import available_processors, front_processes
@@ -129,6 +130,38 @@ async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
     assert relay.open_calls == 0
     assert begun == [b"x"]
     assert told == [(frames.END, 2, b"x")]
+
+
+async def read_by(window: RequestWindow, size: int) -> int:
+    """Return how many requests of one size are read until there is something to wait for."""
+    count = 0
+    while True:
+        try:
+            async with asyncio.timeout(0.01):
+                await window.may_read()
+        except TimeoutError:
+            return count
+        window.was_read(size)
+        count += 1
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(10, 16), (100_000, 3), (frames.WINDOW_BYTES, 1), (8 << 20, 1)]
+)
+async def test_requests_are_read_ahead_while_they_are_small(size: int, count: int) -> None:
+    """Up to the credit or the window, one at least; each that is taken makes room for another."""
+    window = RequestWindow()
+    assert await read_by(window, size) == 0
+
+    for _ in range(1 + frames.READ_AHEAD):
+        window.allow()
+
+    assert await read_by(window, size) == count
+    window.allow()
+    assert await read_by(window, size) == 1
+    for _ in range(count):
+        window.allow()
+    assert await read_by(window, size) == count
 
 
 def test_options_are_read_as_they_were_written() -> None:
