@@ -32,8 +32,8 @@ does not hold 0.
 
 _PEERS = """## Peers
 
-Written by `make bench-peers`: the same vectors, texts and filter (one team of a hundred) on each side, as many memories as
-each part says, of 256 dimensions, {callers} callers, each side by its own Python client in a process of its own; the
+Written by `make bench-peers`: the same vectors, texts and filter (one team of a hundred) on each side, as many memories
+as each part says, of 256 dimensions, {callers} callers, each side by its own Python client in a process of its own; the
 two take turns. Vectors are given, or looked up: nobody embeds. *Empty* is an RPC of our client that answers a recall
 of the same size. Recall@10 is against brute force: over all, and within the filter. Medians of the repeats, least and
 greatest ratio in brackets.
