@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from soma_common.errors import InvalidInput, Violation
+from soma_common.errors import InvalidInput
+from soma_common.violations import violations_of
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -260,8 +261,5 @@ def load_settings(kind: type[Settings], **explicit: Any) -> Settings:
     try:
         return kind(_env_file=os.environ.get(ENV_FILE_VARIABLE), **given)  # type: ignore[call-arg] # pydantic-settings takes it; the subclass hides it
     except ValidationError as error:
-        violations = [
-            Violation(".".join(str(part) for part in detail["loc"]) or "settings", detail["msg"])
-            for detail in error.errors(include_input=False)
-        ]
+        violations = violations_of(error, "settings")
         raise InvalidInput("the settings are not valid", violations=violations) from None

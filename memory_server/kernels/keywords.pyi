@@ -54,7 +54,7 @@ class Occurrences:
 
         Args:
             words: The query's, each once.
-            others: The words that stand for some of them, each with its worth, above 0 and at most 1.
+            others: By word, those that stand for it, each with its worth, above 0 and at most 1; of other words, too.
             lists: Where they are.
             once: By slot: what one occurrence counts, 1 / (1 + norm).
             count: How many memories there are.

@@ -175,7 +175,6 @@ cdef class Occurrences:
     ) except -1:
         """Add a word, whose slots are the sealed ones and those that came since."""
         cdef array own
-        cdef const unsigned int[::1] none
         self._number += 1
         if number + 1 < starts.shape[0]:
             self._add_list(gain, sealed[starts[number] : starts[number + 1]])

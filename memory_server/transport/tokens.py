@@ -26,8 +26,9 @@ from memory_server.ports import Clock
 from memory_server.transport.auth import NO_QUOTA, AccessScope, Principal, TenantQuota
 from memory_server.transport.context import Context
 from memory_server.transport.metrics import ServerMetrics
-from soma_common.errors import InvalidInput, Unauthenticated, Violation
+from soma_common.errors import InvalidInput, Unauthenticated
 from soma_common.tokens import MIN_TOKEN_CHARACTERS, token_hash
+from soma_common.violations import violations_of
 from soma_common.watched_files import Signature, WatchedFiles
 
 log = logging.getLogger(__name__)
@@ -239,10 +240,7 @@ def _load(path: Path) -> _Known:
     try:
         read = TokensFile.model_validate(content)
     except ValidationError as error:
-        violations = [
-            Violation(".".join(map(str, detail["loc"])) or "file", detail["msg"])
-            for detail in error.errors(include_input=False, include_url=False)
-        ]
+        violations = violations_of(error, "file")
         message = "the file of tokens is not valid"
         raise InvalidInput(message, violations=violations, file=str(path)) from None
     by_hash = {entry.sha256: _principal(entry, entry.sha256, read) for entry in read.tokens}

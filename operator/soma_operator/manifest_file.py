@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from soma_common.errors import InvalidInput, Violation
+from soma_common.errors import InvalidInput
+from soma_common.violations import violations_of
 from soma_operator.core.kinds import SOMA_MEMORY, Manifest
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -74,11 +75,7 @@ def _whole(document: Manifest, namespace: str) -> Manifest:
     try:
         made = _Document.model_validate(document)
     except ValidationError as error:
-        violations = [
-            Violation(".".join(str(part) for part in detail["loc"]), detail["msg"])
-            for detail in error.errors(include_input=False, include_url=False)
-        ]
-        raise InvalidInput("the manifest is not valid", violations=violations) from None
+        raise InvalidInput("the manifest is not valid", violations=violations_of(error)) from None
     metadata = {
         **document["metadata"],
         "namespace": made.metadata.namespace or namespace,

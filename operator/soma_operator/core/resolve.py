@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from soma_common.errors import InvalidInput, Violation
+from soma_common.violations import violations_of
 from soma_operator.api.v1alpha1 import (
     APPROVE_ANNOTATION,
     HIBERNATE_ANNOTATION,
@@ -191,11 +192,7 @@ def _parsed(resource: Mapping[str, Any]) -> SomaMemorySpec:
         # The status is our own output and may come from another version: it is read leniently, elsewhere.
         spec = SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec
     except ValidationError as error:
-        violations = [
-            Violation(".".join(str(part) for part in detail["loc"]), detail["msg"])
-            for detail in error.errors(include_input=False, include_url=False)
-        ]
-        raise InvalidInput("the spec is not valid", violations=violations) from None
+        raise InvalidInput("the spec is not valid", violations=violations_of(error)) from None
     _check_schedule(spec)
     return spec
 

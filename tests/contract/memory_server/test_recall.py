@@ -1,7 +1,6 @@
 """Recall over both engines, the in-memory one and the embedded one: the same answers from each."""
 
 import dataclasses
-import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,22 +8,18 @@ from typing import Any
 
 import pytest
 
-from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.in_memory.embedder import HashEmbedder
-from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
-from memory_server.domain.limits import Limits
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryRef
 from memory_server.domain.policy import NamespacePolicy
 from memory_server.ports import CreateNamespaceWrite
 from memory_server.usecases import delete, link, recall, store
-from memory_server.usecases.engine import Engine, fill_index
+from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from soma_common.errors import InvalidInput, NotFound, Unavailable
+from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
-from tests.support.stores import open_embedded, open_in_memory
 
-LIMITS = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
 DAY_US = 86_400_000_000
 
 
@@ -66,24 +61,12 @@ class RecallCase:
             query = query._replace(page_token=answer.next_token)
 
 
-@pytest.fixture(params=["in_memory", "embedded"])
+@pytest.fixture(params=ENGINES)
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecallCase]:
     """Each engine, empty."""
-    is_embedded = request.param == "embedded"
-    memory_store = await (open_embedded if is_embedded else open_in_memory)(tmp_path / "data")
-    index = EmbeddedIndex() if is_embedded else InMemoryIndex()
-    clock, numbers = StoppedClock(), itertools.count()
-    engine = Engine(
-        memory_store,
-        index,
-        HashEmbedder(DIMENSIONS),
-        clock,
-        lambda size: next(numbers).to_bytes(size, "big"),
-        LIMITS,
-    )
-    await fill_index(engine)
-    yield RecallCase(engine, clock)
-    await memory_store.close()
+    clock = StoppedClock()
+    async with an_engine(request.param, tmp_path, HashEmbedder(DIMENSIONS), clock) as engine:
+        yield RecallCase(engine, clock)
 
 
 async def test_a_linked_memory_is_recalled_without_a_word_of_the_query(case: RecallCase) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memory_server.adapters.embedded.index import EmbeddedIndex
 from memory_server.adapters.in_memory.embedder import HashEmbedder
-from memory_server.adapters.in_memory.index import InMemoryIndex
-from memory_server.domain.limits import Limits
 from memory_server.domain.memory import MemoryDraft, Receipt, Scope
 from memory_server.ports import Vectors, Write
 from memory_server.usecases import recall
-from memory_server.usecases.engine import Engine, fill_index
+from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from memory_server.usecases.recall.together import RecallTogether
 from memory_server.usecases.store import StoreCommand
 from memory_server.usecases.store_together import StoreTogether
 from soma_common.errors import Conflict, InvalidInput, Overloaded, TextRefused
+from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, SCOPE, StoppedClock
-from tests.support.stores import open_embedded, open_in_memory
 
-LIMITS = Limits(8 << 20, 1 << 20, 3600, DIMENSIONS)
 VECTOR = np.eye(DIMENSIONS, dtype="<f4")[1].tobytes()
 OTHER = SCOPE._replace(namespace="other")
 
@@ -69,24 +64,12 @@ class Case:
         return await recall.recall(self.engine, SCOPE, query)
 
 
-@pytest.fixture(params=["in_memory", "embedded"])
+@pytest.fixture(params=ENGINES)
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     """Each engine, empty."""
-    is_embedded = request.param == "embedded"
-    store = await (open_embedded if is_embedded else open_in_memory)(tmp_path / "data")
-    index = EmbeddedIndex() if is_embedded else InMemoryIndex()
-    embedder, numbers = FussyEmbedder(), itertools.count()
-    engine = Engine(
-        store,
-        index,
-        embedder,
-        StoppedClock(),
-        lambda size: next(numbers).to_bytes(size, "big"),
-        LIMITS,
-    )
-    await fill_index(engine)
-    yield Case(engine, embedder)
-    await store.close()
+    embedder = FussyEmbedder()
+    async with an_engine(request.param, tmp_path, embedder, StoppedClock()) as engine:
+        yield Case(engine, embedder)
 
 
 async def test_memories_stored_at_once_are_all_there(case: Case) -> None:

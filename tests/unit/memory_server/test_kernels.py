@@ -332,6 +332,12 @@ def test_what_is_beside_an_array_is_refused() -> None:
         )
     with pytest.raises(ValueError, match="dimensions"):
         vectors.cosines(rows, rows, query[:4], beyond)
+
+
+def test_what_is_no_slot_or_no_candidate_is_refused() -> None:
+    """The same for the lists of words and for candidates."""
+    beyond = np.array([4], np.int64)
+
     with pytest.raises(IndexError):
         look_for(Occurrences(), "a", {"a": [1_000_000]}, np.ones(4, np.float32))
     with pytest.raises(IndexError):

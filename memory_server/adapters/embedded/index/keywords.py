@@ -14,6 +14,7 @@ Rules:
 """
 
 import math
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -127,24 +128,15 @@ class KeywordIndex:
     def searches(self, texts: Sequence[str]) -> Iterator[KeywordScores | None]:
         """Yield the scores of each query; None: no memory has any word of it."""
         queries = [question_words_of(text) for text in texts]
-        if self.kindred is not None and len(queries) > 1:
-            # What is not known of their words yet is looked for in one pass.
-            rare, frequency = self._rare(), self.postings.frequency
-            self.kindred.of(
-                {
-                    word: surface
-                    for words in queries
-                    for word, surface in words.items()
-                    if frequency(word) <= rare
-                }
-            )
-        return map(self._search, queries)
+        # What stands for their words is looked for in one pass.
+        others = self._others(ChainMap(*queries))
+        return (self._search(words, others) for words in queries)
 
-    def _search(self, words: Mapping[str, str]) -> KeywordScores | None:
+    def _search(self, words: Mapping[str, str], others: dict[str, Ranked]) -> KeywordScores | None:
         is_large = self._count >= COMMON_LEAST
         looked_up = self._occurrences.search(
             list(words),
-            self._others(words),
+            others,
             self.postings.lists,
             self._once(),
             self._count,
@@ -159,7 +151,8 @@ class KeywordIndex:
         """Return what stands for each word: other spellings of one that no memory has, or kindred of a rare one."""
         others: dict[str, Ranked] = {}
         asked: dict[str, str] = {}
-        rare = self._rare()
+        least, most = COMMON_COUNTS
+        rare = min(max(COMMON_SHARE * self._count, least), most)
         for word, surface in words.items():
             frequency = self.postings.frequency(word)
             if frequency == 0 and (found := spellings_of(word, self.postings.numbers)):
@@ -169,11 +162,6 @@ class KeywordIndex:
         if self.kindred is not None and asked:
             others |= self.kindred.of(asked)
         return others
-
-    def _rare(self) -> float:
-        """Return how many memories have a word at most that has kindred."""
-        least, most = COMMON_COUNTS
-        return min(max(COMMON_SHARE * self._count, least), most)
 
     def _once(self) -> npt.NDArray[np.float32]:
         """Return what one occurrence counts in each memory, by its length; kept until the mean length changes."""

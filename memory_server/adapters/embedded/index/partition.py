@@ -17,7 +17,7 @@ from memory_server.adapters.embedded.index.coordinates import Coordinates
 from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
 from memory_server.adapters.embedded.index.timeline import Timeline
-from memory_server.adapters.embedded.index.vectors import BestRows, VectorRows
+from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain import conversations, ranking
 from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
@@ -51,7 +51,7 @@ class Nearest(NamedTuple):
     is_exact: bool
 
 
-_NO_ROWS = BestRows(np.empty(0, np.int64), np.empty(0, np.float32), is_exact=True)
+_NOWHERE = Nearest(np.empty(0, np.int64), np.empty(0, np.float32), is_exact=True)
 
 NEVER_US = np.iinfo(np.int64).max
 _EVERYTHING = Filter()
@@ -374,13 +374,13 @@ class Partition:
         for (model, limit, is_a_leg), places in alike.items():
             rows = self.vectors.get(model)
             if rows is None:
-                best = [_NO_ROWS] * len(places)
-            else:
-                queries = np.array([asked[place].question.vector[1] for place in places])  # type: ignore[index]
-                best = rows.best(queries, rows.allowed(mask), limit, is_a_leg=is_a_leg)
+                for place in places:
+                    found[place] = _NOWHERE
+                continue
+            queries = np.array([asked[place].question.vector[1] for place in places])  # type: ignore[index]
+            best = rows.best(queries, rows.allowed(mask), limit, is_a_leg=is_a_leg)
             for place, (numbers, cosines, is_exact) in zip(places, best, strict=True):
-                slots = numbers if rows is None else rows.slots[numbers]
-                found[place] = Nearest(slots, cosines, is_exact)
+                found[place] = Nearest(rows.slots[numbers], cosines, is_exact)
         return found
 
     def _steps(self, slots: Slots, mask: Mask | None) -> Slots:
