@@ -10,8 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from memory_server.adapters.embedded.restore import is_restored, restore
-from memory_server.bootstrap import serve
+from memory_server.transport.front.launch import launch_all
 from soma_common import __version__
 from soma_common.errors import AlreadyExists, InvalidInput, NotFound, SomaError
 from soma_common.json_log import configure_logging, log_fields
@@ -47,7 +46,7 @@ def main() -> int:
         if arguments.command == "restore":
             _restore(arguments, settings)
         else:
-            uvloop.run(_run(settings))
+            _serve(settings)
     except SomaError as error:
         log.critical(error.message, extra=log_fields(error.facts))
         return _CODES.get(type(error), EXIT_FAILED)
@@ -67,6 +66,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
+    from memory_server.adapters.embedded.restore import (  # noqa: PLC0415 - the server does without
+        is_restored,
+        restore,
+    )
+
     folder, name = settings.data_dir, arguments.once
     if name is not None and is_restored(folder, name):
         log.info("restored before", extra={"folder": str(folder)})
@@ -75,8 +79,15 @@ def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
     log.info("restored", extra={"folder": str(folder), "commit_seq": commit_seq})
 
 
-async def _run(settings: SMFSettings) -> None:
-    await serve(settings, stop_event_on_signals())
+def _serve(settings: SMFSettings) -> None:
+    fronts = launch_all(settings.front_processes)
+    # Late: it takes the longest of a start, and front processes come up beside it.
+    from memory_server.bootstrap import serve  # noqa: PLC0415
+
+    async def run() -> None:
+        await serve(settings, stop_event_on_signals(), fronts)
+
+    uvloop.run(run())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from memory_server.adapters.embedded.committer import CommitterOptions
@@ -38,6 +38,7 @@ from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.audit import AuditFile, AuditTrail
 from memory_server.transport.auth import SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
+from memory_server.transport.front.launch import Launched
 from memory_server.transport.health import Readiness
 from memory_server.transport.http import HttpServer
 from memory_server.transport.metrics import ServerMetrics
@@ -59,8 +60,13 @@ LAST_WORDS_S = 2.0
 """How long a stop waits for answers that are made but not read yet."""
 
 
-async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
+async def serve(settings: SMFSettings, stop: asyncio.Event, fronts: Sequence[Launched]) -> None:
     """Run a server until `stop` is set.
+
+    Args:
+        settings: How.
+        stop: When to end.
+        fronts: Front processes that were started for it.
 
     Raises:
         SomaError: It cannot start, or its store cannot go on; the text names the mend.
@@ -82,7 +88,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(_http(settings, readiness, metrics))
         audit = stack.enter_context(_audit(settings, metrics))
         boundary = Boundary(authenticator, metrics, _boundary_options(settings), audit)
-        port = grpc_port(settings, boundary, services, readiness, credentials, metrics)
+        port = grpc_port(settings, boundary, services, readiness, credentials, metrics, fronts)
         await port.prepare()
         models = await fill_index(engine)
         await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))

@@ -8,9 +8,9 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from memory_server.transport.boundary import Boundary
+from memory_server.transport.front.launch import Launched
 from memory_server.transport.front.options import FrontOptions, TlsFiles
 from memory_server.transport.front.pool import FrontPool
-from memory_server.transport.front.processors import available_processors, front_processes
 from memory_server.transport.front.relay import Registry
 from memory_server.transport.health import Readiness
 from memory_server.transport.methods import AnyMethod
@@ -110,23 +110,22 @@ def grpc_port(
     readiness: Readiness,
     credentials: grpc.ServerCredentials | None,
     metrics: ServerMetrics,
+    fronts: Sequence[Launched],
 ) -> GrpcPort:
     """Return the port with all services, health and reflection, not listening yet.
 
     Args:
-        settings: Name the address, the limits, and how many front processes there are.
+        settings: Name the address and the limits.
         boundary: Wraps the methods.
         services: Methods by service.
         readiness: Answers grpc.health.v1.
         credentials: For TLS. None: plain text.
         metrics: Hear of front processes.
+        fronts: None: the port is this process's own.
     """
-    count = settings.front_processes
-    if count is None:
-        count = front_processes(available_processors())
     address = f"{settings.grpc_host}:{settings.grpc_port}"
-    channel = _channel_options(settings, is_shared=count > 1)
-    if count == 0:
+    channel = _channel_options(settings, is_shared=len(fronts) > 1)
+    if not fronts:
         port = OwnPort(address, channel, credentials)
         register(port.server, boundary, services, readiness)
         return port
@@ -142,7 +141,7 @@ def grpc_port(
         is_identified=is_authenticated and settings.tls_client_ca_file is not None,
         log_level=settings.log_level,
     )
-    return FrontPool(options, list(registry.handlers.values()), count, metrics)
+    return FrontPool(options, list(registry.handlers.values()), fronts, metrics)
 
 
 def register(

@@ -11,6 +11,7 @@ import grpc
 from memory_server.transport.admission import AdmissionOptions
 from memory_server.transport.auth import Authenticator, SingleTenant
 from memory_server.transport.boundary import Boundary, BoundaryOptions
+from memory_server.transport.front.launch import launch_all
 from memory_server.transport.front.options import FrontOptions, TlsFiles
 from memory_server.transport.front.pool import FrontPool
 from memory_server.transport.front.relay import Registry
@@ -110,7 +111,7 @@ async def an_edge(
             headers=("authorization",),
             is_identified=tls is not None,
         )
-        port = FrontPool(told, list(registry.handlers.values()), count, metrics)
+        port = FrontPool(told, list(registry.handlers.values()), launch_all(count), metrics)
     else:
         credentials = Certificates(*tls, metrics.observe_tls_reload).credentials() if tls else None
         own = OwnPort(address, (), credentials)

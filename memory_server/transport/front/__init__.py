@@ -8,8 +8,8 @@ Theory of operation:
 
 Rooms:
     frames: what travels, and the link that it travels over. options: what a front process is told. calls: the front
-    process's side, `__main__` its program. relay: the engine's side of the calls; pool: of the processes. processors:
-    how many there should be.
+    process's side, `__main__` its program. launch: starts one. relay: the engine's side of the calls; pool: of the
+    processes. processors: how many there should be.
 
 Rules:
     1. A front process knows no method's messages, no credential and no state; it can be killed at any time, and its

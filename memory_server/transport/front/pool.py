@@ -1,18 +1,17 @@
-"""The engine's side of the front processes: starts them, hands calls over, replaces those that die, stops them."""
+"""The engine's side of the front processes: hands calls over, replaces those that die, stops them."""
 
 import asyncio
 import json
 import logging
-import signal
 import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from memory_server.transport.front import frames
 from memory_server.transport.front.frames import Link
+from memory_server.transport.front.launch import Launched, launch
 from memory_server.transport.front.options import FrontOptions
 from memory_server.transport.front.relay import Handler, Relay
 from memory_server.transport.metrics import ServerMetrics
@@ -37,7 +36,7 @@ class FrontPool:
     Args:
         options: What they do.
         handlers: Of `options.methods`, in their order.
-        count: How many.
+        launched: Those that it begins with.
         metrics: Hears of deaths and of certificates.
     """
 
@@ -45,22 +44,22 @@ class FrontPool:
         self,
         options: FrontOptions,
         handlers: Sequence[Handler],
-        count: int,
+        launched: Sequence[Launched],
         metrics: ServerMetrics,
     ) -> None:
         self._options = options
         self._handlers = handlers
-        self._count = count
+        self._launched = launched
         self._metrics = metrics
         self._members: list[_Member] = []
-        self._died: asyncio.Queue[_Member] = asyncio.Queue(maxsize=count)
+        self._died: asyncio.Queue[_Member] = asyncio.Queue(maxsize=len(launched))
         self._held: socket.socket | None = None
         self._is_stopping = False
 
     async def prepare(self) -> None:
-        """Start the processes, which takes them a while; none of them listens yet."""
-        for _ in range(self._count):
-            self._members.append(await _Member.begin(self))
+        """Tell the processes what to do, which takes them a while; none of them listens yet."""
+        for launched in self._launched:
+            self._members.append(await _Member.begin(self, launched))
 
     async def start(self) -> None:
         """Begin to listen.
@@ -69,7 +68,7 @@ class FrontPool:
             Unavailable: The port is taken, or a process does not come up.
         """
         try:
-            if self._count > 1:
+            if len(self._launched) > 1:
                 self._held = _held(self._options.address)
             for member in self._members:
                 member.listen()
@@ -96,7 +95,7 @@ class FrontPool:
             if len(deaths) == MOST_DEATHS and now() - deaths[0] < DEATHS_S:
                 raise Unavailable("front processes die again and again", exit_code=code)
             deaths.append(now())
-            member = await _Member.begin(self)
+            member = await _Member.begin(self, launch())
             self._members.append(member)
             member.listen()
             await self._listening(member)
@@ -158,14 +157,12 @@ class _Member:
         self._relay = pool.relay(self.link)
 
     @classmethod
-    async def begin(cls, pool: FrontPool) -> "_Member":
-        """Start a process."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = _started(theirs.fileno())
-        member = cls(pool, process)
-        ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: member.link, sock=ours)
+    async def begin(cls, pool: FrontPool, launched: Launched) -> "_Member":
+        """Take the link of a process up."""
+        member = cls(pool, launched.process)
+        launched.link.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: member.link, sock=launched.link)
         member.link.send(frames.CONFIGURE, 0, pool.options.packed())
         return member
 
@@ -214,20 +211,6 @@ class _Member:
             self.listening.set_result("a front process has ended before it listened")
         self.over.set()
         self._pool.lost(self)
-
-
-def _started(link_fd: int) -> "subprocess.Popen[bytes]":
-    """Start a front process; from the main thread: the kernel ends the process with the thread that started it."""
-    # It inherits that these are blocked, and never hears of a terminal's Ctrl-C, which goes to all processes.
-    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "memory_server.transport.front", "--link", str(link_fd)],
-            pass_fds=[link_fd],
-            stdin=subprocess.DEVNULL,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _held(address: str) -> socket.socket:

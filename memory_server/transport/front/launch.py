@@ -1,0 +1,47 @@
+"""Starts front processes. Imports next to nothing, so that they come up while the engine imports the rest."""
+
+import signal
+import socket
+import subprocess
+import sys
+from typing import NamedTuple
+
+from memory_server.transport.front.processors import available_processors, front_processes
+
+
+class Launched(NamedTuple):
+    """A front process that waits for its first frame.
+
+    Attributes:
+        process: To be waited for when its link has ended. It ends with this process, or when `link` is closed.
+        link: Our end of the socket pair between us.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    link: socket.socket
+
+
+def launch_all(wanted: int | None) -> list[Launched]:
+    """Start this many front processes. None: as many as the processors are good for."""
+    count = front_processes(available_processors()) if wanted is None else wanted
+    return [launch() for _ in range(count)]
+
+
+def launch() -> Launched:
+    """Start a front process; from the main thread: the kernel ends the process with the thread that started it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        return Launched(_started(theirs.fileno()), ours)
+
+
+def _started(link_fd: int) -> "subprocess.Popen[bytes]":
+    # It inherits that these are blocked, and never hears of a terminal's Ctrl-C, which goes to all processes.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "memory_server.transport.front", "--link", str(link_fd)],
+            pass_fds=[link_fd],
+            stdin=subprocess.DEVNULL,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
