@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from soma_dev.crds import soma_memory_backup_crd, soma_memory_crd
+from soma_dev.crds import soma_memory_backup_crd, soma_memory_class_crd, soma_memory_crd
 from soma_operator.core.backup.outcome import BACKUP_CONDITION_TYPES
 from soma_operator.core.kinds import SOMA_MEMORY
 from soma_operator.core.reasons import REASONS
@@ -30,6 +30,7 @@ def crd_page() -> str:
         "Generated from `operator/soma_operator/api/v1alpha1` by `make crds`.",
         *_resource(soma_memory_crd(), "An empty spec is a complete wish."),
         *_resource(soma_memory_backup_crd(), "Deleting one leaves the copy where it is."),
+        *_resource(soma_memory_class_crd(), "It belongs to no namespace."),
         "",
         "## Conditions",
         "",
@@ -57,11 +58,13 @@ def _resource(crd: Schema, remark: str) -> list[str]:
         "### Rules beyond types",
         "",
         *(f"* {text}" for text in dict.fromkeys(_sentences(schema))),
-        *_section("Status", schema["properties"]["status"], "status"),
+        *_section("Status", schema["properties"].get("status"), "status"),
     ]
 
 
-def _section(title: str, schema: Schema, root: str) -> list[str]:
+def _section(title: str, schema: Schema | None, root: str) -> list[str]:
+    if schema is None:
+        return []
     head = ["", f"### {title}", "", "| field | type | meaning |", "|---|---|---|"]
     return head + [
         f"| `{path}` | {_type(part)} | {_meaning(part)} |" for path, part in _fields(schema, root)

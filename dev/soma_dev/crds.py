@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from soma_operator.api import v1alpha1
-from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP, Kind
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP, SOMA_MEMORY_CLASS, Kind
 
 Schema = dict[str, Any]
 Column = tuple[str, str, str, int]
@@ -28,6 +28,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("Replicas", "integer", ".status.readyReplicas", 0),
     ("Version", "string", ".status.version", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Class", "string", ".spec.className", 1),
     ("Endpoint", "string", ".status.endpoints.grpc", 1),
     ("Storage", "string", ".status.storage.capacity", 1),
     ("Backup", "date", ".status.backup.lastSuccessfulAt", 1),
@@ -44,6 +45,13 @@ _BACKUP_COLUMNS: tuple[Column, ...] = (
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Location", "string", ".status.location", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+)
+
+
+_CLASS_COLUMNS: tuple[Column, ...] = (
+    ("Size", "string", ".spec.storage.embedded.size", 0),
+    ("Update", "string", ".spec.updateStrategy.type", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
 )
 
 
@@ -64,14 +72,19 @@ class _Definition:
 
 _MEMORY = _Definition(SOMA_MEMORY, "smem", _COLUMNS, v1alpha1.SomaMemory)
 _BACKUP = _Definition(SOMA_MEMORY_BACKUP, "smembk", _BACKUP_COLUMNS, v1alpha1.SomaMemoryBackup)
+_CLASS = _Definition(SOMA_MEMORY_CLASS, "smemcl", _CLASS_COLUMNS, v1alpha1.SomaMemoryClass)
 
-CRD_FILES = (_MEMORY.file, _BACKUP.file)
+CRD_FILES = (_MEMORY.file, _BACKUP.file, _CLASS.file)
 """Names of the files of all CRDs."""
 
 
 def crd_files() -> dict[Path, bytes]:
     """Return the CRDs' files and the chart's byte-equal copies."""
-    crds = {_MEMORY.file: soma_memory_crd(), _BACKUP.file: soma_memory_backup_crd()}
+    crds = {
+        _MEMORY.file: soma_memory_crd(),
+        _BACKUP.file: soma_memory_backup_crd(),
+        _CLASS.file: soma_memory_class_crd(),
+    }
     texts = {
         name: yaml.safe_dump(crd, sort_keys=False, width=110, allow_unicode=True)
         for name, crd in crds.items()
@@ -104,6 +117,11 @@ def soma_memory_backup_crd() -> Schema:
     return _crd(_BACKUP)
 
 
+def soma_memory_class_crd() -> Schema:
+    """Return the CustomResourceDefinition of SomaMemoryClass."""
+    return _crd(_CLASS)
+
+
 def _crd(definition: _Definition) -> Schema:
     kind = definition.kind
     return {
@@ -123,13 +141,14 @@ def _crd(definition: _Definition) -> Schema:
                 "singular": kind.name.lower(),
                 "shortNames": [definition.short_name],
             },
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "versions": [_version(definition)],
         },
     }
 
 
 def _version(definition: _Definition) -> Schema:
+    has_status = "status" in definition.model.model_fields
     return {
         "name": definition.kind.version,
         "served": True,
@@ -138,7 +157,7 @@ def _version(definition: _Definition) -> Schema:
             {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
             for name, kind, path, priority in definition.columns
         ],
-        "subresources": {"status": {}},
+        **({"subresources": {"status": {}}} if has_status else {}),
         "schema": {"openAPIV3Schema": _root(definition.model)},
     }  # fmt: skip
 
@@ -147,7 +166,8 @@ def _root(model: type[v1alpha1.ApiModel]) -> Schema:
     source = model.model_json_schema(by_alias=True)
     schema = structural(source, source["$defs"])
     properties = schema["properties"]
-    properties["status"]["default"] = {"observedGeneration": v1alpha1.NEVER_OBSERVED}
+    if "status" in properties:
+        properties["status"]["default"] = {"observedGeneration": v1alpha1.NEVER_OBSERVED}
     schema["properties"] = {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},

@@ -23,7 +23,7 @@ DONE, FAILED = 0, 2
 """Exit codes: all that was asked for is approved, something is not."""
 
 RELEASES = frozenset({"NewRelease"})
-EVERYTHING = frozenset({"NewRelease", "ApprovalNeeded"})
+EVERYTHING = frozenset({"NewRelease", "ApprovalNeeded", "PodDeletionNeeded", "WindowClosed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def add_approve(parser: ArgumentParser) -> None:
     where.add_argument("-n", "--namespace", default="default", help="where they are")
     where.add_argument("-A", "--all-namespaces", action="store_true", help="look in all namespaces")
     parser.add_argument(
-        "--supervised",
+        "--held",
         action="store_true",
-        help="changes of supervised memories, too; else only what a new operator release brings",
+        help="also what an update strategy holds back; else only what a new operator release brings",
     )
     parser.add_argument(
         "--most", type=int, metavar="N", help="approve N at most, to go on in a while with the rest"
@@ -77,7 +77,7 @@ async def run_approve(arguments: Namespace, settings: OperatorSettings) -> int:
     async with connect(access, Metrics(), timeout_s=settings.request_timeout_s) as cluster:
         namespace = None if arguments.all_namespaces else arguments.namespace
         found = await cluster.find(SOMA_MEMORY, namespace)
-        reasons = EVERYTHING if arguments.supervised else RELEASES
+        reasons = EVERYTHING if arguments.held else RELEASES
         wished = chosen(found, reasons, frozenset(arguments.name))
         now = wished if arguments.most is None else wished[: max(arguments.most, 0)]
         left = len(wished) - len(now)

@@ -17,7 +17,6 @@ from soma_operator.core.backup.picture import (
     BackupPicture,
     is_asleep,
     phase_of,
-    resolved,
 )
 from soma_operator.core.backup.tasks import secrets_of
 from soma_operator.core.events import Reporter, transitions
@@ -36,6 +35,7 @@ from soma_operator.core.plan import Apply, Refusal
 from soma_operator.core.pods import Finding
 from soma_operator.core.published import Status, is_published
 from soma_operator.core.render.metadata import BACKUP_APP, INSTANCE_LABEL, MEMORY_LABEL, NAME_LABEL
+from soma_operator.observer import class_of
 from soma_operator.ports import Cluster
 from soma_operator.writer import Writer
 
@@ -118,6 +118,7 @@ class BackupController:
             missing=(),
             now=self._now(),
             defaults=self._defaults,
+            of_class=None if memory is None else await class_of(self._cluster, memory),
         )
         if jobs or memory is None or phase_of(resource) in ENDED:
             return picture
@@ -127,7 +128,7 @@ class BackupController:
         """Look for what the Job would mount: a pod whose parts are missing hangs, and says nothing."""
         try:
             spec = SomaMemoryBackupSpec.model_validate(picture.resource["spec"])
-            wish = resolved(memory, picture.now, picture.defaults)
+            wish = picture.resolved(memory)
         except (ValidationError, InvalidInput):
             return picture  # What is wrong with it is told by the decision.
         wished = [

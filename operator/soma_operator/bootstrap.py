@@ -21,7 +21,7 @@ from soma_operator.adapters.otlp import exporting
 from soma_operator.backup_controller import BackupController
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
-from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_BACKUP
+from soma_operator.core.kinds import OWN_KINDS, SOMA_MEMORY, SOMA_MEMORY_BACKUP
 from soma_operator.core.observed import Defaults, ObjectKey
 from soma_operator.health import Health, serve
 from soma_operator.leader import Leader, Term
@@ -259,11 +259,7 @@ async def _crd_is_served(cluster: KubernetesCluster) -> None:
     """Wait for the CRDs: the chart may install them a moment after us, and watching what is not there fails."""
     while True:
         try:
-            missing = [
-                kind.plural
-                for kind in (SOMA_MEMORY, SOMA_MEMORY_BACKUP)
-                if not await cluster.serves(kind)
-            ]
+            missing = [kind.plural for kind in OWN_KINDS if not await cluster.serves(kind)]
             if not missing:
                 return
             _log.info("waiting for the CRD", extra={"kind": missing[0]})

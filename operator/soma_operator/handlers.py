@@ -14,12 +14,14 @@ import kopf
 
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.cached import Memory
+from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     JOB,
     POD,
     SOMA_MEMORY,
     SOMA_MEMORY_BACKUP,
+    SOMA_MEMORY_CLASS,
     Kind,
     Manifest,
 )
@@ -97,7 +99,8 @@ class Informers:
             for task in asyncio.all_tasks()
             if task.get_name().startswith(_WATCHER_PREFIX) and not task.done()
         }
-        wished = (2 + len(WATCHED_CHILDREN)) * max(len(self.namespaces), 1)
+        # Classes belong to no namespace: they are watched once.
+        wished = (2 + len(WATCHED_CHILDREN)) * max(len(self.namespaces), 1) + 1
         return None if len(alive) >= wished else f"{len(alive)} of {wished} watches are alive"
 
     @property
@@ -110,6 +113,7 @@ class Informers:
         kopf.on.login(registry=registry)(self._login)
         kopf.on.event(*_address(SOMA_MEMORY), registry=registry)(self._resource_changed)
         kopf.on.event(*_address(SOMA_MEMORY_BACKUP), registry=registry)(self._backup_changed)
+        kopf.on.event(*_address(SOMA_MEMORY_CLASS), registry=registry)(self._class_changed)
         for kind in WATCHED_CHILDREN:
             watch = kopf.on.event(*_address(kind), registry=registry, id=f"{kind.plural}_changed")
             watch(self._told_of(kind))
@@ -167,6 +171,13 @@ class Informers:
         copied = ObjectKey(namespace, spec["memoryRef"]["name"])
         self.queue.add(copied)
         self._wake_backups_of(copied)
+
+    async def _class_changed(self, *, event: kopf.RawEvent, name: str, **_: Any) -> None:
+        self._remember(SOMA_MEMORY_CLASS, event)
+        for resource in self.memory.all_of(SOMA_MEMORY):
+            if class_name_of(resource) == name:
+                metadata = resource["metadata"]
+                self.queue.add(ObjectKey(metadata["namespace"], metadata["name"]))
 
     def _wake_backups_of(self, key: ObjectKey) -> None:
         """Look again at the copies that a memory wished for: a newer one, or another wish, may end an older one."""

@@ -1,16 +1,16 @@
-"""SomaMemories out of a file, as people keep them: several documents, other kinds among them, fields left empty."""
+"""SomaMemories and their classes out of a file, as people keep them: other kinds among them, fields left empty."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soma_common.errors import InvalidInput
 from soma_common.violations import violations_of
-from soma_operator.core.kinds import SOMA_MEMORY, Manifest
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_CLASS, Kind, Manifest, name_of
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
@@ -33,21 +33,34 @@ class _Document(BaseModel):
     spec: dict[str, Any] | None = None
 
 
-def read_manifests(path: Path, namespace: str) -> Iterator[Manifest]:
-    """Yield the SomaMemories of a file; what may be left out is there, and empty.
+class Wishes(NamedTuple):
+    """What a file holds of our kinds.
+
+    Attributes:
+        memories: SomaMemories; what may be left out is there, and empty.
+        classes: SomaMemoryClasses by their names.
+    """
+
+    memories: tuple[Manifest, ...]
+    classes: Mapping[str, Manifest]
+
+
+def read_wishes(path: Path, namespace: str) -> Wishes:
+    """Read a file.
 
     Args:
         path: The file; `-`: standard input.
         namespace: Where a manifest names none.
 
     Raises:
-        InvalidInput: It cannot be read, holds none, or one that cannot be understood.
+        InvalidInput: It cannot be read, holds no SomaMemory, or something that cannot be understood.
     """
-    found = [one for one in _documents(path) if _is_ours(one)]
+    documents = _documents(path)
+    found = [_whole(one, namespace) for one in documents if _is_of(SOMA_MEMORY, one)]
     if not found:
         raise InvalidInput("the file holds no SomaMemory", file=str(path))
-    for one in found:
-        yield _whole(one, namespace)
+    classes = [_whole(one, "") for one in documents if _is_of(SOMA_MEMORY_CLASS, one)]
+    return Wishes(tuple(found), {name_of(one): one for one in classes})
 
 
 def _documents(path: Path) -> list[Any]:
@@ -63,11 +76,11 @@ def _documents(path: Path) -> list[Any]:
         raise InvalidInput("the file is not YAML", file=str(path), cause=cause) from None
 
 
-def _is_ours(document: Any) -> bool:
+def _is_of(kind: Kind, document: Any) -> bool:
     return (
         isinstance(document, dict)
-        and document.get("apiVersion") == SOMA_MEMORY.api_version
-        and document.get("kind") == SOMA_MEMORY.name
+        and document.get("apiVersion") == kind.api_version
+        and document.get("kind") == kind.name
     )
 
 

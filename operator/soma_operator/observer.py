@@ -1,11 +1,12 @@
 """Reads everything that a decision about one SomaMemory looks at."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from soma_common.errors import PermissionRefused
+from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import (
     CHILD_KINDS,
     CONFIG_MAP,
@@ -14,10 +15,12 @@ from soma_operator.core.kinds import (
     PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_MONITOR,
+    SCALED_OBJECT,
     SECRET,
     SERVICE,
     SOMA_MEMORY,
     SOMA_MEMORY_BACKUP,
+    SOMA_MEMORY_CLASS,
     STORAGE_CLASS,
     Kind,
     Manifest,
@@ -43,6 +46,36 @@ class _Optional:
 
     children: tuple[Manifest, ...]
     unserved: frozenset[Kind]
+
+
+def _is_monitored(spec: Manifest) -> bool:
+    return bool(spec.get("monitoring", {}).get("podMonitor", {}).get("enabled"))
+
+
+def _is_scaled_by_keda(spec: Manifest) -> bool:
+    return bool(spec.get("autoscaling", {}).get("type") == "KEDA")
+
+
+_TOLD_BY: Mapping[Kind, tuple[str, Callable[[Manifest], bool]]] = {
+    POD_MONITOR: ("Monitored", _is_monitored),
+    SCALED_OBJECT: ("Autoscaled", _is_scaled_by_keda),
+}
+"""Of each optional kind the condition that tells of it, and whether a spec wishes for it."""
+
+
+async def class_of(cluster: Cluster, resource: Manifest) -> Manifest | None:
+    """Return the SomaMemoryClass that a SomaMemory names; None: it names none, or there is none of that name.
+
+    Raises:
+        SomaError: The API server did not do its part.
+    """
+    name = class_name_of(resource)
+    if name is None:
+        return None
+    # Both may be applied at once: that the watch has not told of the class is no proof that there is none.
+    return await cluster.read(SOMA_MEMORY_CLASS, None, name) or await cluster.read_now(
+        SOMA_MEMORY_CLASS, None, name
+    )
 
 
 class Observer:
@@ -85,11 +118,12 @@ class Observer:
             for name in _child_names(kind, names)
         ]
         labels = selector_of(key.name)
+        of_class = await class_of(self._cluster, resource)
         pods, revisions, optional, missing, claim, copies, restore, *children = (
             await asyncio.gather(
                 self._cluster.find(POD, key.namespace, labels),
                 self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
-                self._optional(resource, key),
+                self._optional(resource, of_class, key),
                 self._missing_secrets(resource, key),
                 self._claim(resource, key),
                 self._copies(resource, key),
@@ -116,6 +150,7 @@ class Observer:
             missing_secrets=missing,
             copies=copies,
             restore=restore,
+            of_class=of_class,
         )
 
     async def _copies(self, resource: Manifest, key: ObjectKey) -> tuple[Manifest, ...]:
@@ -157,16 +192,21 @@ class Observer:
         )
         return frozenset(name for name, is_there in zip(names, there, strict=True) if not is_there)
 
-    async def _optional(self, resource: Manifest, key: ObjectKey) -> "_Optional":
+    async def _optional(
+        self, resource: Manifest, of_class: Manifest | None, key: ObjectKey
+    ) -> "_Optional":
         """Look at children of kinds that the cluster may not know, where they are or were wished for."""
-        told = [one["type"] for one in resource.get("status", {}).get("conditions", [])]
-        wish = resource.get("spec", {}).get("monitoring", {}).get("podMonitor", {})
-        if not wish.get("enabled") and "Monitored" not in told:
-            return _Optional((), frozenset())
-        if not await self._cluster.serves(POD_MONITOR):
-            return _Optional((), frozenset({POD_MONITOR}))
-        live = await self._cluster.read(POD_MONITOR, key.namespace, key.name)
-        return _Optional((live,) if live else (), frozenset())
+        told = {one["type"] for one in (resource.get("status") or {}).get("conditions", [])}
+        said = [one.get("spec") or {} for one in (resource, of_class) if one is not None]
+        children, unserved = [], set()
+        for kind, (condition, is_wished) in _TOLD_BY.items():
+            if condition not in told and not any(map(is_wished, said)):
+                continue
+            if not await self._cluster.serves(kind):
+                unserved.add(kind)
+                continue
+            children.append(await self._cluster.read(kind, key.namespace, key.name))
+        return _Optional(tuple(one for one in children if one), frozenset(unserved))
 
     async def _storage_classes(self, children: tuple[Manifest, ...]) -> tuple[Manifest, ...] | None:
         claims = [child for child in children if kind_of(child) == PERSISTENT_VOLUME_CLAIM]

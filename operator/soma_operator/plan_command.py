@@ -3,18 +3,21 @@
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
+from soma_common.errors import InvalidInput
 from soma_operator import __version__
 from soma_operator.adapters.access import find_access
 from soma_operator.adapters.kubernetes import connect
 from soma_operator.bootstrap import utc_now
 from soma_operator.core.explain import explain
-from soma_operator.core.kinds import SOMA_MEMORY, Manifest
+from soma_operator.core.inherit import class_name_of
+from soma_operator.core.kinds import SOMA_MEMORY, Manifest, is_deleting
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.reconcile import Decision, decide
 from soma_operator.core.resolve import resolve
-from soma_operator.manifest_file import read_manifests
+from soma_operator.manifest_file import Wishes, read_wishes
 from soma_operator.metrics import Metrics
 from soma_operator.observer import Observer
 from soma_operator.settings import OperatorSettings
@@ -47,12 +50,14 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
     """
     defaults = Defaults(settings.server_image, settings.server_pull_policy, __version__)
     changes = 0
-    for manifest in read_manifests(arguments.file, arguments.namespace):
+    wishes = read_wishes(arguments.file, arguments.namespace)
+    for manifest in wishes.memories:
         observed = (
             await _seen(manifest, settings, defaults)
             if arguments.live
             else _alone(manifest, defaults)
         )
+        observed = _with_class(observed, wishes)
         decision = decide(observed)
         if not isinstance(decision, Decision):
             resolve(observed)  # says what is wrong
@@ -68,6 +73,24 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
+
+
+def _with_class(observed: Observed, wishes: Wishes) -> Observed:
+    """Return the picture with the class as it is in the file, which may differ from the one that is there.
+
+    Raises:
+        InvalidInput: It is neither here nor there.
+    """
+    name = class_name_of(observed.resource)
+    if name is None:
+        return observed
+    of_class = wishes.classes.get(name, observed.of_class)
+    if of_class is None and not is_deleting(observed.resource):
+        text = (
+            "the class is neither in the file nor looked for in a cluster, or does not exist there"
+        )
+        raise InvalidInput(text, somamemory=str(observed.key), class_name=name)
+    return replace(observed, of_class=of_class)
 
 
 def _alone(manifest: Manifest, defaults: Defaults) -> Observed:

@@ -7,7 +7,7 @@ from soma_operator.adapters.in_memory import InMemoryCluster
 from soma_operator.backup_controller import BackupController
 from soma_operator.controller import Controller
 from soma_operator.core.events import Reporter
-from soma_operator.core.kinds import CHILD_KINDS, SOMA_MEMORY, Kind, Manifest
+from soma_operator.core.kinds import CHILD_KINDS, OPTIONAL_KINDS, SOMA_MEMORY, Kind, Manifest
 from soma_operator.core.observed import ObjectKey
 from soma_operator.core.published import format_time
 from soma_operator.core.render.metadata import APPLIED_HASH_ANNOTATION
@@ -68,7 +68,8 @@ class Bench:
 
     async def children(self) -> dict[str, Manifest]:
         """The children without what differs between two objects of the same content."""
-        found = [one for kind in CHILD_KINDS for one in await self.cluster.find(kind)]
+        kinds = (*CHILD_KINDS, *OPTIONAL_KINDS)
+        found = [one for kind in kinds for one in await self.cluster.find(kind)]
         for child in found:
             metadata = child["metadata"]
             for field in ("uid", "resourceVersion", "generation"):

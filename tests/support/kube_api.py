@@ -126,7 +126,7 @@ class KubeApi:
 
     def apply(self, manifest: Manifest, manager: str) -> Manifest:
         """Apply as another field manager."""
-        path = path_of(kind_of(manifest), manifest["metadata"]["namespace"], name_of(manifest))
+        path = path_of(kind_of(manifest), manifest["metadata"].get("namespace"), name_of(manifest))
         return self.request("PATCH", f"{path}?fieldManager={manager}&force=true", manifest, APPLY)
 
     def history(self, kind: Kind, namespace: str, since: str) -> list[Manifest]:
@@ -135,7 +135,7 @@ class KubeApi:
         lines = self.text("GET", f"{path_of(kind, namespace)}?{query}").splitlines()
         return [event["object"] for event in map(json.loads, lines) if event["type"] != "DELETED"]
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+    def delete(self, kind: Kind, namespace: str | None, name: str) -> None:
         """Delete an object."""
         self.request("DELETE", path_of(kind, namespace, name), {"propagationPolicy": "Background"})
 

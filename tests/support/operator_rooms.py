@@ -7,7 +7,7 @@ from pathlib import Path
 
 from soma_dev.control_plane import ControlPlane
 from soma_dev.paths import tool
-from soma_operator.core.kinds import POD_MONITOR, SOMA_MEMORY, SOMA_MEMORY_BACKUP, Kind, Manifest
+from soma_operator.core.kinds import OWN_KINDS, Kind, Manifest
 from tests.support.kube_api import (
     APPLY,
     NAMESPACE,
@@ -44,10 +44,10 @@ def install(plane: ControlPlane) -> KubeApi:
     if admin.read(NAMESPACE, None, SYSTEM) is None:
         _make_namespace(admin, SYSTEM)
     kubectl = apply_chart(plane, chart())
-    crds = ["crd/somamemories.memory.soma.sh", "crd/somamemorybackups.memory.soma.sh"]
+    crds = [f"crd/{kind.plural}.{kind.group}" for kind in OWN_KINDS]
     wait = [*kubectl, "wait", "--for=condition=Established", *crds]
     subprocess.run(wait, check=True, capture_output=True)
-    for kind in (SOMA_MEMORY, SOMA_MEMORY_BACKUP):
+    for kind in OWN_KINDS:
         eventually(partial(_listed, admin, kind))
     return admin
 
@@ -65,7 +65,9 @@ def _listed(api: KubeApi, kind: Kind) -> list[Manifest] | None:
 def apply_chart(plane: ControlPlane, manifests: bytes) -> list[str]:
     """Apply manifests as the administrator; return the beginning of kubectl's command line."""
     kubectl = [str(tool("kubectl")), "--kubeconfig", str(plane.kubeconfig)]
-    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=manifests, capture_output=True)
+    command = [*kubectl, "apply", "-f", "-"]
+    ended = subprocess.run(command, check=False, input=manifests, capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
     return kubectl
 
 
@@ -76,19 +78,19 @@ def kubeconfig_of_the_operator(api: KubeApi, path: Path, namespace: str = SYSTEM
     return api.plane.kubeconfig_with(api.request("POST", where, request)["status"]["token"], path)
 
 
-def serve_pod_monitors(api: KubeApi) -> None:
-    """Let the API server know the kind PodMonitor, as the Prometheus operator does; may be repeated."""
-    name = f"{POD_MONITOR.plural}.{POD_MONITOR.group}"
+def serve(api: KubeApi, kind: Kind) -> None:
+    """Let the API server know a kind of somebody else, as that one's CRD does; may be repeated."""
+    name = f"{kind.plural}.{kind.group}"
     open_schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {
-        "name": POD_MONITOR.version,
+        "name": kind.version,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": open_schema},
     }
-    names = {"kind": POD_MONITOR.name, "plural": POD_MONITOR.plural}
+    names = {"kind": kind.name, "plural": kind.plural}
     spec = {
-        "group": POD_MONITOR.group,
+        "group": kind.group,
         "names": names,
         "scope": "Namespaced",
         "versions": [version],
@@ -101,7 +103,7 @@ def serve_pod_monitors(api: KubeApi) -> None:
     }
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=test"
     api.request("PATCH", path, manifest, APPLY)
-    eventually(lambda: served(api, POD_MONITOR) or None)
+    eventually(lambda: served(api, kind) or None)
 
 
 def served(api: KubeApi, kind: Kind) -> bool:

@@ -23,6 +23,7 @@ TEXTS: dict[str, list[Any]] = {
 """Values of texts that have a form of their own."""
 
 ENUMS: dict[str, list[Any]] = {
+    "autoscaling.type": ["None", "HPA"],
     "backup.target.type": ["Volume"],
     "bootstrap.location.target.type": ["Volume"],
     "bootstrap.type": ["Empty"],
@@ -52,7 +53,14 @@ OBJECTS: dict[str, list[Any]] = {
     "resources.limits": [{"memory": "1Gi"}, {"memory": "2Gi", "cpu": 2}],
 }
 
+CRON: Manifest = {"type": "cron", "metadata": {"start": "0 8 * * *", "desiredReplicas": "1"}}
+
 ITEMS: dict[str, list[Any]] = {
+    "autoscaling.keda.triggers": [CRON, {"type": "cpu", "metadata": {"value": "80"}}],
+    "updateStrategy.maintenanceWindows": [
+        {"schedule": "0 2 * * 6", "durationMinutes": 1},
+        {"schedule": "@daily", "durationMinutes": 10080},
+    ],
     "networkPolicy.allowFrom": [{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicy.egress": [
         {"ports": [{"port": 1, "protocol": "TCP"}]},
@@ -94,6 +102,7 @@ BESIDE: dict[str, Manifest] = {
     "tls.mode": {"tls": {"secretName": "cert"}},
     "auth": {"auth": {"tokensSecretName": "callers"}},
     "autoscaling": {"resources": {"requests": {"cpu": "1"}}},
+    "autoscaling.keda": {"autoscaling": {"type": "KEDA", "keda": {"triggers": [CRON]}}},
     "limits.maxMessageBytes": {"limits": {"maxPayloadBytes": 1024}},
     "limits.maxPayloadBytes": {"limits": {"maxMessageBytes": 256 * 1024 * 1024}},
 }

@@ -68,6 +68,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   # not watched: many clusters do not know the kind
   resources: [podmonitors]
   verbs: [get, create, patch, delete]
+- apiGroups: [keda.sh]
+  # not watched either
+  resources: [scaledobjects]
+  verbs: [get, create, patch, delete]
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   # delete: only a claim that never got a volume, when another storage class is wished for

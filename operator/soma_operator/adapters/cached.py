@@ -20,9 +20,9 @@ from soma_operator.core.kinds import (
     CHILD_KINDS,
     DEPLOYMENT,
     JOB,
+    OWN_KINDS,
     POD,
     SOMA_MEMORY,
-    SOMA_MEMORY_BACKUP,
     STORAGE_CLASS,
     Kind,
     Manifest,
@@ -38,7 +38,7 @@ from soma_operator.core.render.metadata import (
 )
 from soma_operator.ports import Cluster
 
-OURS = frozenset({SOMA_MEMORY, SOMA_MEMORY_BACKUP})
+OURS = frozenset(OWN_KINDS)
 """Kinds of which every object is watched, whoever made it."""
 
 REMEMBERED = frozenset({*OURS, JOB, POD, *CHILD_KINDS})
@@ -186,7 +186,7 @@ class CachedCluster:
         """List all that is remembered, and take it over."""
         ours = {MANAGED_BY_LABEL: MANAGED_BY}
         for kind in sorted(REMEMBERED, key=lambda one: one.plural):
-            for namespace in namespaces:
+            for namespace in namespaces if kind.namespaced else (None,):
                 before = self._memory.newest
                 labels = None if kind in OURS else ours
                 listed = await self._cluster.find(kind, namespace, labels)

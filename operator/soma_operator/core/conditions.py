@@ -16,6 +16,7 @@ from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
     POD_MONITOR,
+    SCALED_OBJECT,
     SOMA_MEMORY_BACKUP,
     Manifest,
     kind_of,
@@ -24,10 +25,11 @@ from soma_operator.core.kinds import (
 from soma_operator.core.observed import Observed, find
 from soma_operator.core.plan import Applied
 from soma_operator.core.pods import Finding, diagnose, shortened
-from soma_operator.core.published import Aspect
+from soma_operator.core.published import Aspect, format_time
 from soma_operator.core.quantity import parse_quantity, same_quantity
 from soma_operator.core.resolve import ResolvedMemory, secret_names
-from soma_operator.core.revision import Choice
+from soma_operator.core.revision import Choice, Pending
+from soma_operator.core.windows import opens_at
 
 _DEFAULT_CLASS_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
 
@@ -61,6 +63,12 @@ def invalid_spec(error: InvalidInput) -> Finding:
     """Return the finding for a spec that cannot be understood."""
     bad = "; ".join(f"{one.field}: {one.description}" for one in error.violations)
     return Finding("InvalidSpec", f"correct the resource: {bad}", is_final=True)
+
+
+def class_not_found(name: str) -> Finding:
+    """Return the finding for a class that is not there; what runs goes on as it is."""
+    text = f"the SomaMemoryClass {name} does not exist: create it, or correct spec.className"
+    return Finding("ClassNotFound", text)
 
 
 def aspects(situation: Situation) -> tuple[Aspect, ...]:
@@ -316,10 +324,27 @@ def _update_pending(situation: Situation) -> Aspect | None:
     if choice.pending is None or choice.pending == "SecretNotFound":
         return None
     newest = choice.newest
-    cause = "the new operator release" if choice.pending == "NewRelease" else "the change"
+    is_release = newest.wish == choice.running.wish
+    cause = "the new operator release" if is_release else "the change"
     image = "" if newest.image == choice.running.image else f" with the image {newest.image}"
-    text = f"{cause} would make new pods{image}: to let it, set the annotation {APPROVE_ANNOTATION} to {newest.name}"
+    text = (
+        f"{cause} would make new pods{image}{_way_of(choice.pending, situation)}: "
+        f"to let it, set the annotation {APPROVE_ANNOTATION} to {newest.name}"
+    )
     return Aspect("UpdatePending", "True", choice.pending, text)
+
+
+def _way_of(pending: Pending, situation: Situation) -> str:
+    """Return what else than an approval ends the wait."""
+    if pending == "PodDeletionNeeded":
+        return ", and does when one of the present pods is deleted"
+    if pending != "WindowClosed":
+        return ""
+    windows = situation.memory.spec.update_strategy.maintenance_windows
+    at = opens_at(windows, situation.observed.now)
+    if at is None:
+        return ", and no day of the calendar fits updateStrategy.maintenanceWindows"
+    return f", and does when the maintenance window opens at {format_time(at)}"
 
 
 def _rolled_back(situation: Situation) -> Aspect | None:
@@ -359,6 +384,18 @@ def _monitored(situation: Situation) -> Aspect | None:
     return Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
 
 
+def _autoscaled(situation: Situation) -> Aspect | None:
+    if situation.memory.spec.autoscaling.type != "KEDA":
+        return None
+    if SCALED_OBJECT in situation.observed.unserved:
+        text = (
+            "the cluster does not know the kind ScaledObject: install KEDA, or choose another "
+            "spec.autoscaling.type; meanwhile the number of servers stays as it is"
+        )
+        return Aspect("Autoscaled", "False", "KindNotServed", text)
+    return Aspect("Autoscaled", "True", "ScaledObjectMade", "KEDA decides on the number of servers")
+
+
 def _backup_healthy(situation: Situation) -> Aspect | None:
     for refusal in situation.applied.refusals:
         if kind_of(refusal.manifest) == SOMA_MEMORY_BACKUP:
@@ -373,6 +410,7 @@ _ASPECTS: tuple[Callable[[Situation], Aspect | None], ...] = (
     _storage_ready,
     _secrets_ready,
     _monitored,
+    _autoscaled,
     _backup_healthy,
     _growing,
     _paused,

@@ -15,7 +15,7 @@ from soma_operator.core.render.metadata import APPLIED_HASH_ANNOTATION
 LONGEST_VALUE = 60
 """Characters of a value that are shown."""
 
-TOLD = ("UpdatePending", "RolledBack", "Paused", "SecretsReady", "Monitored")
+TOLD = ("UpdatePending", "RolledBack", "Paused", "SecretsReady", "Monitored", "Autoscaled")
 """Conditions that tell why something does not happen."""
 
 

@@ -26,6 +26,12 @@ class Kind:
 
 SOMA_MEMORY = Kind("memory.soma.sh", "v1alpha1", "SomaMemory", "somamemories")
 SOMA_MEMORY_BACKUP = Kind("memory.soma.sh", "v1alpha1", "SomaMemoryBackup", "somamemorybackups")
+SOMA_MEMORY_CLASS = Kind(
+    "memory.soma.sh", "v1alpha1", "SomaMemoryClass", "somamemoryclasses", namespaced=False
+)
+
+OWN_KINDS = (SOMA_MEMORY, SOMA_MEMORY_BACKUP, SOMA_MEMORY_CLASS)
+"""Kinds that our own CRDs define."""
 
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
@@ -44,6 +50,7 @@ EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POD = Kind("", "v1", "Pod", "pods")
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 SECRET = Kind("", "v1", "Secret", "secrets")
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
 
@@ -61,14 +68,13 @@ CHILD_KINDS = (
 """Kinds rendered for a SomaMemory, in the order of applying: what a pod mounts, names or is guarded by exists before
 the pod; what takes a pod back is stored before the pod is made."""
 
-OPTIONAL_KINDS = (POD_MONITOR,)
+OPTIONAL_KINDS = (POD_MONITOR, SCALED_OBJECT)
 """Kinds of children that a cluster may not know: not watched, and looked for only where they are wished for."""
 
 _KINDS = {
     (kind.api_version, kind.name): kind
     for kind in (
-        SOMA_MEMORY,
-        SOMA_MEMORY_BACKUP,
+        *OWN_KINDS,
         JOB,
         *CHILD_KINDS,
         *OPTIONAL_KINDS,

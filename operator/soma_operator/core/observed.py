@@ -86,6 +86,7 @@ class Observed(Seen):
         missing_secrets: Names of Secrets that the resource speaks of and that are not there.
         copies: SomaMemoryBackups that the operator wished for by this resource.
         restore: What fills the storage before the first server starts.
+        of_class: The SomaMemoryClass that the resource names. None: it names none, or there is none of that name.
         defaults: What the release decides.
     """
 
@@ -97,6 +98,7 @@ class Observed(Seen):
     missing_secrets: frozenset[str] = frozenset()
     copies: tuple[Manifest, ...] = ()
     restore: Restore = Restore()
+    of_class: Manifest | None = None
 
     def condition(self, kind: str) -> Mapping[str, Any] | None:
         """Return a condition of the status as published last."""

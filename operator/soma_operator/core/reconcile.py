@@ -1,6 +1,6 @@
 """The decisions of one reconcile: before the writes, and after them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soma_common.errors import InvalidInput
 from soma_operator.core.backup.farewell import (
@@ -12,8 +12,9 @@ from soma_operator.core.backup.farewell import (
 )
 from soma_operator.core.backup.restore import restoring_job
 from soma_operator.core.backup.schedule import due_copy, next_copy_at
-from soma_operator.core.conditions import Situation, invalid_spec
+from soma_operator.core.conditions import Situation, class_not_found, invalid_spec
 from soma_operator.core.events import Event, transitions
+from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import is_deleting
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Apply, Plan, plan
@@ -27,10 +28,12 @@ from soma_operator.core.status import (
     CONDITION_TYPES,
     deadline_of,
     deleting_status,
+    held_up_status,
     invalid_status,
     opening_status,
     status_of,
 )
+from soma_operator.core.windows import opens_at
 
 MISSING_RETRY_S = 5.0
 """Secrets are not watched: the right to watch them would be the right to read them all. And that a copy to restore from
@@ -100,6 +103,9 @@ def decide(observed: Observed) -> Decision | Leave | Outcome:
         memory = resolve(observed)
     except InvalidInput as error:
         return _outcome(invalid_status(invalid_spec(error), observed), observed)
+    class_name = class_name_of(observed.resource)
+    if class_name is not None and observed.of_class is None:
+        return _without_class(class_not_found(class_name), memory, observed)
     choice = choose(newest_revision(memory), memory, observed)
     children = plan(render(memory, choice, observed.unserved), observed)
     wished = Plan((*children.actions, *_tasks(memory, observed)), children.obstacles)
@@ -109,6 +115,16 @@ def decide(observed: Observed) -> Decision | Leave | Outcome:
     is_slow = bool(wished.actions) and observed.is_new_generation
     opening = _outcome(opening_status(memory, choice, observed), observed) if is_slow else None
     return Decision(memory, choice, opening, wished, not wished.obstacles, guard)
+
+
+def _without_class(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Outcome:
+    """Return the outcome for a wish that is known in part only: nothing is written for it."""
+    outcome = _outcome(held_up_status(problem, memory, observed), observed)
+    status = outcome.status or dict(observed.status)
+    deadline = deadline_of(status, memory.spec.update_strategy)
+    if deadline is None or condition(status, "Reconciling") is None:
+        return outcome
+    return replace(outcome, requeue_after_s=(deadline - observed.now).total_seconds())
 
 
 def _leave(observed: Observed) -> Leave | Outcome:
@@ -153,6 +169,9 @@ def _wait_s(status: Status, decision: Decision, observed: Observed) -> float | N
     waits = [retry_s] if observed.missing_secrets or is_copy_missing else []
     waits += [RESIZE_RETRY_S] if condition(status, "ResizePending") else []
     due = next_copy_at(decision.memory, observed.now)
+    if decision.choice.pending == "WindowClosed":
+        windows = decision.memory.spec.update_strategy.maintenance_windows
+        due = min(filter(None, (due, opens_at(windows, observed.now))), default=None)
     waits += [(due - observed.now).total_seconds()] if due is not None else []
     passing = _time_passes_s(status, decision, observed)
     return min([*waits, passing] if passing is not None else waits, default=None)

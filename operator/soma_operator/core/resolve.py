@@ -19,6 +19,7 @@ from soma_operator.api.v1alpha1 import (
 )
 from soma_operator.core.content import content_hash
 from soma_operator.core.cron import parse_cron
+from soma_operator.core.inherit import check_together, inherited
 from soma_operator.core.jobs import has_completed
 from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest
 from soma_operator.core.observed import Defaults, Observed
@@ -91,7 +92,7 @@ class ResolvedMemory:
     """One SomaMemory with nothing left open; renderers read nothing else.
 
     Attributes:
-        spec: The spec with the operator's defaults filled in.
+        spec: The spec with the defaults of its class and of the operator filled in.
         claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
         replicas: How many servers there are to be.
         is_exclusive: Whether the storage is held by one server at a time.
@@ -132,10 +133,11 @@ def resolve(observed: Observed) -> ResolvedMemory:
     """Fill in what the SomaMemory leaves open.
 
     Raises:
-        InvalidInput: The resource does not have the form of this version: it was stored under another schema.
+        InvalidInput: The resource or its class does not have the form of this version, being stored under another
+            schema; or both together are not valid.
     """
     metadata = observed.metadata
-    spec = _parsed(observed.resource)
+    spec = _with_class(observed)
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
     is_hibernated = spec.hibernated or annotations.get(HIBERNATE_ANNOTATION) == "true"
     is_restoring = spec.bootstrap.type != "Empty" and restored_from(observed) is None
@@ -155,6 +157,17 @@ def resolve(observed: Observed) -> ResolvedMemory:
         restarted_at=annotations.get(RESTART_ANNOTATION),
         approved_revision=annotations.get(APPROVE_ANNOTATION),
     )
+
+
+def _with_class(observed: Observed) -> SomaMemorySpec:
+    if observed.of_class is None:
+        return _parsed(observed.resource)
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim) or {}
+    has_volume = "volumeName" in claim.get("spec", {})
+    said = observed.resource.get("spec") or {}
+    spec = _parsed({"spec": inherited(said, observed.of_class, has_volume=has_volume)})
+    check_together(spec)
+    return spec
 
 
 def restored_from(observed: Observed) -> str | None:
@@ -193,18 +206,27 @@ def _parsed(resource: Mapping[str, Any]) -> SomaMemorySpec:
         spec = SomaMemory.model_validate({"spec": resource.get("spec") or {}}).spec
     except ValidationError as error:
         raise InvalidInput("the spec is not valid", violations=violations_of(error)) from None
-    _check_schedule(spec)
+    _check_schedules(spec)
     return spec
 
 
-def _check_schedule(spec: SomaMemorySpec) -> None:
-    if spec.backup.schedule is None:
-        return
-    try:
-        parse_cron(spec.backup.schedule)
-    except InvalidInput as error:
-        violation = Violation("spec.backup.schedule", error.message)
-        raise InvalidInput("the spec is not valid", violations=[violation]) from None
+def _check_schedules(spec: SomaMemorySpec) -> None:
+    windows = enumerate(spec.update_strategy.maintenance_windows)
+    schedules = {
+        "spec.backup.schedule": spec.backup.schedule,
+        **{
+            f"spec.updateStrategy.maintenanceWindows[{index}].schedule": window.schedule
+            for index, window in windows
+        },
+    }
+    violations = []
+    for field, schedule in schedules.items():
+        try:
+            parse_cron(schedule or "@daily")
+        except InvalidInput as error:
+            violations.append(Violation(field, error.message))
+    if violations:
+        raise InvalidInput("the spec is not valid", violations=violations)
 
 
 def _image(wish: Image, defaults: Defaults) -> ImageReference:

@@ -2,7 +2,8 @@
 
 Rule 1: a revision is the settings and the pod template together; both change at once, and both go back at once.
 Rule 2: what only a new release of the operator changes waits: an upgrade of the operator restarts no pod.
-Rule 3: a revision that served is the last good one; one that stalled gives way to it, and stays away until the
+Rule 3: what waits for a window, or for the end of a pod, spares pods that serve; where none does, it waits for nothing.
+Rule 4: a revision that served is the last good one; one that stalled gives way to it, and stays away until the
         generation or the revision is another one. The spec is never touched.
 """
 
@@ -18,12 +19,16 @@ from soma_operator.core.kinds import (
     SOMA_MEMORY,
     Manifest,
     controller_of,
+    is_deleting,
     kind_of,
 )
 from soma_operator.core.observed import Observed
 from soma_operator.core.resolve import ResolvedMemory, split_image, version_of
+from soma_operator.core.windows import is_open
 
-Pending = Literal["ApprovalNeeded", "NewRelease", "SecretNotFound"]
+Pending = Literal[
+    "ApprovalNeeded", "NewRelease", "SecretNotFound", "PodDeletionNeeded", "WindowClosed"
+]
 """Why the newest revision waits, as a reason."""
 
 NAME_LENGTH = 10
@@ -108,6 +113,12 @@ class Choice:
     failed: Revision | None = None
 
     @property
+    def keeps_wish_waiting(self) -> bool:
+        """Whether the user's own change waits as the user wished it to; what waits for a Secret does not."""
+        is_wished = self.pending in ("ApprovalNeeded", "PodDeletionNeeded", "WindowClosed")
+        return is_wished and self.newest.wish != self.running.wish
+
+    @property
     def kept(self) -> tuple[Revision, ...]:
         """Revisions that are to be stored: the running one first."""
         named = {one.name: one for one in (self.running, self.last_good, self.failed) if one}
@@ -161,9 +172,25 @@ def _pending(
         return None
     if memory.restarted_at != current.restarted_at:
         return None  # Pods are restarted anyway, because somebody asked for it.
-    if memory.spec.update_strategy.type == "Supervised":
+    strategy = memory.spec.update_strategy
+    if strategy.type == "Supervised":
         return "ApprovalNeeded"
+    if strategy.type == "OnDelete":
+        return "PodDeletionNeeded" if _serves(observed) and not _loses_a_pod(observed) else None
+    if strategy.maintenance_windows:
+        is_due = not _serves(observed) or is_open(strategy.maintenance_windows, observed.now)
+        return None if is_due else "WindowClosed"
     return "NewRelease" if newest.wish == current.wish else None
+
+
+def _serves(observed: Observed) -> bool:
+    """Return whether there is a pod that a change would disturb."""
+    deployment = observed.child(DEPLOYMENT, observed.key.name) or {}
+    return bool(deployment.get("status", {}).get("readyReplicas", 0))
+
+
+def _loses_a_pod(observed: Observed) -> bool:
+    return any(is_deleting(pod) for pod in observed.pods)
 
 
 def _failed(

@@ -35,6 +35,7 @@ CONDITION_TYPES = (
     "StorageReady",
     "SecretsReady",
     "Monitored",
+    "Autoscaled",
     "BackupHealthy",
     "ResizePending",
     "UpdatePending",
@@ -52,6 +53,9 @@ def opening_status(memory: ResolvedMemory, choice: Choice, observed: Observed) -
     """Return the first status of a new generation, from before anything was done for it."""
     finding = Finding("Progressing", ROLLING, is_known=False)
     kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    # Told before they are made: nothing else tells a later look that they are there to be removed.
+    known = {aspect.type for aspect in kept}
+    kept += [one for one in _unwatched(finding, memory) if one.type not in known]
     fields = {**_kept_fields(observed), **_wished_fields(memory, choice)}
     return _document(observed, [*_verdict(finding, memory, observed), *kept], fields, "Progressing")
 
@@ -84,8 +88,8 @@ def _judged(
     if taken_back is not None:
         finding = Finding("RolledBack", taken_back, is_final=True)
         return _verdict(finding, memory, situation.observed), "RolledBack"
-    if choice.pending == "ApprovalNeeded" and choice.newest.wish != choice.running.wish:
-        text = "a change of the spec waits for approval"
+    if choice.keeps_wish_waiting:
+        text = "a change of the spec waits, as spec.updateStrategy says"
         return [Aspect("Ready", "Unknown", "UpdatePending", text)], "UpdatePending"
     verdict = _verdict(problem, memory, situation.observed)
     return verdict, _phase(verdict, memory)
@@ -99,6 +103,14 @@ def invalid_status(finding: Finding, observed: Observed) -> Status:
     ]
     kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
     return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
+
+
+def held_up_status(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Status:
+    """Return the status of a resource whose wish is not known as a whole yet; what ran before goes on running."""
+    verdict = _verdict(problem, memory, observed)
+    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    fields = _kept_fields(observed)
+    return _document(observed, [*verdict, *kept], fields, _phase(verdict, memory))
 
 
 def deleting_status(observed: Observed, finding: Finding = LEAVING) -> Status:
@@ -116,6 +128,19 @@ def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
     if started is None:
         return None
     return parse_time(started) + timedelta(seconds=strategy.progress_deadline_seconds)
+
+
+def _unwatched(finding: Finding, memory: ResolvedMemory) -> list[Aspect]:
+    """Return conditions of wished children that are not watched."""
+    wished = {
+        "Monitored": memory.spec.monitoring.pod_monitor.enabled,
+        "Autoscaled": memory.spec.autoscaling.type == "KEDA",
+    }
+    return [
+        Aspect(kind, "Unknown", finding.reason, finding.message)
+        for kind, is_wished in wished.items()
+        if is_wished
+    ]
 
 
 _ABNORMAL = ("Reconciling", "Stalled")

@@ -105,7 +105,8 @@ def test_single_namespaces_get_rights_of_their_own() -> None:
     manifests = render("watchNamespaces={a,b}")
 
     cluster = next(one for one in manifests if one["kind"] == "ClusterRole")
-    assert {group for rule in cluster["rules"] for group in rule["apiGroups"]} == {"storage.k8s.io"}
+    everywhere = {one for rule in cluster["rules"] for one in rule["resources"]}
+    assert everywhere == {"storageclasses", "somamemoryclasses"}
     roles = [one["metadata"]["namespace"] for one in manifests if one["kind"] == "Role"]
     assert sorted(roles) == ["a", "b", "soma-system"]
 

@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from soma_dev import generate
-from soma_dev.crds import CRD_FILES, FOLDERS, soma_memory_backup_crd, soma_memory_crd
+from soma_dev.crds import (
+    CRD_FILES,
+    FOLDERS,
+    soma_memory_backup_crd,
+    soma_memory_class_crd,
+    soma_memory_crd,
+)
 from soma_dev.generate import ROOT
 from soma_operator.core.status import CONDITION_TYPES
 
@@ -25,7 +31,11 @@ def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from schemas(part)
 
 
-CRDS = {"SomaMemory": soma_memory_crd(), "SomaMemoryBackup": soma_memory_backup_crd()}
+CRDS = {
+    "SomaMemory": soma_memory_crd(),
+    "SomaMemoryBackup": soma_memory_backup_crd(),
+    "SomaMemoryClass": soma_memory_class_crd(),
+}
 
 
 @pytest.fixture(params=CRDS)
@@ -72,7 +82,7 @@ def test_every_field_is_described(root: dict[str, Any]) -> None:
     fields = {
         name: part
         for top in ("spec", "status")
-        for one in schemas(root["properties"][top])
+        for one in schemas(root["properties"].get(top, {}))
         for name, part in one.get("properties", {}).items()
     }
 
@@ -88,8 +98,10 @@ def test_every_list_and_map_is_bounded(root: dict[str, Any]) -> None:
             assert "maxProperties" in one
 
 
-def test_all_conditions_fit(root: dict[str, Any]) -> None:
+@pytest.mark.parametrize("kind", ["SomaMemory", "SomaMemoryBackup"])
+def test_all_conditions_fit(kind: str) -> None:
     """The list of conditions has room for all of ours and for those of others."""
+    root = CRDS[kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     conditions = root["properties"]["status"]["properties"]["conditions"]
 
     assert conditions["maxItems"] >= 2 * len(CONDITION_TYPES)

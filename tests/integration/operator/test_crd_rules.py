@@ -28,6 +28,15 @@ def openai(endpoint: str = "https://api.test/v1", **more: int) -> Manifest:
 HPA = {"type": "HPA"}
 CPU = {"resources": {"requests": {"cpu": "1"}}}
 
+WINDOW = "updateStrategy.maintenanceWindows[].schedule"
+
+TRIGGER = {"type": "cron", "metadata": {"start": "0 8 * * *"}}
+
+
+def windows(**window: str | int) -> Manifest:
+    return {"updateStrategy": {"maintenanceWindows": [window]}}
+
+
 TLS = {"mode": "Secret", "secretName": "cert"}
 
 VOLUME: Manifest = {"type": "Volume", "volume": {"claimName": "backups"}}
@@ -173,6 +182,32 @@ CREATIONS = [
         {"autoscaling": HPA, "resources": {"requests": {"memory": "1Gi"}}},
         "autoscaling.type HPA compares with resources.requests.cpu: name one",
     ),
+    (
+        {"autoscaling": HPA, "className": "gold"},
+        {"autoscaling": {"type": "KEDA"}},
+        "autoscaling.keda goes with autoscaling.type KEDA, and with no other",
+    ),
+    (
+        {"autoscaling": {"type": "KEDA", "keda": {"triggers": [TRIGGER]}}},
+        {"autoscaling": {"keda": {"triggers": [TRIGGER]}}},
+        "autoscaling.keda goes with autoscaling.type KEDA, and with no other",
+    ),
+    (
+        {"autoscaling": {"type": "KEDA", "keda": {"triggers": [TRIGGER, TRIGGER]}}},
+        {"autoscaling": {"type": "KEDA", "keda": {"triggers": []}}},
+        "should have at least 1 items",
+    ),
+    (
+        windows(schedule="0 2 * * 6", durationMinutes=10080),
+        windows(schedule="2 o'clock", durationMinutes=60),
+        f"{WINDOW} must be five numbers of cron, such as '30 2 * * *', or @hourly, @daily, @weekly, @monthly",
+    ),
+    (
+        windows(schedule="@weekly", durationMinutes=1),
+        windows(schedule="@weekly", durationMinutes=0),
+        "should be greater than or equal to 1",
+    ),
+    ({"updateStrategy": {"type": "OnDelete"}}, windows(schedule="@daily"), "Required value"),
     (
         {"podTemplate": {"labels": {"team": "a"}}},
         {"podTemplate": {"labels": {"app.kubernetes.io/name": "b"}}},

@@ -14,6 +14,7 @@ from tests.support.operator_process import OperatorProcess
 from tests.support.operator_rooms import chart
 
 MANIFESTS = [
+    ("examples/classes.yaml", "notes"),
     ("examples/somamemory.yaml", "memory"),
     ("examples/gitops/somamemory.yaml", "team-memory"),
     ("examples/backups/somamemory.yaml", "copied"),

@@ -11,6 +11,7 @@ from soma_operator.core.kinds import (
     PERSISTENT_VOLUME_CLAIM,
     POD,
     SOMA_MEMORY,
+    SOMA_MEMORY_CLASS,
     Manifest,
 )
 from tests.support.audit import Trail
@@ -293,3 +294,66 @@ def test_a_missing_secret_holds_up_a_roll_out_and_no_server(room: Room) -> None:
     assert conditions_of(status)["SecretsReady"] == ("True", "Found")
     volumes = room.child(DEPLOYMENT)["spec"]["template"]["spec"]["volumes"]
     assert volumes[-1]["projected"]["sources"][0]["secret"]["name"] == "cert"
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_class_is_followed_by_its_memories(api: KubeApi, room: Room) -> None:
+    """A memory waits for its class, rolls out what changes in it, and stays as it is when the class goes."""
+    name = f"class-of-{room.namespace}"
+    head = {"apiVersion": SOMA_MEMORY_CLASS.api_version, "kind": SOMA_MEMORY_CLASS.name}
+    of_class: Manifest = {**head, "metadata": {"name": name}}
+    room.make(spec={"className": name})
+    room.wait_for("Reconciling", "True", "ClassNotFound")
+
+    api.apply(
+        {**of_class, "spec": {"image": {"repository": "registry.test/gold", "tag": "1.0"}}}, "us"
+    )
+    room.run()
+    api.apply(
+        {**of_class, "spec": {"image": {"repository": "registry.test/gold", "tag": "2.0"}}}, "us"
+    )
+    room.wait_for_image("2.0")
+    room.run()
+    api.delete(SOMA_MEMORY_CLASS, None, name)
+    gone = room.wait_for("Ready", "False", "ClassNotFound")
+
+    assert conditions_of(gone)["Available"] == ("True", "Serving")
+    assert image(room) == "registry.test/gold:2.0"
+    assert api.get(SOMA_MEMORY, room.namespace, "mem")["spec"] == {"className": name, "replicas": 1}
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_change_waits_for_the_end_of_a_pod(room: Room) -> None:
+    """OnDelete: what is wished for runs when a pod is deleted by somebody else, and not before."""
+    room.make(spec={"updateStrategy": {"type": "OnDelete"}, "image": {"tag": "1.0"}})
+    room.run()
+    room.pod({"phase": "Running"})
+
+    room.edit({"spec": {"image": {"tag": "2.0"}}})
+    waiting = room.wait_for("UpdatePending", "True", "PodDeletionNeeded")
+    assert conditions_of(waiting)["Ready"] == ("Unknown", "UpdatePending")
+    assert image(room).endswith(":1.0")
+
+    room.edit({"metadata": {"finalizers": ["test/drain"]}}, "mem-1", POD)
+    room.api.delete(POD, room.namespace, "mem-1")
+    room.wait_for_image("2.0")
+    room.edit({"metadata": {"finalizers": None}}, "mem-1", POD)
+    room.run()
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_change_waits_for_its_window(room: Room) -> None:
+    """Out of the window nothing rolls out, and the time of the next one is told; with a window now it does."""
+    never = [{"schedule": "0 0 29 2 *", "durationMinutes": 1}]
+    always = [{"schedule": "* * * * *", "durationMinutes": 2}]
+    room.make(spec={"updateStrategy": {"maintenanceWindows": never}, "image": {"tag": "1.0"}})
+    room.run()
+
+    room.edit({"spec": {"image": {"tag": "2.0"}}})
+    waiting = room.wait_for("UpdatePending", "True", "WindowClosed")
+    assert "opens at 2028-02-29T00:00:00Z" in str(waiting)
+    assert image(room).endswith(":1.0")
+
+    room.edit({"spec": {"updateStrategy": {"maintenanceWindows": always}}})
+    room.wait_for_image("2.0")
+    room.run()

@@ -9,9 +9,10 @@ import yaml
 from soma_operator.core.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     NETWORK_POLICY,
+    OPTIONAL_KINDS,
     POD_DISRUPTION_BUDGET,
-    POD_MONITOR,
     SOMA_MEMORY,
+    SOMA_MEMORY_CLASS,
     Kind,
     Manifest,
 )
@@ -19,7 +20,7 @@ from tests.support.audit import Trail
 from tests.support.backups import SNAPSHOT, TARGET, BackupRoom
 from tests.support.kube_api import KubeApi, Room, eventually
 from tests.support.operator_process import OperatorProcess, plan
-from tests.support.operator_rooms import ACCOUNT, a_room, chart, serve_pod_monitors
+from tests.support.operator_rooms import ACCOUNT, a_room, chart, serve
 
 Right = tuple[str, str, str]
 """API group, resource, verb."""
@@ -32,9 +33,13 @@ def test_every_right_is_used_and_none_is_missing(
     """A story that needs all of them uses exactly the rights of the chart, and nothing is denied."""
     trail = Trail(api.plane.audit_log, ACCOUNT)
     story = trail.now()
-    serve_pod_monitors(api)
+    for kind in OPTIONAL_KINDS:
+        serve(api, kind)
     room.secret("cert")
     room.make(spec=EVERYTHING)
+    room.wait_for("Ready", "False", "ClassNotFound")
+    gold = {"apiVersion": SOMA_MEMORY.api_version, "kind": SOMA_MEMORY_CLASS.name}
+    api.apply({**gold, "metadata": {"name": "of-rights"}, "spec": {}}, "test")
     room.run()
     monitoring = {"logLevel": "Debug", "podMonitor": {"interval": "15s"}}
     room.edit(
@@ -42,9 +47,14 @@ def test_every_right_is_used_and_none_is_missing(
     )
     room.wait_for("Reconciling", "True")
     room.run()
+    for trigger in ("1", "2"):
+        keda = {"triggers": [{"type": "cpu", "metadata": {"value": trigger}}]}
+        room.edit({"spec": {"autoscaling": {"type": "KEDA", "keda": keda}}})
+        room.wait_for("Autoscaled", "True")
     plan(room.manifest(), "--live", kubeconfig=operator_kubeconfig)
     room.edit({"spec": NOTHING})
-    for kind in (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, POD_MONITOR):
+    gone = (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, *OPTIONAL_KINDS)
+    for kind in gone:
         wait_until_gone(room, kind)
     for storage_class in ("gold", "silver"):
         room.make("other", {"storage": {"embedded": {"storageClassName": storage_class}}})
@@ -80,6 +90,7 @@ def copy_and_leave(api: KubeApi, room: Room) -> None:
 
 
 EVERYTHING: Manifest = {
+    "className": "of-rights",
     "resources": {"requests": {"cpu": "1"}},
     "autoscaling": {"type": "HPA"},
     "monitoring": {"podMonitor": {"enabled": True}},

@@ -8,13 +8,13 @@ import pytest
 
 from soma_operator.adapters.access import Access
 from soma_operator.adapters.cached import Memory
-from soma_operator.core.kinds import CONFIG_MAP
+from soma_operator.core.kinds import CONFIG_MAP, OWN_KINDS
 from soma_operator.core.observed import ObjectKey
 from soma_operator.core.render.metadata import labels_of
 from soma_operator.core.resolve import resolve
 from soma_operator.handlers import WATCHED_CHILDREN, Informers, _settings
 from soma_operator.queue import Pace, WorkQueue
-from tests.support.somamemories import NOW, observed_of
+from tests.support.somamemories import NOW, a_somamemory, observed_of
 
 KEY = ObjectKey("default", "mem")
 MEMORY = resolve(observed_of())
@@ -88,14 +88,14 @@ async def test_a_dead_watch_is_found_out(informers: Informers) -> None:
     informers._started.set()
     watches = [
         asyncio.create_task(asyncio.sleep(60), name=f"watcher for {number}")
-        for number in range(2 + len(WATCHED_CHILDREN))
+        for number in range(len(OWN_KINDS) + len(WATCHED_CHILDREN))
     ]
     assert informers.problem() is None
 
     watches[0].cancel()
     await asyncio.wait({watches[0]})
 
-    wished = 2 + len(WATCHED_CHILDREN)
+    wished = len(OWN_KINDS) + len(WATCHED_CHILDREN)
     assert informers.problem() == f"{wished - 1} of {wished} watches are alive"
     for watch in watches:
         watch.cancel()
@@ -116,3 +116,18 @@ def test_children_are_filtered_by_the_api_server() -> None:
 async def test_a_renewed_token_is_asked_for(informers: Informers) -> None:
     """A token from a file is given for a while; one that does not change, for ever."""
     assert (await informers._login()).expiration is None
+
+
+async def test_a_class_wakes_the_memories_that_name_it(informers: Informers) -> None:
+    """And no others."""
+    specs = {"mem": {"className": "gold"}, "other": {"className": "tin"}, "free": {}}
+    for name, spec in specs.items():
+        resource = a_somamemory(name, spec=spec)
+        informers.memory.put({**resource, "metadata": {**resource["metadata"], "uid": name}})
+    metadata = {"name": "gold", "uid": "uid-of-gold", "resourceVersion": "9"}
+    told: Any = {"type": "MODIFIED", "object": {"metadata": metadata}}
+
+    await informers._class_changed(event=told, name="gold")
+
+    assert await informers.queue.get() == KEY
+    assert len(informers.queue) == 0

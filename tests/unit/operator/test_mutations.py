@@ -8,8 +8,8 @@ from tests.support.schema_leaves import SECRETS, Leaf, leaves
 
 LEAVES = leaves()
 
-ELSEWHERE = ("backup.", "bootstrap.")
-"""Fields of copies: what they do is tested where copies are."""
+ELSEWHERE = ("backup.", "bootstrap.", "className")
+"""Fields of copies and of other objects: what they do is tested where those are."""
 
 AT_BIRTH = {
     "embeddings.dimensions",
@@ -60,6 +60,7 @@ NO_CHILD = {
     "deletionTimeoutSeconds",
     "paused",
     "updateStrategy.type",
+    "updateStrategy.maintenanceWindows",
     "updateStrategy.rollback.enabled",
     "monitoring.podMonitor.labels",
     "monitoring.podMonitor.interval",

@@ -77,3 +77,37 @@ def test_a_file_without_one_or_without_anything_is_named(
     assert planned(tmp_path, "kind: Secret", capsys)[0] == FAILED
     assert main(["plan", "-f", str(tmp_path / "absent")]) == FAILED
     assert "the file cannot be read" in capsys.readouterr().err
+
+
+CLASS = """
+apiVersion: memory.soma.sh/v1alpha1
+kind: SomaMemoryClass
+metadata: {name: gold}
+spec: {monitoring: {podMonitor: {enabled: true}}}
+---
+"""
+
+
+def test_a_class_is_taken_from_the_same_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan of a change of a class needs no cluster."""
+    wish = "metadata: {name: memory}\nspec: {className: gold}"
+
+    code, out, err = planned(tmp_path, CLASS + HEAD + wish, capsys)
+
+    assert (code, err) == (SOMETHING, "")
+    assert "+ create PodMonitor memory\n" in out
+
+
+@pytest.mark.parametrize("head", ["", CLASS.replace("gold", "tin")])
+def test_a_class_that_is_nowhere_is_told(
+    head: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan without it would be one of another memory."""
+    wish = "metadata: {name: memory}\nspec: {className: gold}"
+
+    code, out, err = planned(tmp_path, head + HEAD + wish, capsys)
+
+    assert (code, out) == (FAILED, "")
+    assert "gold" in err

@@ -16,6 +16,7 @@ from soma_operator.core.kinds import (
     NETWORK_POLICY,
     OPTIONAL_KINDS,
     PERSISTENT_VOLUME_CLAIM,
+    SCALED_OBJECT,
     SERVICE,
     Kind,
     Manifest,
@@ -384,6 +385,46 @@ def test_the_number_of_replicas_is_left_to_the_autoscaler(
     assert deployment["spec"].get("replicas") == expected
     scaler = next(one for one in manifests if kind_of(one) == HORIZONTAL_POD_AUTOSCALER)
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
+
+
+def test_keda_scales_the_deployment() -> None:
+    """Triggers are passed on as they are; where the kind is not known nothing is made of it, and the status says so."""
+    keda = {
+        "triggers": [
+            {"type": "cron", "metadata": {"start": "0 8 * * *", "desiredReplicas": "3"}},
+            {
+                "type": "prometheus",
+                "metadata": {"query": "up"},
+                "metricType": "Value",
+                "authenticationName": "prometheus",
+            },
+        ],
+        "pollingIntervalSeconds": 15,
+    }
+    autoscaling = {"type": "KEDA", "minReplicas": 2, "maxReplicas": 5, "keda": keda}
+    observed = observed_of(a_somamemory(spec={"autoscaling": autoscaling}))
+    memory, choice = resolve(observed), choice_of(observed)
+
+    [made] = [one for one in render(memory, choice).manifests if kind_of(one) == SCALED_OBJECT]
+    unknown = render(memory, choice, frozenset({SCALED_OBJECT})).manifests
+
+    assert made["spec"] == {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "mem"},
+        "minReplicaCount": 2,
+        "maxReplicaCount": 5,
+        "pollingInterval": 15,
+        "triggers": [
+            {"type": "cron", "metadata": {"start": "0 8 * * *", "desiredReplicas": "3"}},
+            {
+                "type": "prometheus",
+                "metadata": {"query": "up"},
+                "metricType": "Value",
+                "authenticationRef": {"name": "prometheus"},
+            },
+        ],
+    }
+    assert SCALED_OBJECT not in map(kind_of, unknown)
+    assert HORIZONTAL_POD_AUTOSCALER not in map(kind_of, unknown)
 
 
 @pytest.mark.parametrize(

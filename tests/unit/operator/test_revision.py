@@ -17,6 +17,7 @@ from soma_operator.core.revision import wish_of
 from tests.support.gitops import kstatus
 from tests.support.somamemories import (
     DEFAULTS,
+    a_pod,
     a_somamemory,
     choice_of,
     conditions_of,
@@ -309,3 +310,114 @@ def test_revisions_are_read_as_they_were_stored(spec: Manifest) -> None:
     choice = choice_of(replace(observed, resource={**resource, "status": status}))
 
     assert choice.last_good == choice.newest
+
+
+NIGHTLY: Manifest = {
+    "updateStrategy": {"maintenanceWindows": [{"schedule": "0 2 * * *", "durationMinutes": 60}]}
+}
+"""Open from 02:00 to 03:00; the tests' time is 03:04:05."""
+
+AT_THREE: Manifest = {
+    "updateStrategy": {"maintenanceWindows": [{"schedule": "0 3 * * *", "durationMinutes": 5}]}
+}
+ON_DELETE: Manifest = {"updateStrategy": {"type": "OnDelete"}}
+
+
+def update_message(status: Manifest) -> str:
+    return str(
+        next(one["message"] for one in status["conditions"] if one["type"] == "UpdatePending")
+    )
+
+
+def test_a_change_waits_for_its_maintenance_window() -> None:
+    """Out of the window nothing rolls out: the status names the time, and that is when to look again."""
+    observed = later({**CHANGED, **NIGHTLY}, before={**GOOD, **NIGHTLY})
+
+    status = concluded(observed)
+    decision = decide(observed)
+
+    assert conditions_of(status)["UpdatePending"] == ("True", "WindowClosed")
+    assert conditions_of(status)["Ready"] == ("Unknown", "UpdatePending")
+    assert "opens at 2026-01-03T02:00:00Z" in update_message(status)
+    assert isinstance(decision, Decision)
+    outcome = conclude(
+        observed,
+        decision,
+        Applied(observed.children, (), (), is_complete=not decision.plan.actions),
+    )
+    assert outcome.requeue_after_s == pytest.approx((22 * 60 + 55) * 60 + 55)
+
+
+def test_in_a_window_a_change_and_a_new_release_roll_out() -> None:
+    """A window is consent to everything that waits."""
+    changed = later({**CHANGED, **AT_THREE}, before={**GOOD, **AT_THREE})
+    released = replace(later(AT_THREE, before=AT_THREE, generation=1), defaults=NEW_RELEASE)
+
+    for observed in (changed, released):
+        choice = choice_of(observed)
+        assert choice.pending is None
+        assert choice.running == choice.newest
+
+
+def test_out_of_a_window_a_new_release_leaves_the_memory_ready() -> None:
+    """What the user did not wish for is not missed."""
+    observed = replace(later(NIGHTLY, before=NIGHTLY, generation=1), defaults=NEW_RELEASE)
+
+    told = conditions_of(concluded(observed))
+
+    assert told["UpdatePending"] == ("True", "WindowClosed")
+    assert told["Ready"] == ("True", "Ready")
+
+
+def test_a_window_that_never_opens_is_told() -> None:
+    """A day that no calendar has is no time to wait for."""
+    windows = [{"schedule": "0 0 30 2 *", "durationMinutes": 60}]
+    strategy: Manifest = {"updateStrategy": {"maintenanceWindows": windows}}
+
+    status = concluded(later({**CHANGED, **strategy}, before={**GOOD, **strategy}))
+
+    assert "no day of the calendar fits" in update_message(status)
+
+
+def test_on_delete_a_change_waits_for_the_end_of_a_pod() -> None:
+    """It rolls out when a pod goes for another reason, and not before."""
+    observed = later({**CHANGED, **ON_DELETE}, before={**GOOD, **ON_DELETE})
+    pod = a_pod()
+    leaving = {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-01-02T03:04:00Z"}}
+
+    waiting = choice_of(replace(observed, pods=(pod,)))
+    going = choice_of(replace(observed, pods=(leaving,)))
+
+    assert waiting.pending == "PodDeletionNeeded"
+    assert conditions_of(concluded(observed))["UpdatePending"] == ("True", "PodDeletionNeeded")
+    assert going.pending is None
+    assert going.running == going.newest
+
+
+@pytest.mark.parametrize("strategy", [NIGHTLY, ON_DELETE], ids=["window", "on delete"])
+def test_what_does_not_serve_waits_for_no_window(strategy: Manifest) -> None:
+    """A mend of what is broken disturbs nobody: it rolls out at once."""
+    observed = later({**CHANGED, **strategy}, before={**GOOD, **strategy})
+    broken = tuple(
+        (
+            {**one, "status": {**one["status"], "readyReplicas": 0}}
+            if kind_of(one) == DEPLOYMENT
+            else one
+        )
+        for one in observed.children
+    )
+
+    choice = choice_of(replace(observed, children=broken))
+
+    assert choice.pending is None
+    assert choice.running == choice.newest
+
+
+@pytest.mark.parametrize("strategy", [NIGHTLY, ON_DELETE], ids=["window", "on delete"])
+def test_an_approval_waits_for_no_window(strategy: Manifest) -> None:
+    """Who names the revision means now."""
+    spec, before = {**CHANGED, **strategy}, {**GOOD, **strategy}
+    name = choice_of(later(spec, before=before)).newest.name
+    annotations = {"memory.soma.sh/approved-revision": name}
+
+    assert choice_of(later(spec, before=before, annotations=annotations)).pending is None

@@ -1,8 +1,8 @@
-"""SomaMemory and SomaMemoryBackup, version v1alpha1: the types, and the only source of the CRDs.
+"""SomaMemory, SomaMemoryBackup and SomaMemoryClass, version v1alpha1: the types, and the only source of the CRDs.
 
 Rules:
     - A default here is the operator's; only `SCHEMA_DEFAULTED` fields get it from the API server as well, so that
-      what a user left open stays visible as open, and a later class of defaults can fill it.
+      what a user left open stays visible as open, and a SomaMemoryClass can fill it.
     - A rule over several fields is CEL, in `rules(...)`, with a sentence that names the mend.
     - No default inside a list item; a list of objects has a key, or is atomic where the API that it is copied from
       gives it none: else GitOps tools see differences.
@@ -26,13 +26,15 @@ from soma_operator.api.v1alpha1.base import (
     RESTART_ANNOTATION,
     ApiModel,
 )
+from soma_operator.api.v1alpha1.memory_class import SomaMemoryClass, SomaMemoryClassSpec
 from soma_operator.api.v1alpha1.network import Limits, ServiceSpec
 from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
 from soma_operator.api.v1alpha1.status import SomaMemoryStatus
 from soma_operator.api.v1alpha1.storage import OpenAIEmbedder
-from soma_operator.api.v1alpha1.workload import Image, UpdateStrategy
+from soma_operator.api.v1alpha1.update import MaintenanceWindow, UpdateStrategy
+from soma_operator.api.v1alpha1.workload import Image, KedaTrigger
 
 __all__ = [
     "APPROVE_ANNOTATION",
@@ -54,13 +56,17 @@ __all__ = [
     "BackupTarget",
     "Bootstrap",
     "Image",
+    "KedaTrigger",
     "Limits",
+    "MaintenanceWindow",
     "OpenAIEmbedder",
     "Retention",
     "ServiceSpec",
     "SomaMemory",
     "SomaMemoryBackup",
     "SomaMemoryBackupSpec",
+    "SomaMemoryClass",
+    "SomaMemoryClassSpec",
     "SomaMemorySpec",
     "SomaMemoryStatus",
     "Tls",

@@ -6,34 +6,11 @@ from pydantic import ConfigDict, Field
 
 from soma_operator.api.v1alpha1.backup_target import BackupTarget
 from soma_operator.api.v1alpha1.base import ApiModel, rules
+from soma_operator.api.v1alpha1.schedule import form_rule, order_rule
 from soma_operator.api.v1alpha1.security import SecretName
 from soma_operator.api.v1alpha1.workload import Resources
 
-_MINUTE, _HOUR, _DAY = "[0-5]?[0-9]", "(1?[0-9]|2[0-3])", "([1-9]|[12][0-9]|3[01])"
-_MONTH, _WEEKDAY = "([1-9]|1[0-2])", "[0-7]"
-
-
-def _list_of(number: str) -> str:
-    item = rf"(\\*|{number}(-{number})?)(/[1-9][0-9]?)?"
-    return f"{item}(,{item})*"
-
-
-_FIELDS = " ".join(map(_list_of, (_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)))
-_IN_ORDER = (
-    "self.split(' ').all(field, field.split(',').all(item, !item.contains('-') || "
-    "int(item.split('/')[0].split('-')[0]) <= int(item.split('/')[0].split('-')[1])))"
-)
-
-SCHEDULE_RULES = rules(
-    (
-        f"self.matches('^(@(hourly|daily|weekly|monthly)|{_FIELDS})$')",
-        "backup.schedule must be five numbers of cron, such as '30 2 * * *', or @hourly, @daily, @weekly, @monthly",
-    ),
-    (
-        f"!self.matches('^[-0-9*/, ]+$') || {_IN_ORDER}",
-        "backup.schedule has a range whose end is before its beginning",
-    ),
-)
+SCHEDULE_RULES = rules(form_rule("backup.schedule"), order_rule("backup.schedule"))
 
 
 class Retention(ApiModel):

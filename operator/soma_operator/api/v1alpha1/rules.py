@@ -37,8 +37,15 @@ _WITH_KEY = "has(self.backup.tokenSecretName)"
 _WITH_CERTIFICATE = "has(self.backup.clientCertificateSecretName)"
 _BOOTSTRAP = "has(self.bootstrap)"
 
-_HPA = f"{_value('autoscaling.type', _NONE)} != 'HPA'"
+_HPA = f"{_value('autoscaling.type', _NONE)} != 'HPA' || has(self.className)"
 _MOST = _value("autoscaling.maxReplicas", "1")
+
+_LIMITS = (
+    f"{_value('limits.maxMessageBytes', '8388608')} > {_value('limits.maxPayloadBytes', '0')}",
+    "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
+)
+
+LIMITS_RULE = rules(_LIMITS)
 
 SPEC_RULES = rules(
     (
@@ -61,10 +68,7 @@ SPEC_RULES = rules(
         f"{_value('embeddings.provider', _WORDLLAMA)} != 'Wordllama' || {_value(*_DIMENSIONS)} in [64, 128, 256]",
         "embeddings.dimensions must be 64, 128 or 256 with the provider Wordllama",
     ),
-    (
-        f"{_value('limits.maxMessageBytes', '8388608')} > {_value('limits.maxPayloadBytes', '0')}",
-        "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
-    ),
+    _LIMITS,
     (
         f"!({_SCHEDULED}) || ({_TARGET})",
         "backup.schedule needs backup.target: a place where the copies are kept",

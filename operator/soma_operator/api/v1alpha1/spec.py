@@ -6,17 +6,18 @@ from pydantic import ConfigDict, Field
 
 from soma_operator.api.v1alpha1.backup_policy import BackupPolicy, Bootstrap
 from soma_operator.api.v1alpha1.base import ApiModel
+from soma_operator.api.v1alpha1.memory_class import ClassName
 from soma_operator.api.v1alpha1.network import Limits, Monitoring, NetworkPolicySpec, ServiceSpec
 from soma_operator.api.v1alpha1.rules import SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.storage import Embeddings, Storage
+from soma_operator.api.v1alpha1.update import UpdateStrategy
 from soma_operator.api.v1alpha1.workload import (
     Autoscaling,
     Image,
     PodDisruptionBudgetSpec,
     PodTemplate,
     Resources,
-    UpdateStrategy,
 )
 
 
@@ -24,6 +25,9 @@ class SomaMemorySpec(ApiModel):
     """What is wished for."""
 
     model_config = ConfigDict(json_schema_extra=SPEC_RULES)
+
+    class_name: ClassName | None = None
+    """SomaMemoryClass that fills in what this spec leaves open. Default: none."""
 
     image: Image = Image()
     """Image of the memory server. Default: the one that came with the operator."""

@@ -1,4 +1,4 @@
-"""How the servers run: image, resources, placement, number, change."""
+"""How the servers run: image, resources, placement, number."""
 
 from typing import Annotated, Any, Literal
 
@@ -187,11 +187,49 @@ class PodTemplate(ApiModel):
     """PriorityClass of the pods."""
 
 
+class KedaTrigger(ApiModel):
+    """A scaler of KEDA, and what it asks."""
+
+    type: Annotated[str, Field(min_length=1, max_length=63)]
+    """Name of the scaler, such as `prometheus` or `cron`."""
+
+    metadata: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=32)]
+    """Settings of the scaler, as its page in KEDA's documentation names them."""
+
+    metric_type: Literal["AverageValue", "Value", "Utilization"] | None = None
+    """How the metric is compared. Default: KEDA's own."""
+
+    authentication_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """TriggerAuthentication in the same namespace with the scaler's credentials."""
+
+
+class Keda(ApiModel):
+    """Settings of a ScaledObject of KEDA."""
+
+    triggers: Annotated[
+        list[KedaTrigger], Field(min_length=1, max_length=16, json_schema_extra=ATOMIC)
+    ]
+    """What the number of servers follows; the one that asks for the most wins."""
+
+    polling_interval_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """Time between two looks at the triggers. Default: KEDA's own."""
+
+
 class Autoscaling(ApiModel):
     """Who decides on the number of servers."""
 
-    type: Literal["None", "HPA"] = "None"
-    """None: `spec.replicas`. HPA: a HorizontalPodAutoscaler, and `spec.replicas` is not looked at. Default: None."""
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "(has(self.type) && self.type == 'KEDA') == has(self.keda)",
+                "autoscaling.keda goes with autoscaling.type KEDA, and with no other",
+            ),
+        )
+    )
+
+    type: Literal["None", "HPA", "KEDA"] = "None"
+    """None: `spec.replicas`. HPA: a HorizontalPodAutoscaler by CPU. KEDA: a ScaledObject, where its kind is served.
+    With both, `spec.replicas` is not looked at. Default: None."""
 
     min_replicas: Annotated[int, Field(ge=1, le=100)] = 1
     """Fewest servers. Default: 1."""
@@ -202,7 +240,10 @@ class Autoscaling(ApiModel):
     target_cpu_utilization_percentage: Annotated[
         int, Field(ge=1, le=1000, alias="targetCPUUtilizationPercentage")
     ] = 80
-    """CPU that is aimed at, in percent of `resources.requests.cpu`. Default: 80."""
+    """CPU that the type HPA aims at, in percent of `resources.requests.cpu`. Default: 80."""
+
+    keda: Keda | None = None
+    """Settings of the type KEDA."""
 
 
 class PodDisruptionBudgetSpec(ApiModel):
@@ -213,41 +254,3 @@ class PodDisruptionBudgetSpec(ApiModel):
 
     max_unavailable: Annotated[int, Field(ge=0, le=1000)] = 1
     """Pods that may be away at once; 0 forbids every drain. Default: 1."""
-
-
-class Rollback(ApiModel):
-    """What happens to a change that does not succeed."""
-
-    enabled: bool = True
-    """Whether pods go back to the last good revision at the progress deadline; the spec stays. Default: true."""
-
-
-_MIN_READY = "(has(self.minReadySeconds) ? self.minReadySeconds : 0)"
-_DEADLINE = "(has(self.progressDeadlineSeconds) ? self.progressDeadlineSeconds : 600)"
-
-
-class UpdateStrategy(ApiModel):
-    """How a change reaches the pods."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                f"{_MIN_READY} < {_DEADLINE}",
-                "updateStrategy.minReadySeconds must be less than updateStrategy.progressDeadlineSeconds (default 600)",
-            ),
-        )
-    )
-
-    type: Literal["Automatic", "Supervised"] = "Automatic"
-    """Automatic: a change of the spec rolls out at once; what only a new operator release changes waits for approval
-    or for the next change that makes new pods anyway. Supervised: every change of the pods waits for approval.
-    Default: Automatic."""
-
-    progress_deadline_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
-    """How long a change may take before it counts as failed. Default: 600."""
-
-    min_ready_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    """How long a pod must be ready before it counts, and its revision as one to go back to. Default: 0."""
-
-    rollback: Rollback = Rollback()
-    """What happens to a change that does not succeed."""

@@ -25,7 +25,6 @@ from soma_operator.core.backup.picture import (
     is_asleep,
     of_origin,
     phase_of,
-    resolved,
 )
 from soma_operator.core.backup.retention import expired, expires_at
 from soma_operator.core.backup.tasks import copying, holds_data, job_name, removal
@@ -112,7 +111,7 @@ def _obstacle(picture: BackupPicture, spec: SomaMemoryBackupSpec) -> Finding | M
             "MemoryNotFound", f"there is no SomaMemory {name} in this namespace: create it"
         )
     try:
-        wish = resolved(memory, picture.now, picture.defaults)
+        wish = picture.resolved(memory)
     except InvalidInput as error:
         return Finding(
             "MemoryNotServing", f"the SomaMemory {name} is not understood: {error.message}"
@@ -166,7 +165,7 @@ def _after_its_end(picture: BackupPicture) -> BackupDecision:
     if memory is None or is_deleting(memory):
         return BackupDecision(None)  # Nobody says how many are kept.
     try:
-        wish = resolved(memory, picture.now, picture.defaults)
+        wish = picture.resolved(memory)
     except InvalidInput:
         return BackupDecision(None)
     if phase_of(picture.resource) == EXPIRING:

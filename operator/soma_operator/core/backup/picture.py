@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from soma_operator.core.kinds import Manifest, is_deleting
 from soma_operator.core.observed import Defaults, Observed, Seen
@@ -22,6 +21,7 @@ class BackupPicture(Seen):
 
     Attributes:
         memory: The SomaMemory that it names; None: there is none.
+        of_class: The SomaMemoryClass of that; None: it has none.
         siblings: SomaMemoryBackups that the operator wished for by the same SomaMemory, this one among them.
         jobs: Its Jobs.
         pods: Pods of its Jobs.
@@ -35,22 +35,30 @@ class BackupPicture(Seen):
     pods: tuple[Manifest, ...]
     missing: tuple[Finding, ...]
     defaults: Defaults
+    of_class: Manifest | None = None
+
+    def resolved(self, memory: Manifest) -> ResolvedMemory:
+        """Return its SomaMemory with nothing left open, by itself alone.
+
+        Raises:
+            InvalidInput: It does not have the form of this version.
+        """
+        return resolve(
+            Observed(
+                memory,
+                children=(),
+                pods=(),
+                storage_classes=None,
+                now=self.now,
+                defaults=self.defaults,
+                of_class=self.of_class,
+            )
+        )
 
 
 def phase_of(backup: Manifest) -> str:
     """Return the phase that was published last; empty before the first look."""
     return str((backup.get("status") or {}).get("phase", ""))
-
-
-def resolved(memory: Manifest, now: datetime, defaults: Defaults) -> ResolvedMemory:
-    """Return a SomaMemory with nothing left open, by itself alone.
-
-    Raises:
-        InvalidInput: It does not have the form of this version.
-    """
-    return resolve(
-        Observed(memory, children=(), pods=(), storage_classes=None, now=now, defaults=defaults)
-    )
 
 
 def is_asleep(memory: Manifest, wish: ResolvedMemory) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soma_operator.core.kinds import POD_MONITOR, Kind, Manifest
+from soma_operator.core.kinds import POD_MONITOR, SCALED_OBJECT, Kind, Manifest
 from soma_operator.core.render.config_map import config_map
 from soma_operator.core.render.controller_revision import controller_revision
 from soma_operator.core.render.deployment import deployment
@@ -13,6 +13,7 @@ from soma_operator.core.render.network_policy import network_policy
 from soma_operator.core.render.persistent_volume_claim import persistent_volume_claim
 from soma_operator.core.render.pod_disruption_budget import pod_disruption_budget
 from soma_operator.core.render.pod_monitor import pod_monitor
+from soma_operator.core.render.scaled_object import scaled_object
 from soma_operator.core.render.service import pods_service, service
 from soma_operator.core.render.service_account import service_account
 from soma_operator.core.resolve import ResolvedMemory
@@ -53,5 +54,7 @@ def _manifests(
     yield deployment(memory, choice.running)
     if spec.autoscaling.type == "HPA":
         yield horizontal_pod_autoscaler(memory)
+    if spec.autoscaling.type == "KEDA" and SCALED_OBJECT not in unserved:
+        yield scaled_object(memory)
     if spec.monitoring.pod_monitor.enabled and POD_MONITOR not in unserved:
         yield pod_monitor(memory)
