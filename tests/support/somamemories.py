@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from soma_operator.core.conditions import Situation
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
@@ -22,6 +21,7 @@ from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import resolve
 from soma_operator.core.revision import Choice, choose
+from soma_operator.core.situation import Situation
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from soma_operator.core.backup.restore import restore_problem
-from soma_operator.core.conditions import Situation, aspects
+from soma_operator.core.conditions import aspects
 from soma_operator.core.difference import differences
 from soma_operator.core.kinds import DEPLOYMENT, Manifest, kind_of, name_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Apply
 from soma_operator.core.reconcile import Decision
 from soma_operator.core.render.metadata import APPLIED_HASH_ANNOTATION
+from soma_operator.core.situation import Situation
 
 LONGEST_VALUE = 60
 """Characters of a value that are shown."""

@@ -12,18 +12,19 @@ from soma_operator.core.backup.farewell import (
 )
 from soma_operator.core.backup.restore import restoring_job
 from soma_operator.core.backup.schedule import due_copy, next_copy_at
-from soma_operator.core.conditions import Situation, class_not_found, invalid_spec
 from soma_operator.core.events import Event, transitions
 from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import is_deleting
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Apply, Plan, plan
 from soma_operator.core.pods import Finding
+from soma_operator.core.problems import class_not_found, invalid_spec
 from soma_operator.core.published import Status, condition, is_published
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import ResolvedMemory, resolve
 from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose
+from soma_operator.core.situation import Situation
 from soma_operator.core.status import (
     CONDITION_TYPES,
     deadline_of,

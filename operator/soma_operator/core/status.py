@@ -12,20 +12,16 @@ from typing import Any
 
 from soma_operator.api.v1alpha1 import HTTP_PORT, UpdateStrategy
 from soma_operator.core.backup.schedule import backup_fields
-from soma_operator.core.conditions import (
-    ROLLING,
-    Situation,
-    aspects,
-    capacity_of,
-    find_problem,
-)
+from soma_operator.core.conditions import aspects
 from soma_operator.core.kinds import Manifest, name_of
 from soma_operator.core.observed import Observed
 from soma_operator.core.pods import Finding
+from soma_operator.core.problems import ROLLING, find_problem
 from soma_operator.core.published import Aspect, Status, dated, format_time, parse_time
 from soma_operator.core.render.metadata import selector_of
 from soma_operator.core.resolve import ResolvedMemory, restored_from
 from soma_operator.core.revision import Choice
+from soma_operator.core.situation import Situation, capacity_of
 
 CONDITION_TYPES = (
     "Ready",
