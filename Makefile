@@ -1,6 +1,7 @@
 # SomaMemory: every target is one line; `make help` lists them.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest --numprocesses=2 --dist=loadgroup
 READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
 COMPILED := hatch_build.py $(wildcard memory_server/kernels/*.pyx memory_server/kernels/*.pxd)
@@ -53,19 +54,19 @@ generated: $(READY) ## Check that generated files are what their sources give
 	@$(PYTHON) -m soma_dev generate --check
 
 unit: $(READY) ## Tests within the process
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTEST) tests/unit
 
 contract: $(READY) ## Every adapter against the promises of its port
-	@$(PYTHON) -m pytest tests/contract
+	@$(PYTEST) tests/contract
 
 integration: $(READY) tools ## Tests against a real API server and a real server process
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTEST) tests/integration
 
 e2e: $(READY) tools images ## The user's story on a real node with real pods
 	@$(PYTHON) -m pytest tests/e2e
 
 test: $(READY) tools images ## All tests
-	@$(PYTHON) -m pytest tests/unit tests/contract tests/integration tests/e2e
+	@$(PYTEST) tests/unit tests/contract tests/integration tests/e2e
 
 chaos: $(READY) tools ## Long forms of the fault tests
 	@$(PYTHON) -m pytest tests/chaos

@@ -5,7 +5,6 @@ It ends with the thread that started it, also when that one is killed.
 
 import contextlib
 import os
-import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from soma_dev import access, api_server, pki, processes
 from soma_dev.paths import tool
+from soma_dev.ports import free_port
 from soma_dev.problem import Problem
 from soma_dev.waiting import wait_for
 
@@ -71,7 +71,7 @@ def control_plane(
 
 def _start(home: Path, controllers: Sequence[str], stack: contextlib.ExitStack) -> ControlPlane:
     host = "127.0.0.1"
-    etcd_port, peer_port, port, controllers_port = _free_ports(host, 4)
+    etcd_port, peer_port, port, controllers_port = (free_port(host) for _ in range(4))
     endpoint = _prepare(home, host, port)
     audit_log = home / "audit.log"
     etcd, peer = f"http://{host}:{etcd_port}", f"http://{host}:{peer_port}"
@@ -147,15 +147,3 @@ def _wait(endpoint: api_server.Endpoint, path: str, home: Path) -> None:
         timeout_s=60,
         mend=f"read the logs in {home}",
     )
-
-
-def _free_ports(host: str, count: int) -> list[int]:
-    """Return ports that nobody listens on; held together until all are chosen, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            for _ in range(count)
-        ]
-        for one in sockets:
-            one.bind((host, 0))
-        return [int(one.getsockname()[1]) for one in sockets]

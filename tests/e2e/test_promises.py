@@ -34,6 +34,26 @@ def test_a_release_that_cannot_start_is_taken_back(place: Place) -> None:
     assert place.payloads() == {"kept": {"text": "kept"}}
 
 
+def test_a_change_waits_for_a_drain(place: Place) -> None:
+    """OnDelete: a pod that is deleted, as by a drain, comes back with the change that waited, and all memories."""
+    wish = {**SMALL, "updateStrategy": {"type": "OnDelete"}}
+    place.apply(wish)
+    place.wait_ready()
+    store(place, "kept")
+    [pod] = place.pods()
+
+    place.apply({**wish, "monitoring": {"logLevel": "Debug"}})
+    waiting = place.wait_reason("Ready", "UpdatePending")
+    assert [one["metadata"]["uid"] for one in place.pods()] == [pod["metadata"]["uid"]]
+    place.kubectl("delete", "pod", pod["metadata"]["name"])
+    memory = place.wait_ready()
+
+    assert "updateStrategy" in waiting["message"]
+    assert memory["status"]["currentRevision"] == memory["status"]["updateRevision"]
+    assert place.get("configmap", "mem-config")["data"]["SOMA_LOG_LEVEL"] == "DEBUG"
+    assert place.payloads() == {"kept": {"text": "kept"}}
+
+
 def test_a_memory_sleeps_grows_and_wakes(place: Place) -> None:
     """Asleep no pod is left; the volume grows meanwhile, or the status says why not; awake all memories are there."""
     place.apply(SMALL)

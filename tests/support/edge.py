@@ -19,7 +19,8 @@ from memory_server.transport.methods import AnyMethod
 from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.server import GrpcPort, OwnPort
 from memory_server.transport.tls import Certificates
-from tests.support.server_process import HOST, free_port
+from soma_dev.ports import free_port
+from tests.support.server_process import HOST
 
 SERVICE = "test.EdgeService"
 ADMISSION = AdmissionOptions(max_concurrent_rpcs=16, max_concurrent_streams=16)

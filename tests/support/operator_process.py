@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Self
 from urllib.error import HTTPError, URLError
 
+from soma_dev.ports import free_port
 from soma_operator.core.kinds import Manifest
 from tests.support.kube_api import eventually
-from tests.support.server_process import HOST, free_port
+from tests.support.server_process import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from soma_dev.ports import free_port
 from somamemory import s3
-from tests.support.server_process import HOST, free_port
+from tests.support.server_process import HOST
 
 BUCKET = "memories"
 PATIENCE_S = 30.0

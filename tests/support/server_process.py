@@ -15,6 +15,8 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from soma_dev.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
@@ -23,14 +25,6 @@ STOP_TIMEOUT_S = 30.0
 
 class ServerStartError(RuntimeError):
     """The process ended, or did not answer in time; holds the end of its log."""
-
-
-def free_port(host: str = HOST) -> int:
-    """Return a port of an address of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ServerProcess:

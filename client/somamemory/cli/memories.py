@@ -248,7 +248,8 @@ def print_receipt(session: Session, receipt: Receipt, verb: str) -> None:
 def payload_of(text: str | None, payload: str | None) -> Any:
     """Return the payload that a text or the option stands for."""
     if payload is None:
-        if text is None:
+        if text is None or not text.strip():
+            # Nothing to find it by: more likely a variable of a script that is empty.
             raise invalid("TEXT", "give a text, or a JSON object with --payload")
         return {"text": text}
     if payload == "-":

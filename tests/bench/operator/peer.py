@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Self
 
 from soma_dev.paths import ROOT, tool
+from soma_dev.ports import free_port
 from soma_operator.core.kinds import Kind, Manifest
 from tests.support.kube_api import NAMESPACE, KubeApi, eventually, path_of
 from tests.support.operator_rooms import served
-from tests.support.server_process import HOST, free_port
+from tests.support.server_process import HOST
 
 HERE = Path(__file__).resolve().parent
 LOCK = HERE / "dask.txt"

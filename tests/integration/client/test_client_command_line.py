@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from soma_dev.ports import free_port
 from somamemory import MemoryClient
 from somamemory.cli import failures, main
-from tests.support.server_process import HOST, free_port
+from tests.support.server_process import HOST
 from tests.support.small_server import MAX_PAYLOAD_BYTES, SmallServer, small_server
 
 
@@ -104,6 +105,7 @@ def test_links_and_facts(soma: Soma) -> None:
         (["recall", "\udcff"], failures.INVALID, "request: must hold text only"),
         (["dump", "file", "--namespace", "\udcff"], failures.INVALID, "not text in UTF-8"),
         (["erase", "who", "--yes"], failures.INVALID, "SUBJECT: must be KEY=VALUE"),
+        (["store", " "], failures.INVALID, "TEXT: give a text"),
         (["store", "x", "--kind", "odd"], failures.INVALID, "one of episodic, semantic"),
         (["store", "x", "--coordinate", "1,b"], failures.INVALID, "--coordinate: must be numbers"),
         (["store", "x", "-m", "novalue"], failures.INVALID, "--metadata: must be KEY=VALUE"),

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from soma_dev.ports import free_port
 from somamemory import AsyncMemoryClient, Draft, MemoryClient, NotFound, Receipt
 from tests.support.names import NameServer
-from tests.support.server_process import HOST, ServerProcess, free_port
+from tests.support.server_process import HOST, ServerProcess
 
 AGE_S = 1.0
 AGES = 4

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from soma_dev.ports import free_port
 from somamemory import (
     AsyncMemoryClient,
     DeadlineExceeded,
@@ -18,7 +19,7 @@ from somamemory import (
     Unavailable,
     VersionConflict,
 )
-from tests.support.server_process import HOST, free_port
+from tests.support.server_process import HOST
 from tests.support.small_server import SmallServer, bad_request, overloaded, small_server
 
 
