@@ -54,6 +54,8 @@ def from_session(
 ) -> None:
     """Raise what each gained to its share of the best other candidate of its conversation.
 
+    Candidates that are neither relevant nor gained anything take no part.
+
     Args:
         relevant: _Scores.
         sessions: Number of the session; 0: it names none; negative: it takes no part.

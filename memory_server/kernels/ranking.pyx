@@ -97,7 +97,7 @@ def from_session(
     long long gap_us,
     double[::1] gained,
 ):
-    cdef Py_ssize_t count = relevant.shape[0], each, start = 0
+    cdef Py_ssize_t count = relevant.shape[0], each, start = 0, taken = 0
     cdef _Turn *turns
     if sessions.shape[0] != count or times_us.shape[0] != count or gained.shape[0] != count:
         raise ValueError("there is one of each for each candidate")
@@ -106,12 +106,15 @@ def from_session(
         raise MemoryError()
     try:
         for each in range(count):
-            turns[each].session = sessions[each]
-            turns[each].time_us = times_us[each]
-            turns[each].place = each
-        qsort(turns, count, sizeof(_Turn), _compare)
-        for each in range(1, count + 1):
-            if each == count or _is_other(&turns[each - 1], &turns[each], gap_us):
+            # What nothing speaks for is a candidate by chance: an index that proposes less does not have it.
+            if relevant[each] > 0 or gained[each] > 0:
+                turns[taken].session = sessions[each]
+                turns[taken].time_us = times_us[each]
+                turns[taken].place = each
+                taken += 1
+        qsort(turns, taken, sizeof(_Turn), _compare)
+        for each in range(1, taken + 1):
+            if each == taken or _is_other(&turns[each - 1], &turns[each], gap_us):
                 _share(turns, start, each, relevant, share, gained)
                 start = each
     finally:

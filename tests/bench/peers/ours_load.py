@@ -14,7 +14,7 @@ from somamemory import AsyncMemoryClient, Draft, Filter
 from somamemory.model import Vector
 from tests.bench.peers import asking
 
-BATCH = 100
+BATCH = 500
 AT_ONCE = 4
 """As the peer that can take several batches at once is given them."""
 

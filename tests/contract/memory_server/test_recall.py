@@ -294,3 +294,22 @@ async def test_a_query_must_ask_for_something_in_a_namespace_that_exists(case: R
     scope = SCOPE._replace(namespace="absent")
     with pytest.raises(NotFound):
         await recall.recall(case.engine, scope, RecallQuery(text="tea"))
+
+
+async def test_a_conversation_lifts_nothing_that_nothing_speaks_for(case: RecallCase) -> None:
+    """What has no word of the question, no vector and nobody beside it is no answer, however near in time."""
+    minute_us = 60_000_000
+    for place, (name, text) in enumerate(
+        (("mute", ""), ("tea", "green tea"), ("more", "tea again"))
+    ):
+        time_us = NOW_US + 2 * place * minute_us
+        payload = {"text": text} if text else {"right": 1}
+        await case.add(name, text, payload=payload, event_time_us=time_us)
+    between_us = NOW_US + minute_us
+    await case.add("between", "", payload={"wrong": 1}, event_time_us=between_us)
+
+    found = await case.ids("green", top_k=100)
+
+    assert found[0] == "tea"
+    assert "between" in found
+    assert "mute" not in found

@@ -53,15 +53,20 @@ def test_what_is_ranked_comes_best_first(
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(-1, 3), st.integers(0, 500))
+        st.tuples(
+            st.sampled_from([0.0, 0.25, 0.5, 1.0]),
+            st.integers(-1, 3),
+            st.integers(0, 500),
+            st.sampled_from([0.0, 0.125]),
+        )
     )
 )
-def test_a_conversation_shares_its_best_score(turns: list[tuple[float, int, int]]) -> None:
-    """The best other one counts; where no session is named, silence ends a conversation."""
-    scores, sessions, times_us = (
-        (list(column) for column in zip(*turns, strict=True)) if turns else ([], [], [])
+def test_a_conversation_shares_its_best_score(turns: list[tuple[float, int, int, float]]) -> None:
+    """The best other one counts; silence ends a conversation without a name; who has nothing takes no part."""
+    scores, sessions, times_us, first = (
+        (list(column) for column in zip(*turns, strict=True)) if turns else ([], [], [], [])
     )
-    gained = np.full(len(turns), 0.125)
+    gained = floats(first)
 
     ranking.from_session(
         floats(scores),
@@ -73,7 +78,10 @@ def test_a_conversation_shares_its_best_score(turns: list[tuple[float, int, int]
     )
 
     conversations: list[list[int]] = []
-    order = sorted(range(len(turns)), key=lambda place: (sessions[place], times_us[place]))
+    silent = [place for place in range(len(turns)) if scores[place] == first[place] == 0]
+    order = sorted(
+        set(range(len(turns))) - set(silent), key=lambda place: (sessions[place], times_us[place])
+    )
     for before, here in zip([None, *order], order, strict=False):
         is_same = before is not None and sessions[before] == sessions[here]
         if before is not None and sessions[here] == 0:
@@ -85,7 +93,8 @@ def test_a_conversation_shares_its_best_score(turns: list[tuple[float, int, int]
         for here in members:
             others = [scores[other] for other in members if other != here]
             best = max(others, default=0.0) if sessions[here] >= 0 else 0.0
-            assert gained[here] == max(0.125, 0.5 * best)
+            assert gained[here] == max(first[here], 0.5 * best)
+    assert not gained[silent].any()
 
 
 @given(st.data())
