@@ -1,7 +1,7 @@
 # SomaMemory: every target is one line; `make help` lists them.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-PYTEST := $(PYTHON) -m pytest --numprocesses=2 --dist=loadgroup
+PYTEST := $(PYTHON) -m pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder
 READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
 COMPILED := hatch_build.py $(wildcard memory_server/kernels/*.pyx memory_server/kernels/*.pxd)

@@ -1,14 +1,15 @@
 """What every test relies on: the fixtures of `tests/support`, and an environment that tells nothing."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from hatch_build import stale
 from tests.support import environment
 
-TESTS = Path(__file__).parent
+REAL_PODS = "tests/e2e"
 
 environment.scrub()
 
@@ -21,16 +22,31 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests together that share what takes long to make, where several processes run the tests.
+class TogetherByFile(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Gives tests of one file to one process: they share servers that take long to start.
 
-    Those of a file share its servers; those on real pods share the one cluster of this machine.
+    Those on real pods go together, too: they share the one cluster of this machine, and stop its operator.
     """
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        group = folder if folder == "e2e" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return REAL_PODS if is_on_real_pods(nodeid) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TogetherByFile:
+    """Say who runs which test, where several processes do."""
+    return TogetherByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest and cannot be divided; the order is left to chance otherwise."""
+    items.sort(key=lambda item: not is_on_real_pods(item.nodeid))
+
+
+def is_on_real_pods(nodeid: str) -> bool:
+    """Return whether a test needs the cluster."""
+    return nodeid.startswith(f"{REAL_PODS}/")
 
 
 pytest_plugins = ["tests.support.control_plane", "tests.support.cluster"]
