@@ -7,11 +7,15 @@ import tempfile
 from pathlib import Path
 from secrets import randbelow
 
+from soma_dev.problem import Problem
+
 LOOPBACK = "127.0.0.1"
 
 _FIRST, _COUNT = 10_240, 19_000
 """Below the node ports of a cluster, and below what the system gives to outgoing connections: one of those would take
 one between our choice and the server's start."""
+
+_MOST_TRIES = 10_000
 
 
 class _Claims:
@@ -43,11 +47,16 @@ _claims = _Claims()
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that nobody listens on, and that nobody else who asks here gets while this process lives."""
-    while True:
+    """Return a port that nobody listens on, and that nobody else who asks here gets while this process lives.
+
+    Raises:
+        Problem: There is none.
+    """
+    for _ in range(_MOST_TRIES):
         port = _FIRST + randbelow(_COUNT)
         if _claims.take(port) and _is_free(host, port):
             return port
+    raise Problem(f"no port of {host} is free", mend="see `ss -ltn` for who listens on all of them")
 
 
 def _is_free(host: str, port: int) -> bool:
