@@ -10,6 +10,7 @@ Rule 7: what an event told as gone stays gone: an answer that was under way then
         back. That something was not found is no such proof: the answer may have been an old one.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -181,6 +182,7 @@ class CachedCluster:
         self._memory = memory
         self._clock = clock
         self._storage_classes: tuple[float, list[Manifest]] | None = None
+        self._listing = asyncio.Lock()
 
     async def refresh(self, namespaces: Iterable[str | None]) -> None:
         """List all that is remembered, and take it over."""
@@ -271,11 +273,13 @@ class CachedCluster:
                 await self.read_now(*address)
 
     async def _recent_storage_classes(self) -> list[Manifest]:
-        known = self._storage_classes
-        if known is None or self._clock() > known[0] + STORAGE_CLASSES_LIVE_S:
-            known = self._clock(), await self._cluster.find(STORAGE_CLASS)
-            self._storage_classes = known
-        return known[1]
+        # After a start many ask at once: one of them lists, the others wait for it.
+        async with self._listing:
+            known = self._storage_classes
+            if known is None or self._clock() > known[0] + STORAGE_CLASSES_LIVE_S:
+                known = self._clock(), await self._cluster.find(STORAGE_CLASS)
+                self._storage_classes = known
+            return known[1]
 
     @asynccontextmanager
     async def _conflicts_seen(self, manifest: Manifest) -> AsyncIterator[None]:

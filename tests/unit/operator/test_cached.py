@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -294,3 +295,19 @@ async def test_storage_classes_are_good_for_a_while(world: World) -> None:
         await world.cluster.find(STORAGE_CLASS)
 
     assert world.asked == {"list StorageClass": 2}
+
+
+async def test_who_asks_while_storage_classes_are_listed_waits_for_the_list(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a start all workers ask in the same moment."""
+    listed = world.server.find
+
+    async def slowly(*given: Any) -> list[Manifest]:
+        await asyncio.sleep(0)
+        return await listed(*given)
+
+    monkeypatch.setattr(world.server, "find", slowly)
+    await asyncio.gather(*(world.cluster.find(STORAGE_CLASS) for _ in range(3)))
+
+    assert world.asked == {"list StorageClass": 1}
