@@ -104,6 +104,15 @@ def controller_of(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((owner for owner in owners if owner.get("controller")), None)
 
 
+def never_got_volume(claim: Mapping[str, Any]) -> bool:
+    """Return whether a claim has no volume and never had one, so that nothing is lost with it.
+
+    Asked twice over, by phase and by volume: what is deleted for this must be certain to hold nothing.
+    """
+    is_pending = claim.get("status", {}).get("phase") == "Pending"
+    return is_pending and "volumeName" not in claim.get("spec", {})
+
+
 def is_deleting(manifest: Mapping[str, Any]) -> bool:
     """Return whether the object waits for its finalizers only."""
     return "deletionTimestamp" in manifest["metadata"]

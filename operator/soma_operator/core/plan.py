@@ -17,6 +17,7 @@ from soma_operator.core.kinds import (
     is_deleting,
     kind_of,
     name_of,
+    never_got_volume,
 )
 from soma_operator.core.observed import Observed, find
 from soma_operator.core.render import Prepared
@@ -98,7 +99,7 @@ def plan(prepared: Prepared, observed: Observed) -> Plan:
         live = find(observed.children, kind_of(manifest), name_of(manifest))
         obstacle = _obstacle(manifest, live, observed)
         if live is not None and obstacle is None and _is_stillborn_claim(live, manifest):
-            # Nothing was ever stored on it, and its class cannot be changed: it makes room for the wished one.
+            # Nothing was ever stored on it, and it cannot be changed: it makes room for the wished one.
             actions.append(Delete(live))
             obstacle = Obstacle(manifest, is_leaving=True)
         why = None if obstacle else _difference(manifest, live)
@@ -131,19 +132,16 @@ def _obstacle(manifest: Manifest, live: Manifest | None, observed: Observed) -> 
     return None if is_ours else Obstacle(manifest, is_leaving=False)
 
 
-def _is_stillborn_claim(live: Manifest, manifest: Manifest) -> bool:
-    """Return whether a claim never got a volume and asks for another class than the wished one.
+_FIXED = ("storageClassName", "resources")
+"""What a claim without a volume cannot be given anew."""
 
-    Asked twice over, by phase and by volume: what is deleted here must be certain to hold nothing.
-    """
-    if kind_of(live) != PERSISTENT_VOLUME_CLAIM or "storageClassName" not in manifest["spec"]:
+
+def _is_stillborn_claim(live: Manifest, manifest: Manifest) -> bool:
+    """Return whether a claim never got a volume, and asks for another class or size than the wished one."""
+    if kind_of(live) != PERSISTENT_VOLUME_CLAIM or not never_got_volume(live):
         return False
-    never_bound = (
-        live.get("status", {}).get("phase") == "Pending" and "volumeName" not in live["spec"]
-    )
-    return never_bound and not covers(
-        live["spec"].get("storageClassName"), manifest["spec"]["storageClassName"]
-    )
+    asked = {key: manifest["spec"][key] for key in _FIXED if key in manifest["spec"]}
+    return not covers(live["spec"], asked)
 
 
 def _difference(manifest: Manifest, live: Manifest | None) -> str | None:

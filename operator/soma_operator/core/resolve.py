@@ -21,7 +21,7 @@ from soma_operator.core.content import content_hash
 from soma_operator.core.cron import parse_cron
 from soma_operator.core.inherit import check_together, inherited
 from soma_operator.core.jobs import has_completed
-from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest
+from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest, never_got_volume
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.quantity import parse_quantity
 
@@ -284,7 +284,7 @@ def _is_scaled_by_others(deployment: Manifest) -> bool:
 
 def _claim_size(wished: str, observed: Observed) -> str:
     claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim)
-    if claim is None:
+    if claim is None or never_got_volume(claim):
         return wished
     present: str = claim["spec"].get("resources", {}).get("requests", {}).get("storage", wished)
     larger = (parse_quantity(present) or 0) > (parse_quantity(wished) or 0)

@@ -217,3 +217,15 @@ def test_a_plan_is_made_with_the_class() -> None:
 
     assert isinstance(decision, Decision)
     assert decision.memory.spec.resources.limits == {"memory": "3Gi"}
+
+
+def test_a_claim_without_a_volume_follows_a_smaller_class() -> None:
+    """What holds nothing need not stay as large as it was asked for first."""
+    [claim] = [one for one in settled() if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
+    claim["spec"]["resources"]["requests"]["storage"] = "100Gi"
+    waiting = {**claim, "status": {"phase": "Pending"}}
+    waiting["spec"] = {key: claim["spec"][key] for key in claim["spec"] if key != "volumeName"}
+    small = {"storage": {"embedded": {"size": "5Gi"}}}
+
+    assert resolve(seen({}, small, children=(waiting,))).claim_size == "5Gi"
+    assert resolve(seen({}, small, children=(claim,))).claim_size == "100Gi"

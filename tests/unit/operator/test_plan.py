@@ -175,6 +175,37 @@ def test_real_differences_are_seen(live: Manifest, wished: Manifest) -> None:
     assert not covers(live, wished)
 
 
+@pytest.mark.parametrize(
+    ("embedded", "asked", "goes"),
+    [
+        ({"size": "10Gi"}, {"size": "100Gi", "name": "default-class"}, True),
+        ({"size": "100Gi"}, {"size": "10Gi", "name": "default-class"}, True),
+        ({"size": "10Gi"}, {"size": "10240Mi", "name": "default-class"}, False),
+        ({"size": "10Gi", "storageClassName": "fast"}, {"size": "10Gi", "name": "slow"}, True),
+        ({"size": "10Gi", "storageClassName": "fast"}, {"size": "10Gi", "name": "fast"}, False),
+    ],
+    ids=["smaller", "larger", "the same", "another class", "the same class"],
+)
+@pytest.mark.parametrize("has_volume", [False, True], ids=["pending", "bound"])
+def test_a_claim_that_never_got_a_volume_makes_room(
+    embedded: Manifest, asked: Manifest, goes: bool, has_volume: bool
+) -> None:
+    """It holds nothing, and cannot be changed; one that has a volume is never deleted."""
+    resource = a_somamemory(spec={"storage": {"embedded": embedded}})
+    children = [deepcopy(one) for one in settled(resource)]
+    [claim] = [one for one in children if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
+    claim["spec"]["storageClassName"] = asked["name"]
+    claim["spec"]["resources"]["requests"]["storage"] = asked["size"]
+    if not has_volume:
+        del claim["spec"]["volumeName"]
+        claim["status"] = {"phase": "Pending"}
+
+    found = plan_of(observed_of(resource, children=children))
+
+    deleted = [one.live for one in found.actions if isinstance(one, Delete)]
+    assert deleted == ([claim] if goes and not has_volume else [])
+
+
 def test_nothing_of_another_owner_is_touched() -> None:
     """A live object with a strange controller is an obstacle, not a target."""
     children = [deepcopy(one) for one in settled()]
