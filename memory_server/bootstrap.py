@@ -9,8 +9,9 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
 from memory_server.adapters.embedded.committer import CommitterOptions
 from memory_server.adapters.embedded.database import (
@@ -100,14 +101,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event, fronts: Sequence[Lau
             watching = tasks.create_task(readiness.watch(engine.store, stop))
             keeping = tasks.create_task(_kept_open(port, readiness, stop))
             working = [
-                tasks.create_task(
-                    maintainer.run(
-                        engine,
-                        decay_every_s=settings.decay_every_s,
-                        observe=metrics.observe_upkeep,
-                    )
-                ),
-                tasks.create_task(reembedder.run(engine, observe=metrics.observe_upkeep)),
+                *map(tasks.create_task, _upkeep(settings, engine, metrics)),
                 tasks.create_task(authenticator.watch(boundary.end_revoked)),
             ]
             _announce(settings, engine)
@@ -124,6 +118,15 @@ async def serve(settings: SMFSettings, stop: asyncio.Event, fronts: Sequence[Lau
     log.info("stopped")
     if readiness.broken is not None:
         raise readiness.broken
+
+
+def _upkeep(
+    settings: SMFSettings, engine: Engine, metrics: ServerMetrics
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what the server does beside answering calls, until cancelled."""
+    observe = metrics.observe_upkeep
+    yield maintainer.run(engine, decay_every_s=settings.decay_every_s, observe=observe)
+    yield reembedder.run(engine, observe=observe)
 
 
 async def _kept_open(port: GrpcPort, readiness: Readiness, stop: asyncio.Event) -> None:

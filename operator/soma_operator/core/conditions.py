@@ -9,6 +9,7 @@ from soma_operator.core.kinds import (
     POD_MONITOR,
     SCALED_OBJECT,
     SOMA_MEMORY_BACKUP,
+    Kind,
     Manifest,
     kind_of,
     name_of,
@@ -169,25 +170,29 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
 def _monitored(situation: Situation) -> Aspect | None:
     if not situation.memory.spec.monitoring.pod_monitor.enabled:
         return None
-    if POD_MONITOR in situation.observed.unserved:
-        text = (
-            "the cluster does not know the kind PodMonitor: install the Prometheus operator, or disable "
-            "spec.monitoring.podMonitor"
-        )
-        return Aspect("Monitored", "False", "KindNotServed", text)
-    return Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
+    made = Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
+    mend = "install the Prometheus operator, or disable spec.monitoring.podMonitor"
+    return _if_served(POD_MONITOR, made, mend, situation)
 
 
 def _autoscaled(situation: Situation) -> Aspect | None:
     if situation.memory.spec.autoscaling.type != "KEDA":
         return None
-    if SCALED_OBJECT in situation.observed.unserved:
-        text = (
-            "the cluster does not know the kind ScaledObject: install KEDA, or choose another "
-            "spec.autoscaling.type; meanwhile the number of servers stays as it is"
-        )
-        return Aspect("Autoscaled", "False", "KindNotServed", text)
-    return Aspect("Autoscaled", "True", "ScaledObjectMade", "KEDA decides on the number of servers")
+    text = "KEDA decides on the number of servers"
+    made = Aspect("Autoscaled", "True", "ScaledObjectMade", text)
+    mend = (
+        "install KEDA, or choose another spec.autoscaling.type; meanwhile the number of servers stays "
+        "as it is"
+    )
+    return _if_served(SCALED_OBJECT, made, mend, situation)
+
+
+def _if_served(kind: Kind, made: Aspect, mend: str, situation: Situation) -> Aspect:
+    """Return what to tell of a wished child of a kind that the cluster may not know."""
+    if kind not in situation.observed.unserved:
+        return made
+    text = f"the cluster does not know the kind {kind.name}: {mend}"
+    return Aspect(made.type, "False", "KindNotServed", text)
 
 
 def _backup_healthy(situation: Situation) -> Aspect | None:

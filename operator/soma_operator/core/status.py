@@ -48,7 +48,7 @@ LEAVING = Finding("Deleting", "the resource is being deleted")
 def opening_status(memory: ResolvedMemory, choice: Choice, observed: Observed) -> Status:
     """Return the first status of a new generation, from before anything was done for it."""
     finding = Finding("Progressing", ROLLING, is_known=False)
-    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    kept = _lasting(observed)
     # Told before they are made: nothing else tells a later look that they are there to be removed.
     known = {aspect.type for aspect in kept}
     kept += [one for one in _unwatched(finding, memory) if one.type not in known]
@@ -97,14 +97,14 @@ def invalid_status(finding: Finding, observed: Observed) -> Status:
         Aspect("Ready", "False", finding.reason, finding.message),
         Aspect("Stalled", "True", finding.reason, finding.message),
     ]
-    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    kept = _lasting(observed)
     return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
 
 
 def held_up_status(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Status:
     """Return the status of a resource whose wish is not known as a whole yet; what ran before goes on running."""
     verdict = _verdict(problem, memory, observed)
-    kept = [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+    kept = _lasting(observed)
     fields = _kept_fields(observed)
     return _document(observed, [*verdict, *kept], fields, _phase(verdict, memory))
 
@@ -124,6 +124,11 @@ def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
     if started is None:
         return None
     return parse_time(started) + timedelta(seconds=strategy.progress_deadline_seconds)
+
+
+def _lasting(observed: Observed) -> list[Aspect]:
+    """Return what was told of earlier generations and holds for the next one, too."""
+    return [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
 
 
 def _unwatched(finding: Finding, memory: ResolvedMemory) -> list[Aspect]:
