@@ -28,8 +28,8 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
     python3 -m venv --without-pip /opt/soma && /opt/uv/bin/uv pip install --quiet --no-cache --compile-bytecode --link-mode copy \
     --python /opt/soma/bin/python --require-hashes -r requirements/server.txt
 
-# Loops over arrays, compiled: a layer that only a change of them or of their compiler builds anew.
-FROM ${BUILD_BASE} AS kernels
+# What is not Python, compiled: a layer that only a change of it or of its compilers builds anew.
+FROM ${BUILD_BASE} AS compiled
 WORKDIR /build
 COPY --from=builder /opt/uv/bin/uv /usr/local/bin/uv
 COPY requirements/build.txt requirements/
@@ -38,8 +38,11 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
     python3 -m venv --without-pip /opt/build && uv pip install --quiet --no-cache --link-mode copy \
     --python /opt/build/bin/python --require-hashes -r requirements/build.txt
 COPY hatch_build.py ./
+COPY front front
 COPY memory_server/kernels memory_server/kernels
-RUN /opt/build/bin/python hatch_build.py
+RUN --mount=type=secret,id=ca --mount=type=secret,id=environment \
+    if [ -f /run/secrets/environment ]; then . /run/secrets/environment; fi; \
+    mkdir -p memory_server/transport/front && /opt/build/bin/python hatch_build.py
 
 # The programs ask for the version of their distribution, as if pip had installed it.
 FROM ${BASE} AS metadata
@@ -60,7 +63,8 @@ COPY --from=metadata /app /app
 COPY proto/gen/python /app
 COPY common/soma_common /app/soma_common
 COPY memory_server /app/memory_server
-COPY --from=kernels /build/memory_server/kernels/*.so /app/memory_server/kernels/
+COPY --from=compiled /build/memory_server/kernels/*.so /app/memory_server/kernels/
+COPY --from=compiled /build/memory_server/transport/front/soma-front /app/memory_server/transport/front/
 # `python -m somamemory` makes and restores copies beside a server.
 COPY client/somamemory /app/somamemory
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app

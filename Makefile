@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --numprocesses=2 --dist=loadscope --no-loadscope-reorder
 READY := .venv/.ready
 LOCKS := requirements/dev.txt requirements/uv.txt
-COMPILED := hatch_build.py $(wildcard memory_server/kernels/*.pyx memory_server/kernels/*.pxd)
+COMPILED := hatch_build.py $(wildcard memory_server/kernels/*.pyx memory_server/kernels/*.pxd front/*.go front/go.*)
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo demo-down doctor tools cluster cluster-down images lint format types layers generated unit contract integration e2e test chaos scale bench bench-streams bench-recall bench-peers proto crds docs lock check clean
@@ -15,7 +15,7 @@ help: ## List the targets
 $(READY): pyproject.toml $(LOCKS) $(COMPILED)
 	@bash dev/bootstrap.sh
 
-setup: $(READY) ## Make the Python environment in .venv from the hash-pinned locks, and compile memory_server/kernels
+setup: $(READY) ## Make the Python environment in .venv from the hash-pinned locks, and compile what is not Python
 
 demo: $(READY) ## Run the main job: a cluster, the operator, a SomaMemory, store and recall
 	@$(PYTHON) -m soma_dev demo
@@ -101,4 +101,4 @@ lock: $(READY) ## Resolve the lock files anew
 check: lint types layers generated test ## What CI runs
 
 clean: ## Remove the environment and the caches of this checkout
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist memory_server/kernels/*.{c,so}
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist memory_server/kernels/*.{c,so} memory_server/transport/front/soma-front

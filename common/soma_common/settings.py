@@ -66,9 +66,9 @@ class SMFSettings(SomaBaseSettings):
     http_port: Port = 8080
     """Port of `/healthz`, `/readyz` and `/metrics`."""
 
-    front_processes: Annotated[int, Field(ge=0, le=16)] | None = None
-    """Processes that speak gRPC for the one that stores and recalls; each takes some 50 MiB. 0: it does so itself, as
-    is best with a single processor. None: one where there are two or three processors, two where there are more."""
+    front_processes: Annotated[int, Field(ge=0, le=16)] = 1
+    """Processes that speak gRPC for the one that stores and recalls; each takes some 20 MiB and as many processors as
+    there are. 0: it does so itself, which takes several times as long for each call."""
 
     tls_cert_file: Path | None = None
     """Certificate chain of the gRPC port, PEM; a changed file is taken over without a restart. None: plain text. The

@@ -20,7 +20,7 @@ from soma_dev.problem import Problem
 PRESENT, WORK, IMPOSSIBLE = "present", "to do", "impossible"
 COLOURS: Mapping[str, str] = {PRESENT: "green", WORK: "yellow", IMPOSSIBLE: "red"}
 
-PACKAGES_S, IMAGE_S, GO_S = 30, 20, 10
+PACKAGES_S, IMAGE_S = 30, 20
 """Times of two quiet cores with a fast mirror."""
 
 DISK_GB = 15
@@ -140,11 +140,7 @@ def _tools(kind: str) -> Iterator[Finding]:
 
 
 def _go() -> Finding:
-    try:
-        found = golang.find(install=False)
-    except Problem:
-        return Finding("Go", WORK, "fetched as a Python wheel", GO_S)
-    return Finding("Go", PRESENT, str(found))
+    return Finding("Go", PRESENT, str(golang.find()))
 
 
 def _images(builder: Builder) -> Iterator[Finding]:

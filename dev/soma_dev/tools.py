@@ -162,12 +162,8 @@ def _adopted(wanted: Tool) -> bool:
     """Take over a binary without a stamp, when all that is in it is what the module pins."""
     if wanted.stamp.exists():
         return False
-    try:
-        go = golang.find(install=False)
-    except Problem:
-        return False
     listed = subprocess.run(
-        [str(go), "version", "-m", str(tool(wanted.name))],
+        [str(golang.find()), "version", "-m", str(tool(wanted.name))],
         capture_output=True,
         text=True,
         check=False,

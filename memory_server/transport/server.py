@@ -139,7 +139,6 @@ def grpc_port(
         registry.methods(),
         ("authorization",) if is_authenticated else (),
         is_identified=is_authenticated and settings.tls_client_ca_file is not None,
-        log_level=settings.log_level,
     )
     return FrontPool(options, list(registry.handlers.values()), fronts, metrics)
 

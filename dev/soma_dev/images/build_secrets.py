@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-PREFIXES = ("PIP_", "UV_")
+PREFIXES = ("PIP_", "UV_", "GOPROXY", "GONOSUMDB", "GOSUMDB")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 BUNDLE = "/run/secrets/ca"
 BUNDLE_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -32,7 +32,7 @@ def secrets(environment: Mapping[str, str] = os.environ) -> Iterator[list[str]]:
 
 
 def shell_exports(environment: Mapping[str, str]) -> str:
-    """Return shell lines that set what pip and uv read."""
+    """Return shell lines that set what pip, uv and Go read."""
     passed = {
         name: value
         for name, value in environment.items()

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hatch_build import FRONT_PROGRAM
 from soma_dev.paths import ROOT
 
 REGISTRY = "localhost"
 RECIPE = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements/uv.txt")
-IGNORED_SUFFIXES = (".c", ".pyc", ".pyi", ".so")
+IGNORED_ENDINGS = (".c", ".pyc", ".pyi", ".so", "_test.go", FRONT_PROGRAM.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ MEMORY_SERVER = Image(
         "requirements/build.txt",
         "requirements/server.txt",
         "hatch_build.py",
+        "front",
         "proto/gen/python",
         "common/soma_common",
         "memory_server",
@@ -69,4 +71,4 @@ def _files(image: Image, root: Path) -> Iterator[Path]:
 
 
 def _counts(path: Path) -> bool:
-    return path.suffix not in IGNORED_SUFFIXES and "__pycache__" not in path.parts
+    return not path.name.endswith(IGNORED_ENDINGS) and "__pycache__" not in path.parts

@@ -1,4 +1,4 @@
-"""What travels between the engine and a front process, and the link that carries it.
+"""What travels between the engine and a front process, and the link that carries it; `front/frames.go` is its other half.
 
 A frame is a head (length of the body, kind, number of the call) and a body. Frames of one turn of the event loop travel
 together: a system call costs more than a frame.
@@ -54,8 +54,6 @@ SECONDS = struct.Struct("<d")
 _OPENING = struct.Struct("<HdI")
 _FAILURE = struct.Struct("<HI")
 
-_NO_DEADLINE = -1.0
-
 
 class Opening(NamedTuple):
     """How a call begins.
@@ -71,12 +69,6 @@ class Opening(NamedTuple):
     time_remaining_s: float | None
     facts: bytes
     request: bytes
-
-    def packed(self) -> bytes:
-        """Return the body of its frame."""
-        left = _NO_DEADLINE if self.time_remaining_s is None else max(self.time_remaining_s, 0.0)
-        head = _OPENING.pack(self.method, left, len(self.facts))
-        return b"".join((head, self.facts, self.request))
 
     @classmethod
     def of(cls, body: bytes) -> "Opening":
@@ -98,13 +90,6 @@ class Failure(NamedTuple):
         """Return the body of its frame."""
         text = self.message.encode()
         return b"".join((_FAILURE.pack(self.code, len(text)), text, self.details))
-
-    @classmethod
-    def of(cls, body: bytes) -> "Failure":
-        """Return what a body says."""
-        code, size = _FAILURE.unpack_from(body)
-        end = _FAILURE.size + size
-        return cls(code, body[_FAILURE.size : end].decode(), body[end:])
 
 
 class Link(asyncio.Protocol):

@@ -3,10 +3,11 @@
 import signal
 import socket
 import subprocess
-import sys
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from memory_server.transport.front.processors import available_processors, front_processes
+PROGRAM: Final = Path(__file__).with_name("soma-front")
+"""Built of the folder `front` of the checkout."""
 
 
 class Launched(NamedTuple):
@@ -21,9 +22,8 @@ class Launched(NamedTuple):
     link: socket.socket
 
 
-def launch_all(wanted: int | None) -> list[Launched]:
-    """Start this many front processes. None: as many as the processors are good for."""
-    count = front_processes(available_processors()) if wanted is None else wanted
+def launch_all(count: int) -> list[Launched]:
+    """Start this many front processes."""
     return [launch() for _ in range(count)]
 
 
@@ -39,7 +39,7 @@ def _started(link_fd: int) -> "subprocess.Popen[bytes]":
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", "memory_server.transport.front", "--link", str(link_fd)],
+            [PROGRAM, "--link", str(link_fd)],
             pass_fds=[link_fd],
             stdin=subprocess.DEVNULL,
         )

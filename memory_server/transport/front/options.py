@@ -37,7 +37,6 @@ class FrontOptions(NamedTuple):
         methods: In the order of their numbers.
         headers: Those of a call that decide who calls.
         is_identified: Whether the client's certificate takes part in that.
-        log_level: Least severe level that is logged.
     """
 
     address: str
@@ -46,26 +45,7 @@ class FrontOptions(NamedTuple):
     methods: tuple[RelayedMethod, ...]
     headers: tuple[str, ...] = ()
     is_identified: bool = False
-    log_level: str = "INFO"
 
     def packed(self) -> bytes:
         """Return JSON of it."""
         return json.dumps(self, default=str).encode()
-
-    @classmethod
-    def of(cls, body: bytes) -> "FrontOptions":
-        """Return what JSON says."""
-        address, channel, tls, methods, headers, is_identified, log_level = json.loads(body)
-        return cls(
-            address,
-            tuple((name, value) for name, value in channel),
-            _tls_files(*tls) if tls else None,
-            tuple(RelayedMethod(*method) for method in methods),
-            tuple(headers),
-            is_identified,
-            log_level,
-        )
-
-
-def _tls_files(certificate: str, key: str, authority: str | None) -> TlsFiles:
-    return TlsFiles(Path(certificate), Path(key), None if authority is None else Path(authority))

@@ -1,6 +1,9 @@
-"""What travels between front processes and the engine, and how many of them there should be."""
+"""What travels between front processes and the engine, and the front process's own tests."""
 
 import asyncio
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_server.transport.front import frames, processors
-from memory_server.transport.front.calls import RequestWindow
+from hatch_build import FRONT, go
+from memory_server.transport.front import frames
 from memory_server.transport.front.frames import Failure, Link, Opening
 from memory_server.transport.front.options import FrontOptions, RelayedMethod, TlsFiles
-from memory_server.transport.front.processors import available_processors, front_processes
 from memory_server.transport.front.relay import Relay
+from soma_dev.paths import ROOT
+
+GOLDEN = json.loads((ROOT / FRONT / "testdata/frames.json").read_text())
+"""Bodies of frames as `front/frames.go` writes and reads them; its tests read the same file."""
 
 FRAMES = st.lists(
     st.tuples(st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(max_size=300)), max_size=20
@@ -88,24 +94,21 @@ async def test_what_is_sent_before_the_link_stands_goes_first() -> None:
     assert wire.written[0].endswith(b"early")
 
 
-@given(
-    st.builds(
-        Opening,
-        st.integers(0, 65535),
-        st.none() | st.floats(0, 1e9),
-        st.binary(max_size=50),
-        st.binary(max_size=50),
-    )
-)
-def test_an_opening_is_read_as_it_was_written(opening: Opening) -> None:
+def test_an_opening_is_read_as_the_other_half_writes_it() -> None:
     """With and without a deadline, facts and a request."""
-    assert Opening.of(opening.packed()) == opening
+    for each in GOLDEN["openings"]:
+        opening = Opening.of(bytes.fromhex(each["body"]))
+
+        facts, request = each["facts"].encode(), each["request"].encode()
+        assert opening == Opening(each["method"], each["left"], facts, request)
 
 
-@given(st.builds(Failure, st.integers(1, 16), st.text(max_size=30), st.binary(max_size=30)))
-def test_a_failure_is_read_as_it_was_written(failure: Failure) -> None:
-    """Any text, and details of any bytes."""
-    assert Failure.of(failure.packed()) == failure
+def test_a_failure_is_written_as_the_other_half_reads_it() -> None:
+    """A text of any letters, and details of any bytes."""
+    for each in GOLDEN["failures"]:
+        failure = Failure(each["code"], each["message"], bytes.fromhex(each["details"]))
+
+        assert failure.packed().hex() == each["body"]
 
 
 async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
@@ -119,7 +122,7 @@ async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
     told: list[tuple[int, int, bytes]] = []
     handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     relay = Relay([handler], lambda *frame: told.append(frame))
-    opening = Opening(0, None, b"", b"x").packed()
+    opening = bytes.fromhex(GOLDEN["openings"][0]["body"]) + b"x"
 
     relay.receive(frames.OPEN, 1, opening)
     relay.receive(frames.GONE, 1, b"")
@@ -132,71 +135,37 @@ async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
     assert told == [(frames.END, 2, b"x")]
 
 
-async def read_by(window: RequestWindow, size: int) -> int:
-    """Return how many requests of one size are read until there is something to wait for."""
-    count = 0
-    while True:
-        try:
-            async with asyncio.timeout(0.01):
-                await window.may_read()
-        except TimeoutError:
-            return count
-        window.was_read(size)
-        count += 1
-
-
-@pytest.mark.parametrize(
-    ("size", "count"), [(10, 16), (100_000, 3), (frames.WINDOW_BYTES, 1), (8 << 20, 1)]
-)
-async def test_requests_are_read_ahead_while_they_are_small(size: int, count: int) -> None:
-    """Up to the credit or the window, one at least; each that is taken makes room for another."""
-    window = RequestWindow()
-    assert await read_by(window, size) == 0
-
-    for _ in range(1 + frames.READ_AHEAD):
-        window.allow()
-
-    assert await read_by(window, size) == count
-    window.allow()
-    assert await read_by(window, size) == 1
-    for _ in range(count):
-        window.allow()
-    assert await read_by(window, size) == count
-
-
-def test_options_are_read_as_they_were_written() -> None:
-    """Paths and tuples come back as such."""
+def test_options_are_written_as_the_other_half_reads_them() -> None:
+    """Paths and tuples go as JSON has them."""
     options = FrontOptions(
         "127.0.0.1:50053",
-        (("grpc.so_reuseport", 0),),
+        (("grpc.so_reuseport", 0), ("grpc.max_send_message_length", -1)),
         TlsFiles(Path("/tls.crt"), Path("/tls.key"), None),
-        (RelayedMethod("/s/M", has_requests=True, has_responses=False),),
+        (
+            RelayedMethod("/s.S/M", has_requests=True, has_responses=False),
+            RelayedMethod("/s.S/N", has_requests=False, has_responses=False),
+        ),
         ("authorization",),
         is_identified=True,
-        log_level="DEBUG",
     )
 
-    assert FrontOptions.of(options.packed()) == options
+    assert options.packed().decode() == GOLDEN["options"]
 
 
 @pytest.mark.parametrize(
-    ("bound", "wanted"), [(0.5, 0), (1, 0), (1.9, 0), (2, 1), (3, 1), (4, 2), (64, 2)]
+    "command", ["go vet ./...", "go test ./...", "gofmt -l ."], ids=["vet", "test", "format"]
 )
-def test_a_front_process_is_for_two_processors(bound: float, wanted: int) -> None:
-    """A single processor has nothing to share; very many need no more than two."""
-    assert front_processes(bound) == wanted
+def test_the_other_half_passes_its_own_tests(command: str) -> None:
+    """What is written in Go is checked by Go: nothing to complain of, nothing to format."""
+    program, *arguments = command.split()
+    done = subprocess.run(
+        [str(Path(go()).with_name(program)) if go() != "go" else program, *arguments],
+        cwd=ROOT / FRONT,
+        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-
-@pytest.mark.parametrize(("quota", "wanted"), [("50000 100000", 0.5), ("max 100000", None)])
-def test_a_container_is_limited_by_its_quota(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, wanted: float | None
-) -> None:
-    """The machine's processors are not the container's."""
-    file = tmp_path / "cpu.max"
-    monkeypatch.setattr(processors, "_QUOTA", file)
-    file.write_text("max 100000\n")
-    unlimited = available_processors()
-
-    file.write_text(quota + "\n")
-
-    assert available_processors() == (unlimited if wanted is None else wanted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert program != "gofmt" or done.stdout == ""

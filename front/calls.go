@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+var (
+	errGone = status.Error(
+		codes.Unavailable, "the server has ended; a write may have happened: repeat it with its request id",
+	)
+	errNoRequest = status.Error(codes.InvalidArgument, "the call has no request")
+)
+
+// front relays calls: a call ends with the memory server's word, or with its client, and the memory server hears of the
+// second.
+type front struct {
+	options options
+	link    *link
+	numbers atomic.Uint64
+
+	mutex sync.Mutex
+	calls map[uint64]*call
+	over  bool
+}
+
+// call is one call that the memory server has not ended.
+type call struct {
+	number uint64
+	words  chan word
+	// What ends it on this side: the client, or a request that cannot be read.
+	broken chan error
+	window *window
+}
+
+func newFront(options options, link *link) *front {
+	return &front{options: options, link: link, calls: map[uint64]*call{}}
+}
+
+// register gives all methods to a gRPC server. To it each is a pair of streams, of which some have one message.
+func (f *front) register(server *grpc.Server) {
+	services := map[string]*grpc.ServiceDesc{}
+	for number, method := range f.options.methods {
+		parts := strings.Split(method.path, "/")
+		service, name := parts[1], parts[2]
+		if services[service] == nil {
+			services[service] = &grpc.ServiceDesc{ServiceName: service}
+		}
+		services[service].Streams = append(services[service].Streams, grpc.StreamDesc{
+			StreamName:    name,
+			Handler:       f.handler(number, method),
+			ServerStreams: true,
+			ClientStreams: true,
+		})
+	}
+	for _, service := range services {
+		server.RegisterService(service, nil)
+	}
+}
+
+// receive takes the memory server's word about a call; of one that has ended meanwhile it means nothing.
+func (f *front) receive(kind kind, number uint64, body []byte) {
+	f.mutex.Lock()
+	call := f.calls[number]
+	f.mutex.Unlock()
+	switch {
+	case call == nil:
+	case kind == credit:
+		call.window.allow()
+	default:
+		call.words <- word{kind, body}
+	}
+}
+
+// end fails every call: the memory server has gone.
+func (f *front) end() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.over = true
+	for _, call := range f.calls {
+		call.fail(errGone)
+	}
+}
+
+func (f *front) handler(number int, method method) grpc.StreamHandler {
+	return func(_ any, stream grpc.ServerStream) error {
+		begin := opening{method: number, facts: f.facts(stream.Context())}
+		if !method.hasRequests {
+			err := stream.RecvMsg(&begin.request)
+			if err == io.EOF {
+				return errNoRequest
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if deadline, has := stream.Context().Deadline(); has {
+			begin.left, begin.hasLeft = time.Until(deadline), true
+		}
+		return f.relay(begin, method, stream)
+	}
+}
+
+// relay relays a call from its beginning to its end.
+func (f *front) relay(begin opening, method method, stream grpc.ServerStream) error {
+	call := f.begin()
+	defer f.forget(call)
+	f.link.send(open, call.number, begin.packed())
+	if method.hasRequests {
+		go f.read(call, stream)
+	}
+	for {
+		var said word
+		select {
+		case said = <-call.words:
+		case err := <-call.broken:
+			f.link.send(gone, call.number, nil)
+			return err
+		case <-stream.Context().Done():
+			f.link.send(gone, call.number, nil)
+			return status.FromContextError(stream.Context().Err()).Err()
+		}
+		switch said.kind {
+		case end:
+			if method.hasResponses {
+				return nil
+			}
+			return stream.SendMsg(said.body)
+		case fail:
+			return statusOf(said.body)
+		case response:
+			if err := stream.SendMsg(said.body); err != nil {
+				f.link.send(gone, call.number, nil)
+				return err
+			}
+			f.link.send(taken, call.number, nil)
+		}
+	}
+}
+
+func (f *front) begin() *call {
+	made := &call{
+		number: f.numbers.Add(1),
+		words:  make(chan word, mostWords),
+		broken: make(chan error, 1),
+		window: newWindow(),
+	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.calls[made.number] = made
+	if f.over {
+		made.fail(errGone)
+	}
+	return made
+}
+
+func (f *front) forget(call *call) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	delete(f.calls, call.number)
+}
+
+// read reads the requests of a call, as its window allows.
+func (f *front) read(call *call, stream grpc.ServerStream) {
+	for call.window.mayRead(stream.Context()) {
+		var body []byte
+		err := stream.RecvMsg(&body)
+		if err == io.EOF {
+			f.link.send(lastRequest, call.number, nil)
+			return
+		}
+		if err != nil {
+			call.fail(err)
+			return
+		}
+		call.window.wasRead(len(body))
+		f.link.send(request, call.number, body)
+	}
+}
+
+func (c *call) fail(err error) {
+	select {
+	case c.broken <- err:
+	default:
+	}
+}
+
+// facts returns JSON of what decides who calls.
+func (f *front) facts(ctx context.Context) []byte {
+	if len(f.options.headers) == 0 {
+		return nil
+	}
+	headers, names := [][3]string{}, map[string][]string{}
+	sent, _ := metadata.FromIncomingContext(ctx)
+	for _, name := range f.options.headers {
+		for _, value := range sent[name] {
+			headers = append(headers, header(name, value))
+		}
+	}
+	if f.options.isIdentified {
+		names = certificateNames(ctx)
+	}
+	made, err := json.Marshal([]any{headers, names})
+	if err != nil {
+		return nil
+	}
+	return made
+}
+
+// header returns a name and its value: as a text, or as the hexadecimal digits of bytes.
+func header(name, value string) [3]string {
+	if strings.HasSuffix(name, "-bin") {
+		return [3]string{name, "", hex.EncodeToString([]byte(value))}
+	}
+	return [3]string{name, value, ""}
+}
+
+// certificateNames returns the names of the client's certificate, under gRPC's names for them, in hexadecimal digits.
+func certificateNames(ctx context.Context) map[string][]string {
+	names := map[string][]string{}
+	from, _ := peer.FromContext(ctx)
+	shaken, isTLS := from.AuthInfo.(credentials.TLSInfo)
+	if !isTLS || len(shaken.State.PeerCertificates) == 0 {
+		return names
+	}
+	shown := shaken.State.PeerCertificates[0]
+	add := func(kind string, name string) {
+		names[kind] = append(names[kind], hex.EncodeToString([]byte(name)))
+	}
+	if shown.Subject.CommonName != "" {
+		add("x509_common_name", shown.Subject.CommonName)
+	}
+	for _, name := range append(append([]string{}, shown.DNSNames...), shown.EmailAddresses...) {
+		add("x509_subject_alternative_name", name)
+	}
+	for _, name := range shown.URIs {
+		add("x509_subject_alternative_name", name.String())
+	}
+	for _, name := range shown.IPAddresses {
+		add("x509_subject_alternative_name", name.String())
+	}
+	return names
+}
+
+func statusOf(body []byte) error {
+	failed, err := failureOf(body)
+	if err != nil {
+		return status.Error(codes.Unknown, "the method failed")
+	}
+	made := &spb.Status{Code: int32(failed.code), Message: failed.message}
+	if len(failed.details) > 0 {
+		if err := proto.Unmarshal(failed.details, made); err != nil {
+			return status.Error(codes.Code(failed.code), failed.message)
+		}
+	}
+	return status.ErrorProto(made)
+}
