@@ -45,6 +45,43 @@ def test_pods_meet_the_restricted_standard(place: Place) -> None:
     assert user.strip() == "10001"
 
 
+def test_what_a_user_gives_the_pods_is_there(place: Place) -> None:
+    """Variables, files and an identity of the user's reach the server; a Secret that they name is waited for."""
+    for command in (
+        "create serviceaccount cloud",
+        "create configmap authorities --from-literal=ca.crt=trusted",
+    ):
+        place.kubectl(*command.split())
+    place.apply(
+        {
+            "podTemplate": {
+                "serviceAccountName": "cloud",
+                "env": [
+                    {"name": "NO_PROXY", "value": "cluster.local"},
+                    {
+                        "name": "PASSWORD",
+                        "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}},
+                    },
+                ],
+                "volumes": [
+                    {"name": "ca", "mountPath": "/etc/authorities", "configMapName": "authorities"}
+                ],
+            }
+        }
+    )
+    place.wait_reason("SecretsReady", "SecretNotFound")
+
+    place.kubectl("create", "secret", "generic", "keys", "--from-literal=one=open")
+    place.wait_ready()
+
+    variables = place.kubectl("exec", "deploy/mem", "--", "printenv", "NO_PROXY", "PASSWORD")
+    files = place.kubectl("exec", "deploy/mem", "--", "cat", "/etc/authorities/ca.crt")
+    [pod] = place.pods()
+    assert variables.split() == ["cluster.local", "open"]
+    assert files == "trusted"
+    assert pod["spec"]["serviceAccountName"] == "cloud"
+
+
 def test_a_wrong_wish_is_refused_in_words(place: Place) -> None:
     """An impossible combination is refused by the API server with a sentence that names the field."""
     refusal = place.refusal({"replicas": 2})

@@ -57,6 +57,14 @@ CRON: Manifest = {"type": "cron", "metadata": {"start": "0 8 * * *", "desiredRep
 
 ITEMS: dict[str, list[Any]] = {
     "autoscaling.keda.triggers": [CRON, {"type": "cpu", "metadata": {"value": "80"}}],
+    "podTemplate.env": [
+        {"name": "TZ", "value": "UTC"},
+        {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "one", "key": "a"}}},
+    ],
+    "podTemplate.volumes": [
+        {"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"},
+        {"name": "more", "mountPath": "/etc/more", "secretName": "two"},
+    ],
     "updateStrategy.maintenanceWindows": [
         {"schedule": "0 2 * * 6", "durationMinutes": 1},
         {"schedule": "@daily", "durationMinutes": 10080},

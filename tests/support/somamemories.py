@@ -309,5 +309,10 @@ def _pod_template() -> st.SearchStrategy[Manifest]:
             "affinity": st.just({"nodeAffinity": {}}),
             "topologySpreadConstraints": st.just([spread]),
             "priorityClassName": st.just("high"),
+            "serviceAccountName": st.just("cloud"),
+            "env": st.just([{"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}]),
+            "volumes": st.just(
+                [{"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"}]
+            ),
         },
     )

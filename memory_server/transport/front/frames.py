@@ -1,4 +1,4 @@
-"""What travels between the engine and a front process, and the link that carries it; `front/frames.go` is its other half.
+"""What travels between the engine and a front process, and the link for it; `front/frames.go` is its other half.
 
 A frame is a head (length of the body, kind, number of the call) and a body. Frames of one turn of the event loop travel
 together: a system call costs more than a frame.

@@ -164,7 +164,7 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
         return Aspect("SecretsReady", "False", problem.reason, problem.message)
     if not secret_names(situation.observed.resource):
         return None
-    return Aspect("SecretsReady", "True", "Found", "every Secret that the pods mount is there")
+    return Aspect("SecretsReady", "True", "Found", "every Secret that the pods need is there")
 
 
 def _monitored(situation: Situation) -> Aspect | None:

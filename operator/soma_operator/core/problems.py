@@ -78,7 +78,7 @@ def secret_is_missing(situation: Situation) -> Finding | None:
     if not missing:
         return None
     names = " and ".join(missing)
-    text = f"the Secret {names} does not exist in this namespace: create it, or correct spec.tls and spec.auth"
+    text = f"the Secret {names} does not exist in this namespace: create it, or correct what names it in the spec"
     return Finding("SecretNotFound", text)
 
 

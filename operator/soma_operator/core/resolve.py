@@ -185,7 +185,7 @@ def restore_job_name(name: str, uid: str) -> str:
 
 
 def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names of the Secrets that a SomaMemory mounts; none where it cannot be understood."""
+    """Return the names of the Secrets that its pods need; none where it cannot be understood."""
     try:
         spec = _parsed(resource)
     except InvalidInput:
@@ -197,7 +197,7 @@ def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
         auth.tokens_secret_name if auth.type == "Tokens" else None,
         openai.api_key_secret_name if openai is not None else None,
     }
-    return frozenset(name for name in named if name is not None)
+    return frozenset(name for name in named if name is not None) | spec.pod_template.secret_names
 
 
 def _parsed(resource: Mapping[str, Any]) -> SomaMemorySpec:

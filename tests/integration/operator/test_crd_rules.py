@@ -37,6 +37,14 @@ def windows(**window: str | int) -> Manifest:
     return {"updateStrategy": {"maintenanceWindows": [window]}}
 
 
+def variable(name: str = "TZ", **given: object) -> Manifest:
+    return {"podTemplate": {"env": [{"name": name, **given}]}}
+
+
+def files(mountPath: str = "/etc/ca", **source: str) -> Manifest:  # noqa: N803 - a field's name
+    return {"podTemplate": {"volumes": [{"name": "ca", "mountPath": mountPath, **source}]}}
+
+
 TLS = {"mode": "Secret", "secretName": "cert"}
 
 VOLUME: Manifest = {"type": "Volume", "volume": {"claimName": "backups"}}
@@ -217,6 +225,40 @@ CREATIONS = [
         {"podTemplate": {"annotations": {"team": "a"}}},
         {"podTemplate": {"annotations": {"memory.soma.sh/restartedAt": "b"}}},
         "podTemplate.annotations must not begin with 'memory.soma.sh/': these are the operator's",
+    ),
+    (
+        variable(value="UTC"),
+        variable(value="UTC", valueFrom={"secretKeyRef": {"name": "a", "key": "b"}}),
+        "a variable has either a value or valueFrom",
+    ),
+    (
+        variable(valueFrom={"secretKeyRef": {"name": "a", "key": "b"}}),
+        variable(valueFrom={}),
+        "valueFrom is either a configMapKeyRef or a secretKeyRef",
+    ),
+    (
+        variable(name="SOMAX", value=""),
+        variable(name="SOMA_STORE", value="memory"),
+        "podTemplate.env must not begin with 'SOMA_': the server's settings are fields of the spec",
+    ),
+    (variable(name="_a9", value="b"), variable(name="a-b", value="c"), "should match"),
+    (
+        files(configMapName="a"),
+        files(configMapName="a", secretName="b"),
+        "a volume has either a configMapName or a secretName",
+    ),
+    *(
+        (
+            files(mountPath="/etc/ca-1/b.d/", secretName="a"),
+            files(mountPath=path, secretName="a"),
+            "should match",
+        )
+        for path in ("etc/ca", "/", "/etc/../data", "//data", "/./data", "/a:b")
+    ),
+    (
+        files(mountPath="/database", secretName="a"),
+        files(mountPath="/data/more", secretName="a"),
+        "mountPath must not be in /data, /tmp, /app, /opt/soma or /etc/soma: these are the server's",
     ),
     (
         {"podTemplate": {"tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b"}]}},

@@ -134,7 +134,8 @@ def test_what_others_add_is_none_of_our_business(spec: Manifest) -> None:
         if kind_of(child) == DEPLOYMENT:
             pod = child["spec"]["template"]["spec"]
             pod["dnsPolicy"] = "ClusterFirst"
-            pod["containers"][0]["env"] = [{"name": "THEIRS", "value": "1"}]
+            theirs = {"name": "THEIRS", "value": "1"}
+            pod["containers"][0].setdefault("env", []).append(theirs)
             pod["containers"].insert(0, {"name": "sidecar", "image": "registry.test/sidecar"})
             pod["volumes"].append({"name": "theirs", "emptyDir": {}})
         if kind_of(child) == SERVICE:

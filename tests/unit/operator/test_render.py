@@ -80,6 +80,15 @@ FULL: Manifest = {
             }
         ],
         "priorityClassName": "high",
+        "serviceAccountName": "cloud",
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"},
+            {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}},
+        ],
+        "volumes": [
+            {"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"},
+            {"name": "key", "mountPath": "/etc/key", "secretName": "keys"},
+        ],
     },
     "autoscaling": {"type": "HPA", "minReplicas": 2, "maxReplicas": 5},
     "networkPolicy": {

@@ -6,13 +6,13 @@ from pydantic import ConfigDict, Field
 
 from soma_operator.api.v1alpha1.base import ApiModel
 from soma_operator.api.v1alpha1.network import Limits, Monitoring, NetworkPolicySpec, ServiceSpec
+from soma_operator.api.v1alpha1.pod_template import PodTemplate
 from soma_operator.api.v1alpha1.rules import LIMITS_RULE
 from soma_operator.api.v1alpha1.storage import EmbeddedStorage
 from soma_operator.api.v1alpha1.update import UpdateStrategy
 from soma_operator.api.v1alpha1.workload import (
     Image,
     PodDisruptionBudgetSpec,
-    PodTemplate,
     Resources,
 )
 

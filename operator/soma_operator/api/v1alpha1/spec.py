@@ -8,6 +8,7 @@ from soma_operator.api.v1alpha1.backup_policy import BackupPolicy, Bootstrap
 from soma_operator.api.v1alpha1.base import ApiModel
 from soma_operator.api.v1alpha1.memory_class import ClassName
 from soma_operator.api.v1alpha1.network import Limits, Monitoring, NetworkPolicySpec, ServiceSpec
+from soma_operator.api.v1alpha1.pod_template import PodTemplate
 from soma_operator.api.v1alpha1.rules import SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.storage import Embeddings, Storage
@@ -16,7 +17,6 @@ from soma_operator.api.v1alpha1.workload import (
     Autoscaling,
     Image,
     PodDisruptionBudgetSpec,
-    PodTemplate,
     Resources,
 )
 

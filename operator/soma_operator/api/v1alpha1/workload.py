@@ -1,6 +1,6 @@
-"""How the servers run: image, resources, placement, number."""
+"""How the servers run: image, resources, number."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -12,9 +12,6 @@ from soma_operator.api.v1alpha1.base import (
     Quantity,
     rules,
 )
-
-Labels = dict[str, Annotated[str, Field(max_length=63)]]
-Annotations = dict[str, Annotated[str, Field(max_length=4096)]]
 
 
 class Image(ApiModel):
@@ -78,113 +75,6 @@ class Resources(ApiModel):
 
     limits: Annotated[dict[str, Quantity], Field(max_length=16)] = {}
     """What the container may not exceed."""
-
-
-class Toleration(ApiModel):
-    """A taint that pods may live with."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (
-                "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
-                "a toleration with the operator Exists has no value: remove one of them",
-            ),
-            (
-                "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
-                "a toleration without a key tolerates every taint, which takes the operator Exists",
-            ),
-        )
-    )
-
-    key: Annotated[str, Field(max_length=317)] | None = None
-    """Key of the taint; absent: every key, with the operator Exists."""
-
-    operator: Literal["Equal", "Exists"] | None = None
-    """How value and taint are compared. Default: Equal."""
-
-    value: Annotated[str, Field(max_length=63)] | None = None
-    """Value of the taint."""
-
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Effect of the taint; absent: every effect."""
-
-    toleration_seconds: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
-    """How long a taint of effect NoExecute is lived with; absent: for ever."""
-
-
-class TopologySpreadConstraint(ApiModel):
-    """How pods are spread; they are counted by the memory's own labels."""
-
-    topology_key: Annotated[str, Field(min_length=1, max_length=317)]
-    """Label of nodes that makes up a domain, such as `topology.kubernetes.io/zone`."""
-
-    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
-    """What happens to a pod that cannot be placed so."""
-
-    max_skew: Annotated[int, Field(ge=1, le=1000)]
-    """Largest difference in pods between two domains."""
-
-    min_domains: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Fewest domains to count; only with DoNotSchedule."""
-
-
-class PodTemplate(ApiModel):
-    """What the pods get beside what the operator gives them."""
-
-    labels: Annotated[
-        Labels,
-        Field(
-            max_length=32,
-            json_schema_extra=rules(
-                (
-                    "self.all(key, !key.startsWith('app.kubernetes.io/'))",
-                    "podTemplate.labels must not begin with 'app.kubernetes.io/': these are the operator's",
-                )
-            ),
-        ),
-    ] = {}
-    """More labels of the pods."""
-
-    annotations: Annotated[
-        Annotations,
-        Field(
-            max_length=32,
-            json_schema_extra=rules(
-                (
-                    "self.all(key, !key.startsWith('memory.soma.sh/'))",
-                    "podTemplate.annotations must not begin with 'memory.soma.sh/': these are the operator's",
-                )
-            ),
-        ),
-    ] = {}
-    """More annotations of the pods."""
-
-    node_selector: Annotated[Labels, Field(max_length=32)] = {}
-    """Labels that a node must have."""
-
-    tolerations: Annotated[list[Toleration], Field(max_length=32, json_schema_extra=ATOMIC)] = []
-    """Taints that the pods may live with."""
-
-    affinity: Annotated[
-        dict[str, Any],
-        Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}),
-    ] = {}
-    """Affinity as in a pod's spec; the API server judges it when the Deployment is written."""
-
-    topology_spread_constraints: Annotated[
-        list[TopologySpreadConstraint],
-        Field(
-            max_length=8,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["topologyKey", "whenUnsatisfiable"],
-            },
-        ),
-    ] = []
-    """How the pods are spread over domains of nodes."""
-
-    priority_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """PriorityClass of the pods."""
 
 
 class KedaTrigger(ApiModel):

@@ -4,6 +4,7 @@ from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, RESTART_ANNOTATION
 from soma_operator.core.content import content_hash
 from soma_operator.core.kinds import Manifest
 from soma_operator.core.render.environment import DATA_DIR, GRACE_PERIOD_S, environment
+from soma_operator.core.render.given import files_mounts, files_volumes, variables
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, labels_of, selector_of
 from soma_operator.core.render.secrets import secret_mounts, secret_volumes
 from soma_operator.core.resolve import ResolvedMemory
@@ -35,7 +36,7 @@ def _pod_template(memory: ResolvedMemory) -> Manifest:
 
 def _pod_spec(memory: ResolvedMemory) -> Manifest:
     spec: Manifest = {
-        "serviceAccountName": memory.name,
+        "serviceAccountName": memory.spec.pod_template.service_account_name or memory.name,
         "automountServiceAccountToken": False,
         # Kubernetes would set variables such as MEMORY_PORT for each Service; one of them may look like a setting.
         "enableServiceLinks": False,
@@ -46,6 +47,7 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
             {"name": "data", "persistentVolumeClaim": {"claimName": memory.names.claim}},
             {"name": "tmp", "emptyDir": {}},
             *secret_volumes(memory.spec),
+            *files_volumes(memory.spec.pod_template),
         ],
     }
     if memory.image.pull_secrets:
@@ -117,8 +119,11 @@ def _container(memory: ResolvedMemory) -> Manifest:
             {"name": "data", "mountPath": DATA_DIR},
             {"name": "tmp", "mountPath": TMP_DIR},
             *secret_mounts(memory.spec),
+            *files_mounts(memory.spec.pod_template),
         ],
     }
+    if memory.spec.pod_template.env:
+        container["env"] = variables(memory.spec.pod_template)
     resources = memory.spec.resources.model_dump(exclude_defaults=True)
     if resources:
         container["resources"] = resources
