@@ -58,9 +58,12 @@ class Remembered(Generic[Value]):
 
 
 def filled(
-    words: Sequence[str], known: Sequence[Value | None], learnt: dict[str, Value]
+    words: Sequence[str], known: list[Value | None], learnt: dict[str, Value]
 ) -> list[Value]:
-    """Return what is known of each word, or was learnt since."""
-    return [
-        learnt[word] if value is None else value for word, value in zip(words, known, strict=True)
-    ]
+    """Return what is known of each word, or was learnt since; the gaps of `known` are filled in their places."""
+    place = -1
+    # Mostly one word of a text is new: whatever is known already is not looked at here.
+    for _ in range(known.count(None)):
+        place = known.index(None, place + 1)
+        known[place] = learnt[words[place]]
+    return known  # type: ignore[return-value] # none of them is None any more

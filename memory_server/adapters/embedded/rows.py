@@ -101,9 +101,13 @@ def memory_version(row: Row) -> MemoryVersion:
     return MemoryVersion(memory_record(row[:-1]), row[-1])
 
 
+_METADATA = json.JSONEncoder(sort_keys=True)
+"""Made once: `json.dumps` makes a new one for each memory."""
+
+
 def metadata_json(metadata: Metadata) -> str:
     """Return metadata as JSON: text, floats and booleans keep their types."""
-    return json.dumps(metadata, sort_keys=True) if metadata else "{}"
+    return _METADATA.encode(metadata) if metadata else "{}"
 
 
 def metadata_of_json(stored_json: str) -> Metadata:

@@ -19,7 +19,8 @@ def metadata_of(messages: Mapping[str, memory_pb2.MetadataValue]) -> Metadata:
     """Return metadata; a value that was not set is None, which validation refuses."""
     if not messages:
         return {}
-    values = {key: metadata_value(message) for key, message in messages.items()}
+    # By their keys: `items()` of protobuf's map is a generator of Python's.
+    values = {key: metadata_value(messages[key]) for key in messages}
     return cast("Metadata", values)
 
 
