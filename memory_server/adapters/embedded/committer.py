@@ -4,7 +4,8 @@ Theory of operation:
     Writes gather in a list. The next turn of the event loop carries all of them out in one transaction, and a thread
     commits it; meanwhile the next group gathers, so the slower the disk, the larger the groups. Only the commit, which
     waits for the disk, is given to the thread: every statement lets go of the interpreter's lock and must win it back,
-    and against a busy loop that takes up to 5 ms each time. On the loop nobody competes.
+    and against a busy loop that takes up to 5 ms each time. On the loop nobody competes. What came during a commit is
+    carried out before the listener hears of that commit's changes, so that the disk writes while the index learns.
 
 Rules:
     1. On the loop, the listener hears of a group's changes before any of its futures is done: what is acknowledged is
@@ -81,6 +82,8 @@ class _Group:
     last_commit_seq: int
     is_proof: bool = False
     """Whether its commit shows that writing works; upkeep that found nothing to do does not."""
+    failure: SomaError | None = None
+    """What `Committer.failure` is after it."""
 
 
 QUIET_TURNS = 10
@@ -229,10 +232,15 @@ class Committer:
         self, done: asyncio.Future[_Group], batches: Sequence[_Batch], started: float
     ) -> None:
         error = done.exception()
-        if error is None:
-            self._finish(done.result(), started)
-        else:
+        self._is_busy = False
+        if error is not None:
             self._break(error, batches)
+        elif isinstance(self.failure, StoreBroken):
+            # Broken by what was told of the group before: nobody hears of this one.
+            self._refuse([batch.future for batch in batches], self.failure)
+            self._idle.set()
+        else:
+            self._finish(done.result(), started)
 
     def _take(self) -> list[_Batch]:
         """Return the batches of the next group; one that is larger than a group goes alone."""
@@ -273,7 +281,9 @@ class Committer:
                 "UPDATE meta SET value = ? WHERE name = 'commit_seq'", (str(commit_seq),)
             )
         self._has_dirty_wal |= self._connection.total_changes > changes_before
-        return _Group(outcomes, changes, commit_seq, is_proof)
+        return _Group(
+            outcomes, changes, commit_seq, is_proof, failure=None if is_proof else self.failure
+        )
 
     def _settle(self, batches: Sequence[_Batch], group: _Group | None) -> _Group:
         """Commit a group, or find out which of its writes cannot be done; runs in the thread.
@@ -288,7 +298,6 @@ class Committer:
                 pass  # looked at again write by write
             else:
                 self._commit_seq = group.last_commit_seq
-                self.failure = None if group.is_proof else self.failure
                 return group
         self._roll_back()
         return self._one_by_one(batches)
@@ -297,6 +306,7 @@ class Committer:
         """Give each write a transaction of its own, so that only the one that cannot be done fails."""
         outcomes: list[tuple[_Batch, list[Outcome]]] = []
         changes: list[Change] = []
+        failure = self.failure
         for batch in batches:
             results: list[Outcome] = []
             for writes in [[write] for write in batch.writes] or [[]]:
@@ -305,19 +315,19 @@ class Committer:
                     self._connection.execute("COMMIT")
                 except sqlite3.Error as error:
                     self._roll_back()
-                    self.failure = sqlite_error(error)
-                    results.append(self.failure)
+                    failure = sqlite_error(error)
+                    results.append(failure)
                 except Exception as error:  # noqa: BLE001 - the outermost edge of this thread
                     # A bug: its caller gets and logs it, and the others' writes go on.
                     self._roll_back()
                     results.append(error)
                 else:
                     self._commit_seq = group.last_commit_seq
-                    self.failure = None if group.is_proof else self.failure
+                    failure = None if group.is_proof else failure
                     results += group.outcomes[0][1]
                     changes += group.changes
             outcomes.append((batch, results))
-        return _Group(outcomes, changes, self._commit_seq)
+        return _Group(outcomes, changes, self._commit_seq, failure=failure)
 
     def _roll_back(self) -> None:
         """Undo the open transaction, by a new connection if the present one cannot; runs in the thread.
@@ -340,8 +350,11 @@ class Committer:
         self._executor.forget_caches()
 
     def _finish(self, group: _Group, started: float) -> None:
-        """Tell the listener, then the callers; then go on with what has gathered."""
-        self._is_busy = False
+        """Tell the listener, then the callers; before that, begin with what has gathered."""
+        took_s = self._loop.time() - started
+        self.failure = group.failure
+        if not self._scrubbing:
+            self._begin()
         self.last_commit_seq = group.last_commit_seq
         if group.changes:
             try:
@@ -355,27 +368,26 @@ class Committer:
             if not batch.future.done():
                 batch.future.set_result(list(results))
         self._waiting_count -= count
-        self._observe(count, self._loop.time() - started)
+        self._observe(count, took_s)
         self._schedule()
-        if not self._waiting:
+        if not self._waiting and not self._is_busy:
             self._idle.set()
             self._rest(is_upkeep=not group.is_proof)
 
     def _break(self, error: BaseException, batches: Sequence[_Batch]) -> None:
         """Refuse everything from now on: nobody knows what the next write would do."""
         log.critical("the store cannot go on", exc_info=error)
-        self._is_busy = False
         self.failure = broken = _broken(type(error).__name__)
-        futures: list[asyncio.Future[Any]] = [
-            *(batch.future for batch in (*batches, *self._waiting)),
-            *(future for future, _ in self._scrubbing),
-        ]
-        for future in futures:
-            if not future.done():
-                future.set_exception(broken)
+        self._refuse([batch.future for batch in (*batches, *self._waiting)], broken)
+        self._refuse([future for future, _ in self._scrubbing], broken)
         self._waiting.clear()
         self._scrubbing.clear()
         self._idle.set()
+
+    def _refuse(self, futures: Sequence[asyncio.Future[Any]], error: SomaError) -> None:
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
 
     def _rest(self, *, is_upkeep: bool) -> None:
         """Do the housekeeping when no caller writes for a while; upkeep does not put it off."""
@@ -401,8 +413,9 @@ class Committer:
         kept.add_done_callback(lambda _done: self._finish_housekeeping(scrubbing))
 
     def _finish_housekeeping(self, scrubbing: Sequence[tuple[asyncio.Future[bool], float]]) -> None:
+        self._is_busy = False
         self._tell(scrubbing)
-        self._finish(_Group([], [], self._commit_seq), self._loop.time())
+        self._finish(_Group([], [], self._commit_seq, failure=self.failure), self._loop.time())
 
     def _tell(self, scrubbing: Sequence[tuple[asyncio.Future[bool], float]]) -> None:
         for future, _ in scrubbing:

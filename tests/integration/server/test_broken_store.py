@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import logging
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ from tests.support.stores import StoreCase, open_embedded
 failing: set[str] = set()
 """First words of the statements that fail now, and `connect`."""
 
+SLOW_COMMIT_S = 0.05
+is_slow = threading.Event()
+"""Whether a commit takes that long."""
+
 
 class FailingConnection(sqlite3.Connection):
     """A connection to a disk that fails at chosen statements, the way SQLite says it."""
@@ -29,6 +35,8 @@ class FailingConnection(sqlite3.Connection):
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         if statement.split(maxsplit=1)[0] in failing:
             raise sqlite3.OperationalError("disk I/O error")
+        if statement == "COMMIT" and is_slow.is_set():
+            time.sleep(SLOW_COMMIT_S)
         return super().execute(statement, *parameters)
 
 
@@ -50,6 +58,7 @@ class FailingDatabase(Database):
 @pytest.fixture
 async def case(tmp_path: Path) -> StoreCase:
     failing.clear()
+    is_slow.clear()
     opened = open_database(tmp_path / "data", synchronous="FULL", dimensions=DIMENSIONS)
     facts = {each.name: getattr(opened, each.name) for each in dataclasses.fields(opened)}
     return StoreCase(
@@ -131,3 +140,44 @@ async def test_a_listener_that_fails_breaks_the_store_but_no_promise(
 
     assert isinstance(receipt, Receipt)
     assert await reopened_count(tmp_path) == 1
+
+
+async def test_who_was_being_committed_when_the_store_broke_is_not_left_waiting(
+    case: StoreCase, tmp_path: Path
+) -> None:
+    """The next group is on its way to the disk while the listener fails: its writer hears that the store is broken."""
+
+    def fail(_changes: object) -> None:
+        raise ValueError("a bug of the index")
+
+    case.store.listen(fail)
+    is_slow.set()
+    first = asyncio.ensure_future(case.store.commit([a_store("kept")]))
+    await asyncio.sleep(SLOW_COMMIT_S / 2)
+    second = asyncio.ensure_future(case.store.commit([a_store("unsaid")]))
+    outcomes = await asyncio.gather(first, second, return_exceptions=True)
+    await case.store.close()
+
+    assert isinstance(outcomes[0], list)
+    assert isinstance(outcomes[1], StoreBroken)
+    assert await reopened_count(tmp_path) == 2
+
+
+async def test_a_group_is_told_of_before_the_next_one(case: StoreCase) -> None:
+    """Also when the next one was carried out first; and what was acknowledged, the listener has heard of."""
+    is_slow.set()
+    acknowledged: list[int] = []
+
+    async def write(number: int) -> None:
+        await asyncio.sleep(number * SLOW_COMMIT_S / 3)
+        await case.store.commit([a_store(f"memory-{number}")])
+        acknowledged.append(number)
+        told = [change.added.id for change in case.changes if change.added]
+        assert f"memory-{number}" in told
+
+    await asyncio.gather(*(write(number) for number in range(12)))
+    seqs = [change.commit_seq for change in case.changes]
+    await case.store.close()
+
+    assert sorted(acknowledged) == list(range(12))
+    assert seqs == sorted(seqs)
