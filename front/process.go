@@ -18,6 +18,14 @@ import (
 // Calls are told that the memory server has gone; after so long the rest of them is cut off.
 const lastWords = time.Second
 
+// What strangers can make this process hold is bounded: calls of one connection (far more than the memory server takes on
+// at once, so that it is the one that refuses, and says when to try again), headers of a call, and the time for a handshake.
+const (
+	mostCalls       = 8192
+	mostHeaderBytes = 64 * 1024
+	handshakeTime   = 20 * time.Second
+)
+
 // process is what a front process does from its first frame to its last one.
 type process struct {
 	link    *link
@@ -104,6 +112,9 @@ func serverOptions(named map[string]int) []grpc.ServerOption {
 		grpc.ForceServerCodecV2(unread{}),
 		grpc.MaxSendMsgSize(math.MaxInt32), // what is sent is bounded by the use cases
 		grpc.SharedWriteBuffer(true),
+		grpc.MaxConcurrentStreams(mostCalls),
+		grpc.MaxHeaderListSize(mostHeaderBytes),
+		grpc.ConnectionTimeout(handshakeTime),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time:                  milliseconds(named["grpc.keepalive_time_ms"]),
 			Timeout:               milliseconds(named["grpc.keepalive_timeout_ms"]),
