@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,7 +246,7 @@ func certificateNames(ctx context.Context) map[string][]string {
 	if shown.Subject.CommonName != "" {
 		add("x509_common_name", shown.Subject.CommonName)
 	}
-	for _, name := range append(append([]string{}, shown.DNSNames...), shown.EmailAddresses...) {
+	for _, name := range slices.Concat(shown.DNSNames, shown.EmailAddresses) {
 		add("x509_subject_alternative_name", name)
 	}
 	for _, name := range shown.URIs {

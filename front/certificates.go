@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -53,7 +54,7 @@ func (c *certificates) current(*tls.ClientHelloInfo) (*tls.Config, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	seen := c.signatures()
-	if same(seen, c.seen) {
+	if slices.Equal(seen, c.seen) {
 		return c.now, nil
 	}
 	c.seen = seen
@@ -111,13 +112,4 @@ func (c *certificates) signatures() []signature {
 		found = append(found, one)
 	}
 	return found
-}
-
-func same(one, other []signature) bool {
-	for place := range one {
-		if one[place] != other[place] {
-			return false
-		}
-	}
-	return true
 }
