@@ -1,7 +1,7 @@
 """The edge of every call over a real connection: the four kinds of methods under one set of rules."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,9 +74,19 @@ async def drained(stream: AsyncIterator[bytes]) -> list[bytes]:
     return [answer async for answer in stream]
 
 
-def call(edge: Edge, kind: str, value: bytes, *, is_taken: bool = True) -> Awaitable[object]:
-    """Return a call with one request, of the kind that the method has; one that is not taken is held open."""
-    requests = iter([value]) if is_taken else held_open(value)
+Feed = Iterable[bytes] | AsyncIterator[bytes]
+
+
+def call(edge: Edge, kind: str, value: bytes, streamed: Feed | None = None) -> Awaitable[object]:
+    """Return a call with one request, of the kind that the method has.
+
+    Args:
+        edge: Where.
+        kind: Name of the method.
+        value: The request.
+        streamed: What a method of many requests gets; None: the one request, and the end.
+    """
+    requests = [value] if streamed is None else streamed
     made: Awaitable[object]
     match kind:
         case "Double":
@@ -117,7 +127,7 @@ async def test_all_kinds_answer() -> None:
 async def test_bytes_that_are_no_message_are_the_callers_mistake(kind: str) -> None:
     """Of every kind, also in the middle of a stream; never INTERNAL."""
     async with an_edge(METHODS) as edge:
-        error = await failure(call(edge, kind, MALFORMED, is_taken=False))
+        error = await failure(call(edge, kind, MALFORMED, held_open(MALFORMED)))
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert set(details(error)) == {"ErrorInfo", "BadRequest"}
@@ -156,12 +166,12 @@ class OnlyMay:
 
 @pytest.mark.parametrize("kind", METHODS)
 async def test_a_scope_is_asked_for_by_every_kind(kind: str) -> None:
-    """With the scope the call is done, with all others but that one it is refused."""
+    """With the scope the call is done, with all others but that one it is refused, before it sent anything."""
     scope = METHODS[kind].scope
     async with an_edge(METHODS, authenticator=OnlyMay(frozenset({scope}))) as edge:
         await call(edge, kind, raw(1))
     async with an_edge(METHODS, authenticator=OnlyMay(frozenset(AccessScope) - {scope})) as edge:
-        error = await failure(call(edge, kind, raw(1), is_taken=False))
+        error = await failure(call(edge, kind, raw(1), held_open()))
 
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
