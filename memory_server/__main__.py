@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 
 from memory_server.transport.front.launch import launch_all
-from soma_common import __version__
+from soma_common import __version__, collector
 from soma_common.errors import AlreadyExists, InvalidInput, NotFound, SomaError
 from soma_common.json_log import configure_logging, log_fields
 from soma_common.lifecycle import stop_event_on_signals
@@ -80,6 +80,7 @@ def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
 
 
 def _serve(settings: SMFSettings) -> None:
+    collector.look_not_at_all()
     fronts = launch_all(settings.front_processes)
     # Late: it takes the longest of a start, and front processes come up beside it.
     from memory_server.bootstrap import serve  # noqa: PLC0415

@@ -49,7 +49,7 @@ from memory_server.transport.services.admin import ServerFacts
 from memory_server.transport.tokens import TokenAuthenticator
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.workers import maintainer, reembedder
-from soma_common import __version__
+from soma_common import __version__, collector
 from soma_common.errors import Unavailable
 from soma_common.settings import SMFSettings
 
@@ -95,6 +95,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event, fronts: Sequence[Lau
         await stack.enter_async_context(_previous_embedder(settings, engine, models, metrics))
         metrics.tail_memories.set_function(engine.index.tail_size)
         metrics.commit_seq.set_function(lambda: engine.store.last_commit_seq)
+        collector.look_seldom()
         await readiness.begin()
         await port.start()
         async with asyncio.TaskGroup() as tasks:

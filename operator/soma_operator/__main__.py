@@ -1,7 +1,6 @@
 """Start the operator: `soma-operator`, or `python -m soma_operator`; and what else is asked of it."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -9,6 +8,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from soma_common import collector
 from soma_common.errors import InvalidInput, SomaError
 from soma_common.json_log import configure_logging
 from soma_common.settings import load_settings
@@ -21,9 +21,6 @@ from soma_operator.plan_command import FAILED, add_plan, run_plan
 from soma_operator.settings import OperatorSettings
 
 _log = logging.getLogger(__name__)
-
-GC_THRESHOLDS = (20_000, 20, 50)
-"""A tenth to a fifth of the processor time of a burst, by two noisy pairs of runs, for some 2 MiB."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,9 +57,7 @@ def _operate(settings: OperatorSettings) -> int:
     # kopf tells each watch event; its warnings are what matters.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     access = find_access(settings.kubeconfig, os.environ)
-    # Watches make many objects that live for a moment: looking for cycles among all others each time is in vain.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collector.look_seldom()
     try:
         is_wished = asyncio.run(_run(settings, access))
     # The outermost edge: a bug is told in the form of every other line, and the exit code says that it was one.
