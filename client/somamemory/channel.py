@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -67,8 +68,12 @@ def checked_address(address: str) -> str:
 
 
 def new_request_id() -> str:
-    """Return an id that no other write has."""
-    return secrets.token_hex(16)
+    """Return an id that no other write has, 32 hexadecimal digits.
+
+    First the milliseconds since 1970, then 80 bits of chance: a server keeps the ids of a time side by side, so that
+    what it writes for new ones does not grow with the number of those it remembers.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def delay_before_retry(

@@ -7,7 +7,6 @@ sent as bytes made beforehand, and answers are not parsed: what is measured is t
 import asyncio
 import itertools
 import json
-import secrets
 import struct
 import sys
 import time
@@ -18,10 +17,10 @@ from typing import Any
 
 import grpc
 
+from somamemory.channel import new_request_id
+
 _CHANNELS = 4
 """One HTTP/2 connection is a bottleneck of its own from about 16 calls at once."""
-
-_REQUEST_ID_BYTES = 16
 
 
 def write_bodies(path: Path, bodies: list[bytes]) -> None:
@@ -82,12 +81,11 @@ async def _channels(address: str, count: int) -> AsyncIterator[list[grpc.aio.Cha
 
 
 def _with_request_ids(bodies: list[bytes]) -> Iterator[bytes]:
-    """Give each request an id of its own: in protobuf's encoding, a field may simply be appended."""
-    field = bytes(
-        [3 << 3 | 2, 2 * _REQUEST_ID_BYTES]
-    )  # StoreRequest.request_id = 3, of so many bytes
+    """Give each request an id as our client makes it: in protobuf's encoding, a field may simply be appended."""
+    # StoreRequest.request_id = 3, of so many bytes
+    field = bytes([3 << 3 | 2, len(new_request_id())])
     for body in itertools.cycle(bodies):
-        yield body + field + secrets.token_hex(_REQUEST_ID_BYTES).encode()
+        yield body + field + new_request_id().encode()
 
 
 def main() -> None:
