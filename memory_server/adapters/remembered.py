@@ -17,12 +17,19 @@ class Remembered(Generic[Value]):
         find: Returns the values of words, which nobody else knows, in their order.
         most: How many words are kept at most, beside those that one question brings.
         longest: Longer words are not kept.
+        are_numbers_known: The value of a number is itself. They are what is met for the first time most often.
     """
 
     def __init__(
-        self, find: Callable[[Sequence[str]], Sequence[Value]], *, most: int, longest: int
+        self,
+        find: Callable[[Sequence[str]], Sequence[Value]],
+        *,
+        most: int,
+        longest: int,
+        are_numbers_known: bool = False,
     ) -> None:
         self._find = find
+        self._are_numbers_known = are_numbers_known
         self._most_young = most // 2
         self._longest = longest
         self._young: dict[str, Value] = {}
@@ -30,7 +37,7 @@ class Remembered(Generic[Value]):
 
     def known(self, words: list[str]) -> tuple[list[Value | None], set[str] | None]:
         """Return what is known of each word, and the words of which nothing is, if any."""
-        return known_of(words, self._young, self._old)
+        return known_of(words, self._young, self._old, self._are_numbers_known)
 
     def of(self, words: list[str]) -> list[Value]:
         """Return the value of each word."""

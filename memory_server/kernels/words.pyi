@@ -16,11 +16,20 @@ def cut(text: str, most: int) -> list[str]:
     """
 
 def known_of(
-    words: list[str], young: dict[str, _Value], old: dict[str, _Value]
+    words: list[str],
+    young: dict[str, _Value],
+    old: dict[str, _Value],
+    are_numbers_known: bool = False,
 ) -> tuple[list[_Value | None], set[str] | None]:
     """Return what is known of each word, None where nothing is, and the words of which nothing is, if any.
 
     What was in `old` alone is put into `young`, too.
+
+    Args:
+        words: What is asked for.
+        young: What was met lately.
+        old: What was met before.
+        are_numbers_known: A word of ASCII digits alone is what is known of it; it is looked up nowhere.
     """
 
 def enter(

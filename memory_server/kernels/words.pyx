@@ -67,11 +67,27 @@ def cut(str text not None, Py_ssize_t most):
     return found
 
 
-def known_of(list words not None, dict young not None, dict old not None):
+cdef bint _is_number(str word):
+    cdef const unsigned char *characters
+    cdef Py_ssize_t place
+    if not word.isascii():
+        return False
+    characters = <const unsigned char *> PyUnicode_DATA(word)
+    for place in range(len(word)):
+        if not 48 <= characters[place] <= 57:
+            return False
+    return True
+
+
+def known_of(list words not None, dict young not None, dict old not None, bint are_numbers_known=False):
     cdef list found = []
     cdef set missing = None
     cdef PyObject *value
+    cdef str word
     for word in words:
+        if are_numbers_known and _is_number(word):
+            found.append(word)
+            continue
         value = PyDict_GetItemWithError(young, word)
         if value is NULL:
             value = PyDict_GetItemWithError(old, word)

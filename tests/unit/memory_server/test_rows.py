@@ -1,5 +1,7 @@
 """What is kept of values as rows."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,3 +19,18 @@ def test_a_receipt_is_replayed_as_it_was(
     stored = rows.receipt_json(receipt)
 
     assert rows.replayed_receipt("r", stored) == receipt._replace(is_replayed=True)
+
+
+VALUES = st.text() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_metadata_is_kept_as_json_with_its_types(metadata: dict[str, str | bool | float]) -> None:
+    """As the library writes it; True, 1.0 and "1" stay three values."""
+    stored = rows.metadata_json(metadata)
+
+    assert stored == json.dumps(metadata, sort_keys=True)
+    kept = rows.metadata_of_json(stored)
+    assert [(name, type(value), value) for name, value in kept.items()] == [
+        (name, type(value), value) for name, value in sorted(metadata.items())
+    ]

@@ -29,6 +29,15 @@ def test_what_is_known_becomes_young() -> None:
     assert known_of(["b", "a"], young, old) == ([3, 1], None)
 
 
+def test_a_number_may_stand_for_itself() -> None:
+    """Only where that is asked for, and only ASCII digits are one."""
+    known, missing = known_of(["007", "7a", "\u0667", "8"], {"8": "eight"}, {}, True)
+
+    assert known == ["007", None, None, "8"]
+    assert missing == {"7a", "\u0667"}
+    assert known_of(["8"], {"8": "eight"}, {}) == (["eight"], None)
+
+
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=90), max_size=12))
 def test_slots_are_entered_under_their_words(memories: list[list[str]]) -> None:
     """Each word has the slots that have it, and how many those are; what is new and what repeats is told."""

@@ -44,12 +44,11 @@ _QUESTION_SURFACE = _analyzer(*_STOPS)
 
 
 def _stems(tokens: Sequence[str]) -> list[str]:
-    # One word each: each is one to the analyser, too, and short enough. Numbers are what is met for the first time most
-    # often, and stay as they are.
-    return [token if token.isdigit() else _ANALYZER.analyze(token)[0] for token in tokens]
+    # One word each: each is one to the analyser, too, and short enough.
+    return [_ANALYZER.analyze(token)[0] for token in tokens]
 
 
-_STEMS = Remembered(_stems, most=_KEPT_WORDS, longest=_MAX_TOKEN_BYTES)
+_STEMS = Remembered(_stems, most=_KEPT_WORDS, longest=_MAX_TOKEN_BYTES, are_numbers_known=True)
 
 
 def words_of(text: str) -> list[str]:

@@ -77,7 +77,9 @@ class KeywordIndex:
 
     def __init__(self, vectors: WordVectors | None, postings: Postings | None = None) -> None:
         self.postings = Postings() if postings is None else postings
-        self.lengths = Column(np.int32)
+        self._lengths = Column(np.int32)
+        self._waiting_lengths: list[int] = []
+        """Those of the last slots, until somebody looks."""
         self._total_length = 0
         self._count = 0
         """Live memories."""
@@ -96,7 +98,7 @@ class KeywordIndex:
     ) -> "KeywordIndex":
         """Return the index of what is there already."""
         made = cls(vectors, postings)
-        made.lengths = Column(np.int32, lengths)
+        made._lengths = Column(np.int32, lengths)
         made._total_length = int(lengths.sum())
         made._count = len(lengths)
         if made.kindred:
@@ -112,13 +114,21 @@ class KeywordIndex:
     def add(self, slot: int, text: str) -> None:
         """Take a memory in; it is found from now on."""
         words = words_of(text)
-        self.lengths.append(len(words))
+        self._waiting_lengths.append(len(words))
         self._total_length += len(words)
         self._count += 1
         new = self.postings.add(slot, words)
-        if new and self.kindred:
+        if new and self.kindred and (learnt := self.kindred.learnable(new)):
             surfaces = dict(zip(words, surfaces_of(text), strict=True))
-            self.kindred.learn({word: surfaces[word] for word in new})
+            self.kindred.learn({word: surfaces[word] for word in learnt})
+
+    @property
+    def lengths(self) -> Column:
+        """How many words each slot has."""
+        if self._waiting_lengths:
+            waiting, self._waiting_lengths = self._waiting_lengths, []
+            self._lengths.extend(waiting)
+        return self._lengths
 
     @property
     def surfaces(self) -> Mapping[str, str]:

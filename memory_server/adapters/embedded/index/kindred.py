@@ -5,7 +5,7 @@ vector of a whole text blurs that; the vectors of single words tell it. So a wor
 of the partition that are nearest to it, each for what its nearness is worth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -50,13 +50,15 @@ class Kindred:
         self._rough = RoughRows(vectors.dimensions)
         self._cached: dict[str, tuple[int, Ranked]] = {}
 
+    def learnable(self, words: Iterable[str]) -> list[str]:
+        """Return those of some new words that `learn` would take in."""
+        room = MOST_WORDS - len(self.surfaces)
+        return [word for word in words if len(word) >= _LEAST_LENGTH and word.isalpha()][:room]
+
     def learn(self, words: Mapping[str, str]) -> None:
         """Take in words with their endings; their vectors are made when the first query comes."""
-        for word, surface in words.items():
-            if len(self.surfaces) >= MOST_WORDS:
-                return
-            if len(word) >= _LEAST_LENGTH and word.isalpha():
-                self.surfaces[word] = surface
+        for word in self.learnable(words):
+            self.surfaces[word] = words[word]
 
     def of(self, words: Mapping[str, str]) -> dict[str, Ranked]:
         """Return the words that stand for each of some words, without itself.
