@@ -3,11 +3,7 @@
 import hashlib
 from typing import Any
 
-from memory_server.domain.memory import MemoryDraft, MemoryKind
-from memory_server.kernels.texts import printed
-
-_UNSAID_KIND = MemoryKind.EPISODIC
-_UNSAID = repr(_UNSAID_KIND)
+from memory_server.domain.memory import MemoryDraft
 
 _WITHOUT_A_THREAD = 2047
 _MOST_PIECES = 8
@@ -21,34 +17,53 @@ def body_digest(verb: str, *parts: Any) -> bytes:
         parts: Values of the domain whose `repr` tells them apart: text, numbers, bytes, dataclasses of these.
             Dictionaries are to be given as sorted items, because their order means nothing.
     """
-    return hashlib.sha256(repr((verb, *parts)).encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(_printed((verb, *parts))).digest()
 
 
 def store_digest(namespace: str, draft: MemoryDraft, expected_version: int | None) -> bytes:
     """Return the digest of a store.
 
-    It is that of `body_digest("store", namespace, <draft without metadata>, <its metadata>, expected_version)`, spelt
-    out: a tuple that prints itself takes three times as long, and one is made for each store.
+    Payload and embedding are hashed as they are, after what prints everything else and their lengths: printed, they
+    are four times as long, and one digest is made for each store.
     """
-    payload, memory_id, coordinate, kind, text, importance, _, event_us, expire_us, embedding = (
-        draft
+    (
+        payload,
+        memory_id,
+        coordinate,
+        kind,
+        text,
+        importance,
+        metadata,
+        event_us,
+        expire_us,
+        vector,
+    ) = draft
+    said = (
+        "store, second form",
+        namespace,
+        memory_id,
+        coordinate,
+        int(kind),
+        text,
+        importance,
+        sorted(metadata.items()) if metadata else (),
+        event_us,
+        expire_us,
+        expected_version,
+        len(payload),
+        len(vector),
     )
-    printed_kind = _UNSAID if kind is _UNSAID_KIND else repr(kind)
-    metadata = sorted(draft.metadata.items()) if draft.metadata else []
-    before = f"('store', {namespace!r}, MemoryDraft(payload_json="
-    between = (
-        f", id={memory_id!r}, coordinate={coordinate!r}, kind={printed_kind}, text={text!r},"
-        f" importance={importance!r}, metadata={{}}, event_time_us={event_us!r}, expire_time_us={expire_us!r},"
-        " embedding="
-    )
-    after = f"), {metadata!r}, {expected_version!r})"
-    return _sha256(
-        before.encode("utf-8", "surrogatepass")
-        + printed(payload)
-        + between.encode("utf-8", "surrogatepass")
-        + printed(embedding)
-        + after.encode("utf-8", "surrogatepass")
-    )
+    return _sha256(_printed(said) + payload + vector)
+
+
+def first_store_digest(namespace: str, draft: MemoryDraft, expected_version: int | None) -> bytes:
+    """Return the digest that servers up to 0.1 made of a store: they may have kept it for a retry that comes now."""
+    bare = draft._replace(metadata={})
+    return body_digest("store", namespace, bare, sorted(draft.metadata.items()), expected_version)
+
+
+def _printed(value: object) -> bytes:
+    return repr(value).encode("utf-8", "surrogatepass")
 
 
 def _sha256(whole: bytes) -> bytes:

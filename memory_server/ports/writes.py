@@ -21,6 +21,14 @@ class RequestKey(NamedTuple):
 
     id: str
     body_digest: bytes
+    earlier_digest: Callable[[], bytes] | None = None
+    """Makes the digest that an earlier version of the server kept of the same request, where that is another one."""
+
+    def is_of(self, kept_digest: bytes) -> bool:
+        """Return whether a digest that was kept under the id is that of this request."""
+        if kept_digest == self.body_digest:
+            return True
+        return self.earlier_digest is not None and kept_digest == self.earlier_digest()
 
 
 class StoreWrite(NamedTuple):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from memory_server.domain import validation
@@ -14,7 +15,7 @@ from memory_server.domain.memory import (
     Receipt,
     Scope,
 )
-from memory_server.domain.requests import store_digest
+from memory_server.domain.requests import first_store_digest, store_digest
 from memory_server.domain.text import searchable_text
 from memory_server.domain.validation import Violations
 from memory_server.ports import RequestKey, StoreWrite
@@ -186,5 +187,5 @@ def _store_write(
 def _request_key(scope: Scope, command: StoreCommand) -> RequestKey | None:
     if not command.request_id:
         return None
-    digest = store_digest(scope.namespace, command.draft, command.expected_version)
-    return RequestKey(command.request_id, digest)
+    body = (scope.namespace, command.draft, command.expected_version)
+    return RequestKey(command.request_id, store_digest(*body), partial(first_store_digest, *body))

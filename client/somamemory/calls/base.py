@@ -45,6 +45,9 @@ class Call(Generic[Result_co]):
 
     def identified(self, new_id: Callable[[], str]) -> "Call[Result_co]":
         """Return the call with a request id on every write that has none, so that a retry is safe."""
+        fields = self.request.DESCRIPTOR.fields_by_name
+        if "request_id" not in fields and "items" not in fields:
+            return self
         request = type(self.request)()
         request.CopyFrom(self.request)
         for write in getattr(request, "items", [request]):

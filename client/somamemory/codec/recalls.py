@@ -27,17 +27,20 @@ def field_match(ours: model.FieldMatch) -> recall_service_pb2.FieldMatch:
 
 
 def _hit(wire: recall_service_pb2.RecallResult) -> model.RecallHit:
-    parts = model.ScoreParts(
-        keyword=wire.parts.keyword,
-        vector=wire.parts.vector,
-        links=wire.parts.links,
-        coordinate_distance=wire.parts.coordinate_distance,
-        recency=wire.parts.recency,
-        importance=wire.parts.importance,
-        context=wire.parts.context,
-    )
     return model.RecallHit(
         memory=memory(wire.memory),
         score=wire.score,
-        parts=parts if wire.HasField("parts") else None,
+        parts=_parts(wire.parts) if wire.HasField("parts") else None,
+    )
+
+
+def _parts(wire: recall_service_pb2.ScoreParts) -> model.ScoreParts:
+    return model.ScoreParts(
+        keyword=wire.keyword,
+        vector=wire.vector,
+        links=wire.links,
+        coordinate_distance=wire.coordinate_distance,
+        recency=wire.recency,
+        importance=wire.importance,
+        context=wire.context,
     )

@@ -4,10 +4,10 @@ import json
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from soma.memory.v1 import memory_pb2
 from somamemory import model
 from somamemory.errors import invalid
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KEPT_MOMENTS = 4096
 
 _EXACT_INTEGERS = 2**53
 """Metadata numbers are float64: integers beyond are not exact."""
@@ -60,7 +63,13 @@ def moment(message: Any, field: str) -> datetime | None:
     if not message.HasField(field):
         return None
     wire: Timestamp = getattr(message, field)
-    return wire.ToDatetime(tzinfo=UTC)
+    return _moment(wire.seconds, wire.nanos)
+
+
+@lru_cache(_KEPT_MOMENTS)
+def _moment(seconds: int, nanos: int) -> datetime:
+    # Not `ToDatetime`: it takes five times as long, and an answer of ten memories has forty times in it, many twice.
+    return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
 def metadata_value(value: model.Scalar, field: str) -> memory_pb2.MetadataValue:
@@ -109,14 +118,14 @@ def enum_number(value: str, wire: EnumTypeWrapper, prefix: str, field: str) -> A
 
 def enum_member(number: int, wire: EnumTypeWrapper, prefix: str, ours: type[Enum]) -> Enum:
     """Return our name of an enum's number; one that a newer server sends is `unknown`."""
-    return ours(_member_value(number, wire, prefix, ours))
+    return cast("Enum", _member(number, wire, prefix, ours))
 
 
 @lru_cache
-def _member_value(number: int, wire: EnumTypeWrapper, prefix: str, ours: type[StrEnum]) -> str:
+def _member(number: int, wire: EnumTypeWrapper, prefix: str, ours: type[StrEnum]) -> StrEnum:
     name = wire.Name(number) if number in wire.values() else ""
     value = name.removeprefix(f"{prefix}_").lower()
-    return value if value in set(ours) else "unknown"
+    return ours(value if value in set(ours) else "unknown")
 
 
 def _scalar(wire: memory_pb2.MetadataValue) -> model.Scalar:

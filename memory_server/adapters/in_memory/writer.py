@@ -95,7 +95,7 @@ class Writer:
         known = self._requests.get((tenant, request.id))
         if known is None:
             return None
-        if known[0] != request.body_digest:
+        if not request.is_of(known[0]):
             raise request_id_reused(request.id)
         return known[1]._replace(is_replayed=True)
 

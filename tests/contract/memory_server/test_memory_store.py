@@ -22,6 +22,7 @@ from memory_server.ports import (
     ExpireWrite,
     ListPosition,
     PolicyWrite,
+    RequestKey,
 )
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, RequestIdReused
 from tests.support.memories import (
@@ -154,6 +155,17 @@ async def test_a_request_id_with_another_body_is_refused(case: StoreCase) -> Non
     with pytest.raises(RequestIdReused):
         await commit(case, a_delete(request=a_request("r1", b"delete")))
     assert (await case.store.get(SCOPE, TEA, NOW_US)).version == 1
+
+
+async def test_a_request_whose_digest_had_another_form_is_known_again(case: StoreCase) -> None:
+    """An earlier version of the server kept it; of another body it was another one."""
+    await commit(case, a_store(request=a_request("r1", b"first form")))
+    again = RequestKey("r1", b"second form", lambda: b"first form")
+    other = RequestKey("r1", b"second form", lambda: b"first form of another body")
+
+    assert (await commit(case, a_store(request=again))).is_replayed
+    with pytest.raises(RequestIdReused):
+        await commit(case, a_store(request=other))
 
 
 async def test_a_replay_answers_also_after_the_memory_is_gone(case: StoreCase) -> None:

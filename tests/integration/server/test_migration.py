@@ -2,12 +2,16 @@
 
 import json
 import sqlite3
+import struct
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from soma.memory.v1 import memory_service_pb2, namespace_service_pb2
+from memory_server.domain.memory import MemoryDraft
+from memory_server.domain.requests import first_store_digest
+from soma.memory.v1 import memory_pb2, memory_service_pb2, namespace_service_pb2
 from tests.support.server_process import ServerProcess
 from tests.support.wire import Wire, ref
 
@@ -60,3 +64,34 @@ async def test_an_old_store_is_opened_and_grows(tmp_path: Path) -> None:
         async with grpc.aio.insecure_channel(server.address) as channel:
             assert (await Wire(channel, "n").get("aster")).text == "new aster"
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_store_that_an_old_release_answered_is_known_again(tmp_path: Path) -> None:
+    """A retry may come after an upgrade; another memory under the same request id is still refused."""
+    drafted = MemoryDraft(
+        b'{"text": "tea"}',
+        metadata={"a": 1.5, "b": True},
+        embedding=struct.pack("<256f", *[1] * 256),
+    )
+    values = {
+        "a": memory_pb2.MetadataValue(number=1.5),
+        "b": memory_pb2.MetadataValue(flag=True),
+    }
+    more: dict[str, Any] = {"request_id": "r1", "metadata": values, "embedding": drafted.embedding}
+    with ServerProcess(tmp_path / "data") as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            first = await Wire(channel, "n").store({"text": "tea"}, **more)
+        server.stop()
+        connection = sqlite3.connect(tmp_path / "data" / "memory.sqlite3", isolation_level=None)
+        kept = first_store_digest("n", drafted, None)
+        connection.execute("UPDATE request SET body_digest = ?", (kept,))
+        connection.close()
+        server.start()
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            again = await Wire(channel, "n").store({"text": "tea"}, **more)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await Wire(channel, "n").store({"text": "tea!"}, **more)
+
+    assert again.receipt.replayed
+    assert again.id == first.id
+    assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS

@@ -13,7 +13,7 @@ from memory_server.domain.ids import new_ulid, new_ulids
 from memory_server.domain.limits import MAX_TEXT_BYTES
 from memory_server.domain.links import Walk
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryLink
-from memory_server.domain.requests import body_digest, store_digest
+from memory_server.domain.requests import body_digest, first_store_digest, store_digest
 from memory_server.domain.text import asked_words, is_question, searchable_text
 from soma_common.errors import InvalidInput
 from tests.support.memories import NOW_US, a_draft, a_record
@@ -121,31 +121,69 @@ def test_digests_stay_what_they_were() -> None:
     assert digest.hex() == "8e08c5709b5cd1974818e33c07dc4e7b6de25fd9ae9052f63b55ebaa020ec927"
 
 
-@given(
-    st.text(),
-    st.builds(
-        MemoryDraft,
-        payload_json=st.binary(max_size=5000),
-        id=st.text(),
-        coordinate=st.none() | st.tuples(st.floats(), st.floats()),
-        kind=st.sampled_from([1, 2, 9, MemoryKind.EPISODIC, MemoryKind.SEMANTIC]),
-        text=st.text(),
-        importance=st.floats(),
-        metadata=st.dictionaries(st.text(), st.one_of(st.booleans(), st.floats(), st.text())),
-        event_time_us=st.none() | st.integers(),
-        expire_time_us=st.none() | st.integers(),
-        embedding=st.binary(max_size=1100),
-    ),
-    st.none() | st.integers(),
+DRAFTS = st.builds(
+    MemoryDraft,
+    payload_json=st.binary(max_size=5000),
+    id=st.text(),
+    coordinate=st.none() | st.tuples(st.floats(), st.floats()),
+    kind=st.sampled_from([1, 2, 9, MemoryKind.EPISODIC, MemoryKind.SEMANTIC]),
+    text=st.text(),
+    importance=st.floats(),
+    metadata=st.dictionaries(st.text(), st.one_of(st.booleans(), st.floats(), st.text())),
+    event_time_us=st.none() | st.integers(),
+    expire_time_us=st.none() | st.integers(),
+    embedding=st.binary(max_size=1100),
 )
-def test_digests_of_stores_are_those_of_what_they_print(
+VERSIONS = st.none() | st.integers()
+
+
+def test_digests_of_stores_stay_what_they_were() -> None:
+    """Both forms: a store that is repeated after an upgrade is known again."""
+    draft = MemoryDraft(
+        payload_json=b'{"a": 1}', id="x", text="it's tea", metadata={"b": True, "a": 1.5}
+    )
+
+    second, first = store_digest("notes", draft, 3), first_store_digest("notes", draft, 3)
+
+    assert second.hex() == "bc8671feb88ee86869da9ab7cf713ecb9172d3cf5cc0ae896e679f0f00d35243"
+    assert first.hex() == "94834382ff8bf0825db1c8d57416a6906d397c99861bf9e6f68ad647d230c9e0"
+
+
+@given(st.text(), DRAFTS, VERSIONS)
+def test_the_first_form_is_the_digest_of_what_is_printed(
     namespace: str, draft: MemoryDraft, version: int | None
 ) -> None:
-    """Spelt out, they are what every digest is: a store that is repeated after an upgrade is known again."""
+    """As every other digest is made."""
     metadata = sorted(draft.metadata.items())
     expected = body_digest("store", namespace, draft._replace(metadata={}), metadata, version)
 
-    assert store_digest(namespace, draft, version) == expected
+    assert first_store_digest(namespace, draft, version) == expected
+
+
+@given(st.text(), DRAFTS, VERSIONS, st.data())
+def test_stores_that_differ_have_other_digests(
+    namespace: str, draft: MemoryDraft, version: int | None, data: st.DataObject
+) -> None:
+    """In any field, and wherever bytes could move from one to the next; the order of metadata is no difference."""
+    field = data.draw(st.sampled_from(draft._fields))
+    other = draft._replace(**{field: getattr(data.draw(DRAFTS), field)})
+    moved = draft._replace(
+        payload_json=draft.payload_json + draft.embedding[:1], embedding=draft.embedding[1:]
+    )
+    backwards = draft._replace(metadata=dict(reversed(list(draft.metadata.items()))))
+    digest = store_digest(namespace, draft, version)
+
+    def is_same(one: MemoryDraft) -> bool:
+        return store_digest(namespace, one, version) == digest
+
+    assert is_same(other) == (_sorted_out(other) == _sorted_out(draft))
+    assert is_same(moved) == (not draft.embedding)
+    assert is_same(backwards)
+    assert store_digest(f"{namespace}x", draft, version) != digest
+
+
+def _sorted_out(draft: MemoryDraft) -> str:
+    return repr(draft._replace(metadata=sorted(draft.metadata.items()), kind=int(draft.kind)))  # type: ignore[arg-type]
 
 
 def test_values_of_different_types_are_never_equal() -> None:

@@ -67,7 +67,7 @@ def replayed(connection: Executes, tenant: Tenant, request: RequestKey | None) -
 def _replay(request: RequestKey, row: tuple[bytes, str] | None) -> Receipt | None:
     if row is None:
         return None
-    if row[0] != request.body_digest:
+    if not request.is_of(row[0]):
         raise request_id_reused(request.id)
     return rows.replayed_receipt(request.id, row[1])
 
