@@ -45,7 +45,7 @@ def enter(
         numbers: The number of each word, as many as there are lists.
         words: Those of the slot, in any order.
         slot: Greater than those before.
-        lists: Slots by the number of the word, unsigned of 32 bits; None: none yet.
+        lists: Slots by the number of the word, unsigned of 32 bits; None: none yet. No view of one may be held.
         frequencies: Unsigned, of 32 bits; by the number of the word.
 
     Returns:
@@ -54,6 +54,7 @@ def enter(
 
     Raises:
         IndexError: A number has no list or frequency; neither was changed.
+        TypeError: A list is of another type.
     """
 
 def add_up(

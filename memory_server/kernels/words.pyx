@@ -2,6 +2,7 @@
 
 from array import array as _array
 
+from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.ref cimport PyObject
@@ -131,7 +132,8 @@ def enter(
     cdef unsigned int *own
     cdef unsigned int[::1] counts
     cdef PyObject *number
-    cdef object entered = slot, slots
+    cdef array.array slots
+    cdef Py_ssize_t known
     cdef list new = [], repeats = []
     own = <unsigned int *> malloc(max(size, 1) * sizeof(unsigned int))
     if own is NULL:
@@ -159,10 +161,15 @@ def enter(
             while place < size and own[place] == own[first]:
                 place += 1
             counts[own[first]] += 1
+            if lists[own[first]] is None:
+                lists[own[first]] = _array("I")
             slots = lists[own[first]]
-            if slots is None:
-                slots = lists[own[first]] = _array("I")
-            slots.append(entered)
+            if slots.itemsize != sizeof(unsigned int):
+                raise TypeError("slots must be unsigned of 32 bits")
+            # As `append`, without a call of Python's; and nobody looks at a list while one more comes.
+            known = len(slots)
+            array.resize_smart(slots, known + 1)
+            slots.data.as_uints[known] = slot
             if place - first > 1:
                 repeats.append((own[first], place - first))
             own[count] = own[first]

@@ -79,6 +79,15 @@ def test_a_number_without_a_place_is_refused() -> None:
         enter({"a": 1}, ["a"], 0, [None], array("I", [0, 0]))
 
 
+def test_a_list_of_another_type_is_refused() -> None:
+    """What is written into it has 32 bits."""
+    slots = array("B", [1])
+    with pytest.raises(TypeError, match="32 bits"):
+        enter({"a": 0}, ["a"], 7, [slots], array("I", [1]))
+
+    assert slots == array("B", [1])
+
+
 @given(
     st.lists(st.lists(st.lists(st.integers(0, 49), max_size=6), max_size=6), max_size=4),
     st.sampled_from([1, 7, 64]),
