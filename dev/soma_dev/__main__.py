@@ -45,11 +45,11 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _tools(_: argparse.Namespace) -> int:
-    """Build what tests need; a node's tools where it can run, else those of an API server."""
+    """Build what tests need, and a node's tools where it can run."""
     wish = provider.chosen_kind(os.environ, docker=docker_answers)
     native = wish == provider.NATIVE and unable() is None
     debian.ensure(debian.NATIVE_NODE if native else debian.CONTROL_PLANE)
-    tools.ensure(tools.NATIVE_NODE if native else (*tools.TEST_CONTROL_PLANE, *tools.CLIENTS))
+    tools.ensure((*(tools.NATIVE_NODE if native else ()), *tools.TESTS))
     return 0
 
 

@@ -123,11 +123,12 @@ def _packages(kind: str, builder: Builder) -> Iterator[Finding]:
 
 
 def _tools(kind: str) -> Iterator[Finding]:
-    wanted = {
+    more = {
         provider.NATIVE: tools.NATIVE_NODE,
-        provider.KIND: (*tools.TEST_CONTROL_PLANE, *tools.CLIENTS, tools.KIND.name),
-        provider.EXISTING: (*tools.TEST_CONTROL_PLANE, *tools.CLIENTS),
+        provider.KIND: (tools.KIND.name,),
+        provider.EXISTING: (),
     }[kind]
+    wanted = list(dict.fromkeys((*more, *tools.TESTS)))
     missing = tools.missing(wanted)
     if missing:
         yield _go()

@@ -11,16 +11,23 @@ from soma_dev.control_plane import ControlPlane, run_tool
 from soma_dev.kubernetes import Kubernetes
 from soma_dev.paths import ROOT
 
-TOOLS = ("kube-scheduler", "kwok")
 STAGES = ("pod/fast/pod-ready", "pod/fast/pod-delete", "node/fast/node-initialize")
 PODS_A_NODE = 500
 MARK = "kwok.x-k8s.io/node"
 STORAGE_CLASS = "played"
+ZONE = "topology.kubernetes.io/zone"
 
 
 @contextlib.contextmanager
 def fake_nodes(
-    plane: ControlPlane, folder: Path, *, pods: int, volumes: int, volume_size: str = "10Gi"
+    plane: ControlPlane,
+    folder: Path,
+    *,
+    pods: int,
+    volumes: int,
+    volume_size: str = "10Gi",
+    nodes: int = 1,
+    zones: int = 1,
 ) -> Iterator[None]:
     """Play as many nodes as these pods need, and volumes, as long as the context lasts.
 
@@ -32,12 +39,15 @@ def fake_nodes(
         pods: How many pods there may be.
         volumes: How many claims may be bound.
         volume_size: Size of each volume.
+        nodes: How many nodes there are at least.
+        zones: In how many zones they lie, in turns.
 
     Raises:
         Problem: A tool was never built.
     """
     admin = Kubernetes(plane.kubeconfig)
-    _apply(admin, [_storage_class(), *_nodes(pods), *_volumes(volumes, volume_size)])
+    made = _nodes(max(nodes, 1 + pods // PODS_A_NODE), zones)
+    _apply(admin, [_storage_class(), *made, *_volumes(volumes, volume_size)])
     with contextlib.ExitStack() as stack:
         run_tool(stack, folder, "kube-scheduler", [f"--config={_scheduler(plane, folder)}"])
         run_tool(stack, folder, "kwok", [
@@ -73,13 +83,15 @@ def _stages(folder: Path) -> Path:
     return path
 
 
-def _nodes(pods: int) -> Iterator[dict[str, object]]:
-    for number in range(1 + pods // PODS_A_NODE):
+def _nodes(count: int, zones: int) -> Iterator[dict[str, object]]:
+    for number in range(count):
+        name = f"played-{number}"
         capacity = {"cpu": "1000", "memory": "4Ti", "pods": str(PODS_A_NODE)}
+        labels = {"kubernetes.io/hostname": name, ZONE: f"zone-{number % zones}"}
         yield {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": f"played-{number}", "annotations": {MARK: "fake"}},
+            "metadata": {"name": name, "labels": labels, "annotations": {MARK: "fake"}},
             "status": {"allocatable": capacity, "capacity": capacity},
         }
 

@@ -74,11 +74,14 @@ TOOLS = (
 )
 KIND = Tool("kind", "kind", "sigs.k8s.io/kind", 30)
 KWOK = Tool("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok", 195)
-"""Plays nodes and pods for the measurements of many resources; no test needs it."""
+"""Plays nodes and pods, where many are wanted and none is to run."""
 
 BY_NAME = {one.name: one for one in (*TOOLS, KIND, KWOK)}
 TEST_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 CLIENTS = ("kubectl", "helm")
+PLAYED_NODES = ("kube-scheduler", KWOK.name)
+TESTS = (*TEST_CONTROL_PLANE, "helm", *PLAYED_NODES)
+"""What tests run whatever cluster they have."""
 NATIVE_NODE = tuple(one.name for one in TOOLS)
 
 

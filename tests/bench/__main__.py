@@ -82,6 +82,7 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         growth = _fill(server, memories)
         time.sleep(SETTLE_S)
         held = {"empty_mib": empty_mib, "loaded_mib": resident_mib(server.pid)}
+        start = _restarted(server, memories[0])
         clustered = _fill_clustered(server, count)
         _keep_responses(server, workloads, folder / "responses")
         empty = stack.enter_context(
@@ -90,7 +91,6 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         cases = [_measured(compare(load, case, server, empty, pace)) for case in CASES]
         each = stack.enter_context(ServerProcess(folder / "each", module="tests.bench.commit_each"))
         cases.append(_measured(compare(load, GROUPING, server, each, pace)))
-        start = _restarted(server)
     groups = grouping.measure(pace.seconds, pace.repeats)
     return {
         "taken": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -185,15 +185,19 @@ def _measured(case: dict[str, Any]) -> dict[str, Any]:
     return case
 
 
-def _restarted(server: ServerProcess) -> dict[str, float]:
-    """Stop and start the server over all it holds by now, and look at its memory."""
+def _restarted(server: ServerProcess, memory: Draft) -> dict[str, float]:
+    """Stop and start the server over all it holds by now, until it finds a memory; look at its own memory."""
     with MemoryClient(server.address) as client:
         count = sum(client.stats(namespace=name).memory_count for name in client.list_namespaces())
     server.stop()
     before = time.perf_counter()
     server.start()
+    with MemoryClient(server.address) as client:
+        found = client.recall(memory.text, namespace=data.CORPUS, top_k=1)
     took = time.perf_counter() - before
-    _say(f"started over {count} memories in {took:.1f} s")
+    if [hit.memory.id for hit in found] != [memory.id]:
+        raise RuntimeError("the server that was started anew does not find what it holds")
+    _say(f"started over {count} memories, and found one of them, in {took:.1f} s")
     return {"memories": count, "seconds": round(took, 2), "resident_mib": resident_mib(server.pid)}
 
 

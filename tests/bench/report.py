@@ -166,8 +166,8 @@ def _section(name: str, run: dict[str, Any]) -> str:
     lines += [_row(case) for case in run["cases"]]
     start = run["start"]
     started = (
-        f"Started over {start['memories']:,} memories in {start['seconds']:.1f} s, then "
-        f"{start['resident_mib']} MiB resident."
+        f"Started over {start['memories']:,} memories, until one of them was found, in {start['seconds']:.1f} s; "
+        f"then {start['resident_mib']} MiB resident."
     )
     lines += ["", started]
     if "growth" in run:

@@ -28,7 +28,7 @@ FOLDER = ROOT / "docs/benchmarks/operator"
 def main() -> None:
     """Measure, keep the numbers, write the page."""
     given = _arguments()
-    tools.ensure((*tools.TEST_CONTROL_PLANE, *tools.CLIENTS, *fake_nodes.TOOLS))
+    tools.ensure(tools.TESTS)
     about = _about()
     with tempfile.TemporaryDirectory(prefix="soma-scale-") as name:
         folder = Path(name)
