@@ -6,12 +6,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 from soma_dev import golang
 from soma_dev.control_plane import ControlPlane, run_tool
 from soma_dev.kubernetes import Kubernetes
 from soma_dev.paths import ROOT
 
-STAGES = ("pod/fast/pod-ready", "pod/fast/pod-delete", "node/fast/node-initialize")
+READY = "pod/fast/pod-ready"
+STAGES = (READY, "pod/fast/pod-delete", "node/fast/node-initialize")
 PODS_A_NODE = 500
 MARK = "kwok.x-k8s.io/node"
 STORAGE_CLASS = "played"
@@ -28,6 +31,7 @@ def fake_nodes(
     volume_size: str = "10Gi",
     nodes: int = 1,
     zones: int = 1,
+    ready_after_ms: int = 0,
 ) -> Iterator[None]:
     """Play as many nodes as these pods need, and volumes, as long as the context lasts.
 
@@ -41,6 +45,7 @@ def fake_nodes(
         volume_size: Size of each volume.
         nodes: How many nodes there are at least.
         zones: In how many zones they lie, in turns.
+        ready_after_ms: How long a pod that has a node takes until it is ready.
 
     Raises:
         Problem: A tool was never built.
@@ -51,7 +56,7 @@ def fake_nodes(
     with contextlib.ExitStack() as stack:
         run_tool(stack, folder, "kube-scheduler", [f"--config={_scheduler(plane, folder)}"])
         run_tool(stack, folder, "kwok", [
-            f"--kubeconfig={plane.kubeconfig}", f"--config={_stages(folder)}",
+            f"--kubeconfig={plane.kubeconfig}", f"--config={_stages(folder, ready_after_ms)}",
             "--manage-all-nodes=false", f"--manage-nodes-with-annotation-selector={MARK}=fake",
             "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:0",
         ])  # fmt: skip
@@ -71,15 +76,17 @@ def _scheduler(plane: ControlPlane, folder: Path) -> Path:
     return path
 
 
-def _stages(folder: Path) -> Path:
+def _stages(folder: Path, ready_after_ms: int) -> Path:
     """Join the stages of the pinned kwok: what it plays is a matter of its configuration."""
     where = [str(golang.find()), "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]
     module = subprocess.run(
         where, cwd=ROOT / "dev/tools/kwok", check=True, capture_output=True, text=True
     )
     source = Path(module.stdout.strip()) / "kustomize" / "stage"
+    stages = {stage: yaml.safe_load((source / f"{stage}.yaml").read_text()) for stage in STAGES}
+    stages[READY]["spec"]["delay"] = {"durationMilliseconds": ready_after_ms}
     path = folder / "stages.yaml"
-    path.write_text("\n---\n".join((source / f"{stage}.yaml").read_text() for stage in STAGES))
+    path.write_text(yaml.safe_dump_all(stages.values()))
     return path
 
 

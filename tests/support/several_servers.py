@@ -113,7 +113,11 @@ class Several:
 
     def _memory(self) -> ResolvedMemory:
         memory = replace(resolve(self._observed()), is_exclusive=False)
-        return memory if "autoscaling" in self._unchecked else replace(memory, replicas=Replicas(SERVERS))
+        return (
+            memory
+            if "autoscaling" in self._unchecked
+            else replace(memory, replicas=Replicas(SERVERS))
+        )
 
     def _choice(self, memory: ResolvedMemory) -> Choice:
         newest = newest_revision(memory)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from soma_dev import fake_nodes, tools
+from soma_dev import tools
 from soma_dev.paths import ROOT
 from tests.bench.operator.beside import measure_beside
 from tests.bench.operator.churn import measure_churn

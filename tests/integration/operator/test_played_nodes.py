@@ -7,7 +7,8 @@ import pytest
 
 from soma_dev.control_plane import ALL_CONTROLLERS, control_plane
 from soma_dev.fake_nodes import ZONE, fake_nodes
-from soma_operator.core.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, Manifest
+from soma_operator.core.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, Manifest
+from soma_operator.core.published import condition
 from tests.support.kube_api import MERGE, KubeApi, eventually, path_of
 from tests.support.operator_rooms import a_room, install
 from tests.support.several_servers import SERVERS, Several, is_ready
@@ -17,21 +18,35 @@ NODES = 4
 ZONES = 2
 SCALED = 5
 LONG_S = 60
+READY_AFTER_MS = 500
 
 APART = [
-    {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"},
+    {
+        "topologyKey": "kubernetes.io/hostname",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "minDomains": NODES + 1,
+    },
     {"topologyKey": ZONE, "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"},
 ]
-"""Constraints: the servers on different nodes, and their numbers in two zones as near as can be."""
+"""Constraints: one server on a node, for more nodes are asked for than there are, and as many in each zone."""
 
 
 @pytest.fixture(scope="module")
 def played_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
-    """An API server with all controllers, the scheduler, and nodes whose pods become ready at once."""
+    """An API server with all controllers, the scheduler, and nodes whose pods become ready."""
     folder = tmp_path_factory.mktemp("played")
     with (
         control_plane(folder, controllers=ALL_CONTROLLERS) as plane,
-        fake_nodes(plane, folder, pods=100, volumes=3, nodes=NODES, zones=ZONES),
+        fake_nodes(
+            plane,
+            folder,
+            pods=100,
+            volumes=3,
+            nodes=NODES,
+            zones=ZONES,
+            ready_after_ms=READY_AFTER_MS,
+        ),
     ):
         yield install(plane)
 
@@ -60,24 +75,56 @@ def test_servers_are_spread_and_replaced_without_a_gap(played_api: KubeApi) -> N
     several.apply("1")
     before = settled(several, SERVERS, "1")
 
+    since = played_api.request("GET", path_of(POD, room.namespace))["metadata"]["resourceVersion"]
     several.apply("2")
-    served: list[int] = []
-
-    def is_over() -> bool | None:
-        served.append(len(several.ready()))
-        pods = several.pods()
-        return len(pods) == SERVERS and not names(pods) & names(before) or None
-
-    eventually(is_over, timeout_s=LONG_S)
     after = settled(several, SERVERS, "2")
 
-    assert min(served) >= SERVERS, served
+    assert not names(before) & names(after)
+    changes = played_api.history(POD, room.namespace, since)
+    assert fewest_ready(names(before), changes) == SERVERS
     for pods in (before, after):
         assert len(set(nodes_of(pods))) == SERVERS
         in_zones = Counter(zone_of(played_api, node) for node in nodes_of(pods))
         assert sorted(in_zones.values()) == [1, 2]
     assert conditions_of(several.status())["Ready"] == ("True", "Ready")
     room.clear()
+
+
+def test_a_server_for_which_there_is_no_node_waits(played_api: KubeApi) -> None:
+    """The constraints hold for every server, and the status counts those that serve."""
+    room = a_room(played_api)
+    several = Several(room, {"podTemplate": {"topologySpreadConstraints": APART}})
+    several.apply("1")
+    settled(several, SERVERS, "1")
+
+    scale(several, NODES + 1)
+    waiting = eventually(lambda: unplaced(several.pods()) or None, timeout_s=LONG_S)
+    eventually(lambda: len(several.ready()) == NODES or None, timeout_s=LONG_S)
+    several.settled()
+
+    assert len(waiting) == 1
+    assert "topology spread constraints" in waiting[0]
+    status = several.status()
+    assert (status["replicas"], status["readyReplicas"]) == (NODES + 1, NODES)
+    room.clear()
+
+
+def fewest_ready(ready: set[str], changes: list[Manifest]) -> int:
+    """Return how few pods served at any time, given those that did at first and every change since."""
+    fewest = len(ready)
+    for pod in changes:
+        is_serving = is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        ready = (
+            ready | {pod["metadata"]["name"]} if is_serving else ready - {pod["metadata"]["name"]}
+        )
+        fewest = min(fewest, len(ready))
+    return fewest
+
+
+def unplaced(pods: list[Manifest]) -> list[str]:
+    """Return why pods have no node."""
+    found = [condition(pod["status"], "PodScheduled") for pod in pods]
+    return [one["message"] for one in found if one and one["status"] == "False"]
 
 
 def test_the_number_that_an_autoscaler_chose_is_left_to_it(played_api: KubeApi) -> None:
