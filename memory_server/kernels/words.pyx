@@ -1,8 +1,6 @@
 """Words: where a text is cut, what is known of each, which slots have them, and the sum of their vectors."""
 
-from array import array as _array
-
-from cpython cimport array
+from cpython.array cimport array, resize_smart
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.ref cimport PyObject
@@ -132,7 +130,7 @@ def enter(
     cdef unsigned int *own
     cdef unsigned int[::1] counts
     cdef PyObject *number
-    cdef array.array slots
+    cdef array slots
     cdef Py_ssize_t known
     cdef list new = [], repeats = []
     own = <unsigned int *> malloc(max(size, 1) * sizeof(unsigned int))
@@ -162,13 +160,13 @@ def enter(
                 place += 1
             counts[own[first]] += 1
             if lists[own[first]] is None:
-                lists[own[first]] = _array("I")
+                lists[own[first]] = array("I")
             slots = lists[own[first]]
             if slots.itemsize != sizeof(unsigned int):
                 raise TypeError("slots must be unsigned of 32 bits")
             # As `append`, without a call of Python's; and nobody looks at a list while one more comes.
             known = len(slots)
-            array.resize_smart(slots, known + 1)
+            resize_smart(slots, known + 1)
             slots.data.as_uints[known] = slot
             if place - first > 1:
                 repeats.append((own[first], place - first))
