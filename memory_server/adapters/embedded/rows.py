@@ -121,7 +121,12 @@ def metadata_json(metadata: Metadata) -> str:
 def _json_value(value: MetadataValue) -> str:
     if isinstance(value, str):
         return _json_text(value)
-    return _FLAGS[value] if isinstance(value, bool) else repr(value)
+    if isinstance(value, bool):
+        return _FLAGS[value]
+    if isinstance(value, int | float):
+        return repr(value)
+    # Only a bug brings it here, and its caller hears of it: nobody could read such a row.
+    raise TypeError(f"a {type(value).__name__} is no value of metadata")
 
 
 def metadata_of_json(stored_json: str) -> Metadata:

@@ -1,7 +1,9 @@
 """What is kept of values as rows."""
 
 import json
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,3 +36,10 @@ def test_metadata_is_kept_as_json_with_its_types(metadata: dict[str, str | bool 
     assert [(name, type(value), value) for name, value in kept.items()] == [
         (name, type(value), value) for name, value in sorted(metadata.items())
     ]
+
+
+@pytest.mark.parametrize("value", [None, {1}, (1.0,), b"x"])
+def test_what_is_no_value_is_not_kept(value: object) -> None:
+    """Rather an error for one caller than a row that nobody can read."""
+    with pytest.raises(TypeError):
+        rows.metadata_json(cast("Any", {"a": value}))
