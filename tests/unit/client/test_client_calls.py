@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soma.memory.v1 import (
     admin_service_pb2,
@@ -139,6 +142,14 @@ def test_times_are_utc_and_need_a_zone() -> None:
     assert codec.moment(wire, "expire_time") is None
     with pytest.raises(InvalidArgument, match="must have a time zone"):
         calls.store({}, event_time=datetime(2026, 1, 31))  # noqa: DTZ001 - naive on purpose
+
+
+@given(st.integers(-62_135_596_800, 253_402_300_799), st.integers(0, 999_999_999))
+def test_every_time_that_the_wire_can_say_is_read(seconds: int, nanos: int) -> None:
+    """From the year 1 to 9999, to the microsecond, as the library reads it."""
+    wire = memory_pb2.Memory(event_time=Timestamp(seconds=seconds, nanos=nanos))
+
+    assert codec.moment(wire, "event_time") == wire.event_time.ToDatetime(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
