@@ -80,7 +80,7 @@ BY_NAME = {one.name: one for one in (*TOOLS, KIND, KWOK)}
 TEST_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "etcd", "kubectl")
 CLIENTS = ("kubectl", "helm")
 PLAYED_NODES = ("kube-scheduler", KWOK.name)
-TESTS = (*TEST_CONTROL_PLANE, "helm", *PLAYED_NODES)
+TESTS = (*TEST_CONTROL_PLANE, *CLIENTS, *PLAYED_NODES)
 """What tests run whatever cluster they have."""
 NATIVE_NODE = tuple(one.name for one in TOOLS)
 
@@ -92,8 +92,8 @@ def is_built(wanted: Tool) -> bool:
 
 
 def missing(names: Sequence[str]) -> list[Tool]:
-    """Return the tools that are still to be built."""
-    return [BY_NAME[name] for name in names if not is_built(BY_NAME[name])]
+    """Return the tools that are still to be built, each once."""
+    return [BY_NAME[name] for name in dict.fromkeys(names) if not is_built(BY_NAME[name])]
 
 
 def ensure(names: Sequence[str], say: Callable[[str], None] = print) -> None:

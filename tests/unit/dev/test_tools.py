@@ -1,6 +1,7 @@
 """When a built tool counts as the pinned one."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,17 @@ LISTING = """\
 def test_a_binary_of_pinned_modules_fits() -> None:
     """Every module with the hash that is pinned: the binary is what would be built."""
     assert tools.matches_pins(LISTING, SUMS)
+
+
+def test_a_tool_that_is_asked_for_twice_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a node and what tests need is partly the same."""
+    monkeypatch.setenv("SOMA_CLUSTER_CACHE", str(tmp_path))
+
+    missing = tools.missing([*tools.NATIVE_NODE, *tools.TESTS])
+
+    assert [one.name for one in missing] == [*tools.NATIVE_NODE, tools.KWOK.name]
 
 
 @pytest.mark.parametrize(
