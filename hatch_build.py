@@ -26,7 +26,14 @@ FOLDER = Path(*PACKAGE.split("."))
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 """Names the version of Python and the kind of machine: modules for several lie side by side."""
 
-DIRECTIVES = {"language_level": 3, "boundscheck": True, "wraparound": False, "cdivision": True}
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": True,
+    "wraparound": False,
+    "cdivision": True,
+    # They advise against checked bounds.
+    "show_performance_hints": False,
+}
 """What holds in every source; it wins over a comment at the head of one."""
 
 # No -march=native: an image runs on other machines than the one that built it. No fused multiply-add: it rounds

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.domain.importance import ImportanceScale
+from memory_server.domain.importance import ImportanceScale, Shape
 from memory_server.kernels import ranking as kernel
 
 Scores = npt.NDArray[np.float64]
@@ -234,6 +234,7 @@ def spread(
 def rank(
     candidates: Candidates,
     legs: Weights,
+    relevant: Scores,
     gained: Scores,
     boosts: Boosts,
     *,
@@ -246,17 +247,18 @@ def rank(
     Args:
         candidates: What the index found.
         legs: Weights of the legs.
+        relevant: What `relevance` says.
         gained: What `spread` says.
         boosts: What lifts scores.
         limit: How many.
         min_score: Leave out what scores below. None: leave out only what nothing speaks for.
         with_parts: Tell what each score is made of.
     """
-    base = relevance(candidates, legs) + gained
+    base = relevant + gained
     lifts = _lifts(candidates, boosts)
     factor: Scores = np.ones(len(base))
     for lift in lifts.values():
-        factor = factor + lift
+        factor += lift
     # By what is above 1 too: of two that answer fully, the lifts decide.
     places, scores = kernel.ranked(base, factor, limit, min_score)
     parts = _parts(candidates, legs, gained, base, lifts, places) if with_parts else []
@@ -274,7 +276,7 @@ def _lifts(candidates: Candidates, boosts: Boosts) -> dict[str, Scores]:
         # What has not happened yet is as recent as can be.
         ages_us = np.maximum(boosts.now_us - candidates.event_time_us, 0)
         lifts["recency"] = boosts.recency * np.exp2(-ages_us / boosts.half_life_us)
-    if boosts.importance:
+    if boosts.importance and candidates.scale.shape is not Shape.EQUAL:
         lifts["importance"] = boosts.importance * candidates.scale.of(candidates.importance)
     if boosts.context and len(boosts.fit):
         lifts["context"] = boosts.context * boosts.fit

@@ -13,81 +13,77 @@ cdef int _compare(const void *one, const void *other) noexcept nogil:
     return (a > b) - (a < b)
 
 
-cdef Py_ssize_t _place(const long long[::1] ordered, long long wanted) except -1:
-    """Return where a value stands that is there."""
-    cdef Py_ssize_t place = lower_bound(ordered, 0, ordered.shape[0], wanted)
-    if place == ordered.shape[0] or ordered[place] != wanted:
-        raise ValueError("a slot beside another one is none of the candidates")
-    return place
+cdef Py_ssize_t ascending(long long *slots, Py_ssize_t count) noexcept nogil:
+    """Put slots in order, each once, the negative ones left out; return how many there are."""
+    cdef Py_ssize_t each, kept = 0
+    qsort(slots, count, sizeof(long long), _compare)
+    for each in range(count):
+        if slots[each] >= 0 and (kept == 0 or slots[each] != slots[kept - 1]):
+            slots[kept] = slots[each]
+            kept += 1
+    return kept
 
 
-def ascending(list parts):
-    cdef Py_ssize_t total = 0, count = 0, each
-    cdef const long long[::1] part
-    for given in parts:
-        total += len(given)
-    made = np.empty(total, np.int64)
-    cdef long long[::1] slots = made
-    for given in parts:
-        part = given
-        for each in range(part.shape[0]):
-            if part[each] >= 0:
-                slots[count] = part[each]
-                count += 1
-    if count == 0:
-        return made[:0]
-    qsort(&slots[0], count, sizeof(long long), _compare)
-    total, count = count, 1
-    for each in range(1, total):
-        if slots[each] != slots[count - 1]:
-            slots[count] = slots[each]
-            count += 1
-    return made[:count]
+cdef Py_ssize_t place_of(const long long *slots, Py_ssize_t count, long long wanted) noexcept nogil:
+    """Return where a slot stands among ascending ones; -1: nowhere."""
+    cdef Py_ssize_t place = lower_bound(slots, 0, count, wanted)
+    return place if place < count and slots[place] == wanted else -1
 
 
-def beside(
-    const long long[::1] before,
-    const long long[::1] after,
-    const long long[::1] times_us,
-    const int[::1] sessions,
-    const long long[::1] slots,
-    allowed,
-    long long gap_us,
-    Py_ssize_t reach,
-):
-    made = np.full((slots.shape[0], 2, reach), -1, np.int64)
-    cdef long long[:, :, ::1] found = made
-    cdef const unsigned char[::1] is_allowed
-    cdef bint has_mask = allowed is not None
-    cdef Py_ssize_t each, side, step
-    cdef long long here, there
-    if has_mask:
-        is_allowed = allowed.view(np.uint8)
-    for each in range(slots.shape[0]):
+cdef class Facts:
+    def __init__(
+        self,
+        const long long[::1] seqs,
+        const long long[::1] times_us,
+        const double[::1] importance,
+        const int[::1] sessions,
+        asks,
+    ):
+        self.seqs, self.times_us, self.importance = seqs, times_us, importance
+        self.sessions, self.asks = sessions, asks.view(np.uint8)
+
+
+cdef class Neighbours:
+    def __init__(
+        self,
+        Facts facts not None,
+        const long long[::1] before,
+        const long long[::1] after,
+        allowed,
+        long long gap_us,
+        Py_ssize_t reach,
+    ):
+        self._facts, self._before, self._after = facts, before, after
+        self._has_mask = allowed is not None
+        self._is_allowed = None if allowed is None else allowed.view(np.uint8)
+        self._gap_us, self.reach = gap_us, reach
+
+    def of(self, const long long[::1] slots):
+        made = np.empty((slots.shape[0], 2, self.reach), np.int64)
+        cdef long long[:, :, ::1] found = made
+        cdef Py_ssize_t each
+        for each in range(slots.shape[0] if self.reach else 0):
+            self.steps_from(slots[each], &found[each, 0, 0])
+        return made
+
+    cdef int steps_from(self, long long slot, long long *steps) except -1 nogil:
+        """Write the slots beside one, first those before it, then those after it, of shape (2, reach); -1: none."""
+        cdef Py_ssize_t side, step
+        cdef long long here, there
+        for step in range(2 * self.reach):
+            steps[step] = -1
         for side in range(2):
-            here = slots[each]
-            for step in range(reach):
-                there = after[here] if side else before[here]
+            here = slot
+            for step in range(self.reach):
+                there = self._after[here] if side else self._before[here]
                 if there < 0:
                     break
-                if sessions[here] <= 0 and llabs(times_us[there] - times_us[here]) > gap_us:
+                if self._facts.sessions[here] <= 0 and self._is_far(there, here):
                     break
                 here = there
-                if not has_mask or is_allowed[here]:
-                    found[each, side, step] = here
-    return made
+                if not self._has_mask or self._is_allowed[here]:
+                    steps[side * self.reach + step] = here
+        return 0
 
-
-def placed(
-    const long long[::1] slots, const long long[::1] sources, const long long[:, :, ::1] steps
-):
-    cdef Py_ssize_t reach = steps.shape[2], each, side, step, place
-    made = np.full((slots.shape[0], 2, reach), -1, np.int64)
-    cdef long long[:, :, ::1] found = made
-    for each in range(sources.shape[0]):
-        place = _place(slots, sources[each])
-        for side in range(2):
-            for step in range(reach):
-                if steps[each, side, step] >= 0:
-                    found[place, side, step] = _place(slots, steps[each, side, step])
-    return made
+    cdef bint _is_far(self, long long one, long long other) except -1 nogil:
+        return llabs(self._facts.times_us[one] - self._facts.times_us[other]) > self._gap_us

@@ -18,15 +18,44 @@ _Lists: TypeAlias = tuple[
     _Slots32,
     list[array[int] | None],
     dict[int, _Repeats],
+    _Slots32,
+    _Slots32,
 ]
 """By word, its number. By number: how many memories have it; where its slots begin in the next array, and one more;
-these slots; those that came since; where it stands more than once."""
+these slots; those that came since; where it stands more than once. The other way round: the numbers of the words of all
+slots, slot by slot, and where those of each slot end."""
 
-_LookedUp: TypeAlias = tuple[float, int, _Repeats | None]
-"""A word's gain, its number, and where it stands more than once."""
+class WordsOf:
+    """The words of a query, and where they stand; it is true if any memory has any of them.
+
+    A word counts by its IDF, one that stands for another by its share of that; of the words that stand for one, the one
+    that gives most counts. The words choose memories from the rarest on; those that are left only add to the scores of
+    these. Nothing may be added to the lists while this is used.
+
+    Args:
+        words: The query's, each once.
+        others: By word, those that stand for it, each with its worth, above 0 and at most 1; of other words, too.
+        lists: Where they are.
+        once: By slot: what one occurrence counts, 1 / (1 + norm).
+        count: How many memories there are.
+        enough: So many occurrences are enough: a word without others that comes after chooses no memory.
+        common: And so does one that more memories have than this.
+    """
+
+    def __init__(
+        self,
+        words: list[str],
+        others: dict[str, tuple[tuple[str, float], ...]],
+        lists: _Lists,
+        once: _Scores,
+        count: int,
+        enough: int,
+        common: float,
+    ) -> None: ...
+    def __bool__(self) -> bool: ...
 
 class Occurrences:
-    """The sums of one query; to be used for one query after the other.
+    """The sums of one query; to be used for one query after the other, of any partition.
 
     A word gives a memory its gain times the saturation of BM25, count / (count + norm). Of several words of one term a
     memory gets only the first that it has.
@@ -36,60 +65,28 @@ class Occurrences:
     """
 
     def __init__(self, most_numbers: int = ...) -> None: ...
-    def search(
-        self,
-        words: list[str],
-        others: dict[str, tuple[tuple[str, float], ...]],
-        lists: _Lists,
-        once: _Scores,
-        count: int,
-        enough: int,
-        common: float,
-    ) -> list[_LookedUp] | None:
+    def search(self, query: WordsOf) -> None:
         """Give each memory what the words of a query give it, as shares of what is attainable.
 
-        A word counts by its IDF, one that stands for another by its share of that; of the words that stand for one,
-        the one that gives most counts. The words choose memories from the rarest on; those that are left only add to
-        the scores of these.
-
-        Args:
-            words: The query's, each once.
-            others: By word, those that stand for it, each with its worth, above 0 and at most 1; of other words, too.
-            lists: Where they are.
-            once: By slot: what one occurrence counts, 1 / (1 + norm).
-            count: How many memories there are.
-            enough: So many occurrences are enough: a word without others that comes after chooses no memory.
-            common: And so does one that more memories have than this.
-
-        Returns:
-            What is left for `of`; None: no memory has any of the words, and the query before still counts.
-
         Raises:
-            IndexError: A slot is beyond those of `once`.
+            IndexError: A slot is beyond those there are.
         """
 
     def best(
-        self, allowed: npt.NDArray[np.bool_] | None, limit: int
+        self, query: WordsOf, allowed: npt.NDArray[np.bool_] | None, limit: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Return the slots with the best scores, ascending, and these; of equals the later slot.
 
         Args:
+            query: The last one that was searched for.
             allowed: By slot: whether it may be returned. None: all.
             limit: How many at most.
         """
 
-    def of(
-        self,
-        slots: npt.NDArray[np.int64],
-        looked_up: list[_LookedUp],
-        words: npt.NDArray[np.uint32],
-        ends: npt.NDArray[np.uint32],
-    ) -> npt.NDArray[np.float64]:
+    def of(self, query: WordsOf, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Return the scores of slots, at most 1.
 
         Args:
+            query: The last one that was searched for.
             slots: Ascending.
-            looked_up: Words that add to scores and chose no slot: gain, number, and where it stands more than once.
-            words: The numbers of the words of all slots, slot by slot.
-            ends: By slot: where its words end.
         """

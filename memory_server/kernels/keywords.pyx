@@ -11,17 +11,17 @@ from libc.stdlib cimport free, malloc, qsort
 
 import numpy as np
 
-from memory_server.kernels.best cimport Best
+from memory_server.kernels.best cimport Best, by_place, offer, places, scores
 from memory_server.kernels.ordered cimport lower_bound
 
-cdef extern from *:
+cdef extern from * nogil:
     """
     static void soma_soon(const void *place) { __builtin_prefetch(place); }
     """
     void soma_soon(const void *place) noexcept
 
 
-cdef inline double _more(double count, double once) noexcept:
+cdef inline double _more(double count, double once) noexcept nogil:
     """Return what so many occurrences count more than one, as a multiple of it.
 
     With the norm n, c occurrences count c / (c + n), and one 1 / (1 + n); the first divided by the second is
@@ -31,10 +31,10 @@ cdef inline double _more(double count, double once) noexcept:
 
 
 cdef inline Py_ssize_t _place(
-    const unsigned int[::1] ordered, Py_ssize_t start, unsigned int wanted
-) except -1:
+    const unsigned int *ordered, Py_ssize_t size, Py_ssize_t start, unsigned int wanted
+) noexcept nogil:
     """Return where a value stands, or would stand, from `start` on; near ones are found sooner."""
-    cdef Py_ssize_t size = ordered.shape[0], low = start, high = start, step = 1
+    cdef Py_ssize_t low = start, high = start, step = 1
     while high < size and ordered[high] < wanted:
         low = high + 1
         high += step
@@ -108,24 +108,27 @@ cdef class _Query:
         self.term_count += 1
 
 
-cdef class Occurrences:
-    cdef double[::1] _sums
-    cdef unsigned int[::1] _marks
-    cdef unsigned int[::1] _found
-    cdef const float[::1] _once
-    cdef Py_ssize_t _found_count
-    cdef unsigned int _first, _first_of_term, _number, _most_numbers
+cdef Repeats _repeats_of(tuple known):
+    """Return where a word stands more than once; it is to be kept as long as it is looked at."""
+    cdef Repeats made
+    cdef array slots, counts
+    made.slots, made.counts, made.size = NULL, NULL, 0
+    if known is not None:
+        slots, counts = known
+        if slots.itemsize != sizeof(unsigned int) or counts.itemsize != sizeof(float):
+            raise TypeError("slots must be unsigned, and counts floats, of 32 bits")
+        made.slots, made.counts = slots.data.as_uints, counts.data.as_floats
+        # The counts are appended first.
+        made.size = len(slots)
+    return made
 
-    def __init__(self, unsigned int most_numbers=0xFFFF0000):
-        self._most_numbers = most_numbers
-        self._number = 0
-        self._grow(64)
 
-    def search(
+cdef class WordsOf:
+    def __init__(
         self,
-        list words,
-        dict others,
-        tuple lists,
+        list words not None,
+        dict others not None,
+        tuple lists not None,
         const float[::1] once,
         Py_ssize_t count,
         Py_ssize_t enough,
@@ -140,18 +143,21 @@ cdef class Occurrences:
         cdef Py_ssize_t place, each, found = 0
         cdef bint is_chosen, is_first = True
         cdef double gain
+        cdef unsigned int number
         cdef _Term term
-        cdef list looked_up = []
-        if query.term_count == 0:
-            return None
+        cdef LookedUp *other
+        self.once, self.words, self.ends = once, lists[6], lists[7]
+        self._kept = (fresh, repeats)
+        self.lists = <List *>malloc(max(query.word_count, 1) * sizeof(List))
+        self.others = <LookedUp *>malloc(max(query.word_count, 1) * sizeof(LookedUp))
+        if self.lists == NULL or self.others == NULL:
+            raise MemoryError()
         qsort(query.terms, query.term_count, sizeof(_Term), _compare_terms)
-        self._begin(once)
         for place in range(query.term_count):
             term = query.terms[place]
             is_chosen = is_first or term.end - term.first > 1
             is_chosen = is_chosen or not (term.size > common or found >= enough)
             if is_chosen:
-                self._first_of_term = self._number + 1
                 found += term.size
             is_first = is_first and not is_chosen
             for each in range(term.first, term.end):
@@ -159,98 +165,141 @@ cdef class Occurrences:
                 number = query.words[each].number
                 repeated = repeats.get(number)
                 if is_chosen:
-                    self._add_word(gain, number, starts, sealed, fresh, repeated)
+                    self._choose(gain, number, each == term.first, starts, sealed, fresh, repeated)
                 else:
-                    looked_up.append((gain, number, repeated))
-        return looked_up
+                    other = &self.others[self.other_count]
+                    other.gain, other.number = gain, number
+                    other.repeats = _repeats_of(repeated)
+                    self.other_count += 1
 
-    cdef int _add_word(
+    def __dealloc__(self):
+        free(self.lists)
+        free(self.others)
+
+    cdef int _choose(
         self,
         double gain,
         unsigned int number,
+        bint starts_term,
         const long long[::1] starts,
         const unsigned int[::1] sealed,
         list fresh,
         tuple repeated,
     ) except -1:
-        """Add a word, whose slots are the sealed ones and those that came since."""
+        """Add a word that chooses; its slots are the sealed ones and those that came since."""
         cdef array own
-        self._number += 1
-        if number + 1 < starts.shape[0]:
-            self._add_list(gain, sealed[starts[number] : starts[number + 1]])
+        cdef List *made = &self.lists[self.count]
+        made.gain, made.starts_term = gain, starts_term
+        made.sealed, made.sealed_size, made.fresh, made.fresh_size = NULL, 0, NULL, 0
+        if number + 1 < starts.shape[0] and starts[number] < starts[number + 1]:
+            made.sealed = &sealed[starts[number]]
+            made.sealed_size = starts[number + 1] - starts[number]
+            sealed[starts[number + 1] - 1]
         if fresh[number] is not None:
             own = fresh[number]
-            self._add_slots(gain, own.data.as_uints, len(own))
-        if repeated is not None:
-            self._add_repeats(gain, repeated[0], repeated[1])
+            if own.itemsize != sizeof(unsigned int):
+                raise TypeError("slots must be unsigned of 32 bits")
+            made.fresh, made.fresh_size = own.data.as_uints, len(own)
+        made.repeats = _repeats_of(repeated)
+        self.count += 1
         return 0
 
-    cdef int _begin(self, const float[::1] once) except -1:
-        self._once = once
-        self._found_count = 0
-        if once.shape[0] > self._marks.shape[0]:
-            self._grow(max(once.shape[0], 2 * self._marks.shape[0]))
-        if self._number > self._most_numbers:
-            self._grow(self._marks.shape[0])
-        self._first = self._first_of_term = self._number + 1
-        return 0
+    def __bool__(self):
+        return self.count > 0
 
-    def best(self, allowed, Py_ssize_t limit):
+
+cdef class Occurrences:
+    def __init__(self, unsigned int most_numbers=0xFFFF0000):
+        self._most_numbers = most_numbers
+        self._marks = np.zeros(0, np.uint32)
+        self.fit(64)
+
+    def search(self, WordsOf query not None):
+        self.fit(query.once.shape[0])
+        with nogil:
+            self.add_up(query)
+
+    def best(self, WordsOf query not None, allowed, Py_ssize_t limit):
         cdef Best best = Best(limit)
-        cdef const unsigned char[::1] is_allowed
-        cdef const float[::1] once = self._once
-        cdef Py_ssize_t each
-        cdef unsigned int slot
-        if allowed is None:
-            for each in range(self._found_count):
-                slot = self._found[each]
-                best.offer(self._sums[slot] * once[slot], slot)
-        else:
-            is_allowed = allowed.view(np.uint8)
-            for each in range(self._found_count):
-                slot = self._found[each]
-                if is_allowed[slot]:
-                    best.offer(self._sums[slot] * once[slot], slot)
-        best.by_place()
-        return best.places(), best.scores()
+        cdef const unsigned char[::1] is_allowed = None if allowed is None else allowed.view(np.uint8)
+        cdef bint has_mask = allowed is not None
+        with nogil:
+            self.offer_to(&best.heap, query, has_mask, is_allowed)
+            by_place(&best.heap)
+        return places(&best.heap), scores(&best.heap)
 
-    def of(
-        self,
-        const long long[::1] slots,
-        list looked_up,
-        const unsigned int[::1] words,
-        const unsigned int[::1] ends,
-    ):
+    def of(self, WordsOf query not None, const long long[::1] slots):
         made = np.zeros(slots.shape[0])
-        cdef double[::1] scores = made
-        cdef Py_ssize_t each
-        cdef long long slot
-        self._fetch(slots, words, ends)
-        for each in range(slots.shape[0]):
-            slot = slots[each]
-            if self._marks[slot] >= self._first:
-                scores[each] = self._sums[slot]
-        for gain, number, repeats in looked_up:
-            if repeats is None:
-                self._look_up(gain, number, words, ends, slots, scores, None, None)
-            else:
-                self._look_up(gain, number, words, ends, slots, scores, repeats[0], repeats[1])
-        for each in range(slots.shape[0]):
-            scores[each] = min(scores[each] * self._once[slots[each]], 1.0)
+        cdef double[::1] found = made
+        if slots.shape[0]:
+            with nogil:
+                self.scores_of(query, &slots[0], slots.shape[0], &found[0])
         return made
 
-    cdef void _grow(self, Py_ssize_t capacity) except *:
-        self._sums = np.zeros(capacity)
-        self._marks = np.zeros(capacity, np.uint32)
-        self._found = np.zeros(capacity, np.uint32)
-        self._number = 0
+    cdef bint has_room(self, Py_ssize_t slots) noexcept nogil:
+        return slots <= self._marks.shape[0]
 
-    cdef int _add_list(self, double gain, const unsigned int[::1] slots) except -1:
-        if slots.shape[0]:
-            self._add_slots(gain, &slots[0], slots.shape[0])
+    cdef int fit(self, Py_ssize_t slots) except -1:
+        """Have room for so many slots."""
+        if slots > self._marks.shape[0]:
+            slots = max(slots, 2 * self._marks.shape[0])
+            self._sums = np.zeros(slots)
+            self._marks = np.zeros(slots, np.uint32)
+            self._found = np.zeros(slots, np.uint32)
+            self._number = 0
         return 0
 
-    cdef int _add_slots(self, double gain, const unsigned int *slots, Py_ssize_t count) except -1:
+    cdef int add_up(self, WordsOf query) except -1 nogil:
+        """Give each memory what the words of a query that choose give it; there is room for the slots."""
+        cdef Py_ssize_t each
+        cdef const List *word
+        if self._number > self._most_numbers:
+            self._marks[:] = 0
+            self._number = 0
+        self._found_count = 0
+        self._first = self._first_of_term = self._number + 1
+        for each in range(query.count):
+            word = &query.lists[each]
+            self._number += 1
+            if word.starts_term:
+                self._first_of_term = self._number
+            self._add_slots(word.gain, word.sealed, word.sealed_size)
+            self._add_slots(word.gain, word.fresh, word.fresh_size)
+            self._add_repeats(query, word)
+        return 0
+
+    cdef int offer_to(
+        self, Heap *best, WordsOf query, bint has_mask, const unsigned char[::1] is_allowed
+    ) except -1 nogil:
+        """Offer the slots that were found, with their scores by the words that choose."""
+        cdef Py_ssize_t each
+        cdef unsigned int slot
+        for each in range(self._found_count):
+            slot = self._found[each]
+            if not has_mask or is_allowed[slot]:
+                offer(best, self._sums[slot] * query.once[slot], slot)
+        return 0
+
+    cdef int scores_of(
+        self, WordsOf query, const long long *slots, Py_ssize_t count, double *found
+    ) except -1 nogil:
+        """Write the scores of slots, ascending, where zeros stand."""
+        cdef Py_ssize_t each
+        cdef long long slot
+        self._fetch(query, slots, count)
+        for each in range(count):
+            slot = slots[each]
+            if self._marks[slot] >= self._first:
+                found[each] = self._sums[slot]
+        for each in range(query.other_count):
+            self._look_up(query, &query.others[each], slots, count, found)
+        for each in range(count):
+            found[each] = min(found[each] * query.once[slots[each]], 1.0)
+        return 0
+
+    cdef int _add_slots(
+        self, double gain, const unsigned int *slots, Py_ssize_t count
+    ) except -1 nogil:
         cdef Py_ssize_t each
         cdef unsigned int slot, mark
         for each in range(count):
@@ -267,68 +316,64 @@ cdef class Occurrences:
             self._marks[slot] = self._number
         return 0
 
-    cdef void _add_repeats(
-        self, double gain, const unsigned int[::1] slots, const float[::1] counts
-    ) except *:
+    cdef int _add_repeats(self, WordsOf query, const List *word) except -1 nogil:
         cdef Py_ssize_t each
         cdef unsigned int slot
-        for each in range(slots.shape[0]):
-            slot = slots[each]
+        for each in range(word.repeats.size):
+            slot = word.repeats.slots[each]
             # A better word of the same term may have been there before.
             if self._marks[slot] == self._number:
-                self._sums[slot] += gain * _more(counts[each], self._once[slot])
+                self._sums[slot] += word.gain * _more(word.repeats.counts[each], query.once[slot])
+        return 0
 
-    cdef void _fetch(
-        self,
-        const long long[::1] slots,
-        const unsigned int[::1] words,
-        const unsigned int[::1] ends,
-    ) except *:
+    cdef int _fetch(
+        self, WordsOf query, const long long *slots, Py_ssize_t count
+    ) except -1 nogil:
         """Have what is known of slots on its way from memory: they lie far apart, and one after the other each would be
         waited for."""
         cdef Py_ssize_t each, place
         cdef long long slot
-        for each in range(slots.shape[0]):
+        for each in range(count):
             slot = slots[each]
-            soma_soon(&ends[slot])
+            soma_soon(&query.ends[slot])
             soma_soon(&self._marks[slot])
             soma_soon(&self._sums[slot])
-            soma_soon(&self._once[slot])
-        for each in range(slots.shape[0]):
+            soma_soon(&query.once[slot])
+        for each in range(count if query.other_count else 0):
             slot = slots[each]
-            place = ends[slot - 1] if slot > 0 else 0
-            while place < ends[slot]:
-                soma_soon(&words[place])
+            place = query.ends[slot - 1] if slot > 0 else 0
+            while place < query.ends[slot]:
+                soma_soon(&query.words[place])
                 place += 16
+        return 0
 
-    cdef void _look_up(
+    cdef int _look_up(
         self,
-        double gain,
-        unsigned int number,
-        const unsigned int[::1] words,
-        const unsigned int[::1] ends,
-        const long long[::1] slots,
-        double[::1] scores,
-        const unsigned int[::1] again,
-        const float[::1] counts,
-    ) except *:
+        WordsOf query,
+        const LookedUp *word,
+        const long long *slots,
+        Py_ssize_t count,
+        double *found,
+    ) except -1 nogil:
         """Add a word to the scores of the slots that have it: the words of a slot lie beside each other."""
+        cdef const Repeats *again = &word.repeats
         cdef Py_ssize_t each, place, start, in_repeats = 0
         cdef long long slot
-        for each in range(slots.shape[0]):
+        for each in range(count):
             slot = slots[each]
-            start = ends[slot - 1] if slot > 0 else 0
-            for place in range(start, ends[slot]):
-                if words[place] == number:
+            start = query.ends[slot - 1] if slot > 0 else 0
+            for place in range(start, query.ends[slot]):
+                if query.words[place] == word.number:
                     break
             else:
                 continue
-            scores[each] += gain
-            if again is None:
+            found[each] += word.gain
+            if again.size == 0:
                 continue
-            in_repeats = _place(again, in_repeats, <unsigned int>slot)
-            if in_repeats < again.shape[0] and again[in_repeats] == slot:
-                scores[each] += gain * _more(counts[in_repeats], self._once[slot])
+            in_repeats = _place(again.slots, again.size, in_repeats, <unsigned int>slot)
+            if in_repeats < again.size and again.slots[in_repeats] == slot:
+                found[each] += word.gain * _more(again.counts[in_repeats], query.once[slot])
+        return 0
 
 
 cdef _Query _terms(

@@ -6,8 +6,8 @@ ctypedef fused Number:
 
 
 cdef inline Py_ssize_t lower_bound(
-    const Number[::1] ordered, Py_ssize_t low, Py_ssize_t high, Number wanted
-) except -1:
+    const Number *ordered, Py_ssize_t low, Py_ssize_t high, Number wanted
+) noexcept nogil:
     """Return the first place from `low` on, before `high`, that is not less; `high`: all are."""
     cdef Py_ssize_t middle
     while low < high:

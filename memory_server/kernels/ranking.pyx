@@ -4,7 +4,14 @@ from libc.stdlib cimport free, malloc, qsort
 
 import numpy as np
 
-from memory_server.kernels.best cimport Best
+from memory_server.kernels.best cimport (
+    Best,
+    by_place,
+    by_score,
+    offer,
+    places as places_of,
+    scores as scores_of,
+)
 
 
 cdef struct _Turn:
@@ -40,13 +47,13 @@ def best_places(scores, Py_ssize_t limit):
     if scores.dtype == np.float32:
         narrow = scores
         for place in range(narrow.shape[0]):
-            best.offer(narrow[place], place)
+            offer(&best.heap, narrow[place], place)
     else:
         wide = scores
         for place in range(wide.shape[0]):
-            best.offer(wide[place], place)
-    best.by_place()
-    return best.places()
+            offer(&best.heap, wide[place], place)
+    by_place(&best.heap)
+    return places_of(&best.heap)
 
 
 def ranked(const double[::1] base, const double[::1] factor, Py_ssize_t limit, min_score):
@@ -58,9 +65,9 @@ def ranked(const double[::1] base, const double[::1] factor, Py_ssize_t limit, m
     for place in range(base.shape[0]):
         lifted = base[place] * factor[place]
         if min(lifted, 1.0) > least or (is_bound_in and min(lifted, 1.0) == least):
-            best.offer(lifted, place)
-    best.by_score()
-    return best.places().tolist(), np.minimum(best.scores(), 1.0).tolist()
+            offer(&best.heap, lifted, place)
+    by_score(&best.heap)
+    return places_of(&best.heap).tolist(), np.minimum(scores_of(&best.heap), 1.0).tolist()
 
 
 def from_beside(

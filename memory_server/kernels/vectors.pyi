@@ -13,8 +13,8 @@ _Rows: TypeAlias = npt.NDArray[np.float32]
 
 _Rough: TypeAlias = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
-_Best: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
-"""Rows and their cosines."""
+_Best: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], bool]
+"""Rows, ascending, their cosines, and whether no other row is better."""
 
 def squared_length(vector: bytes) -> float:
     """Return the sum of the squares of float32 values, as float64.
@@ -22,7 +22,13 @@ def squared_length(vector: bytes) -> float:
     It is finite if they all are, and 0 if they all are: no float32 squared overflows or vanishes.
     """
 
-def best_rows(
+class Nearest:
+    """Finds the rows that are nearest to each of some queries; of equals the later row. It is used once."""
+
+    def found(self) -> list[_Best]:
+        """Return the best rows of each query."""
+
+def nearest_in_rows(
     based: _Rows,
     own: _Rows,
     queries: _Rows,
@@ -33,8 +39,8 @@ def best_rows(
     limit: int,
     rough: _Rough | None = None,
     floor: float = ...,
-) -> list[_Best]:
-    """Return the rows with the best cosines for each query, ascending, and these; of equals the later row.
+) -> Nearest:
+    """Return what finds the best of named rows and of rows that follow each other.
 
     Args:
         based: First rows.
@@ -59,11 +65,14 @@ def roughen(
 ) -> None:
     """Write the rough copy of rows, from its row `first` on."""
 
-def best_in_cells(
+def nearest_in_cells(
     based: _Rows,
     own: _Rows,
     queries: _Rows,
-    cells: list[npt.NDArray[np.int64]],
+    centres: _Rows,
+    share: float,
+    at_least: int,
+    at_most: int,
     starts: npt.NDArray[np.int64],
     ordered: npt.NDArray[np.uint32],
     rough: _Rough,
@@ -71,8 +80,9 @@ def best_in_cells(
     end: int,
     allowed: npt.NDArray[np.bool_] | None,
     limit: int,
-) -> list[_Best]:
-    """Return the best allowed rows of each query's cells and of those from `first` to `end`; see `best_rows`.
+    least: int = 0,
+) -> Nearest:
+    """Return what finds the best allowed rows of each query's cells and of those from `first` to `end`.
 
     A row whose rough copy is unusually far off in the direction of a query may be missed; none is known to have been.
 
@@ -80,7 +90,10 @@ def best_in_cells(
         based: First rows.
         own: Rows after them.
         queries: Unit vectors, shape (queries, dimensions).
-        cells: Which cells, for each query.
+        centres: Of the cells, shape (cells, dimensions).
+        share: A query looks into the cells whose centre's cosine is at least this share of the greatest one.
+        at_least: And into so many, the nearest, if there are.
+        at_most: But into no more than so many, unless `at_least` is more.
         starts: Where the rows of each cell begin in `ordered`; one more: where those of the last one end.
         ordered: All rows that have a cell, cell by cell.
         rough: Of these, in this order.
@@ -88,22 +101,10 @@ def best_in_cells(
         end: The row after the last one.
         allowed: By row: whether it may be returned. None: all.
         limit: How many at most.
+        least: Where fewer are found, all rows up to `end` are looked at.
     """
 
 def cosines(
     based: _Rows, own: _Rows, query: _Rows, wanted: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """Return the cosines of rows, in their order."""
-
-def near_cells(
-    centres: _Rows, query: _Rows, share: float, least: int, most: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the nearest centres, the nearest first, and their cosines.
-
-    Args:
-        centres: Shape (cells, dimensions).
-        query: A unit vector.
-        share: Those with at least this share of the greatest cosine are wanted.
-        least: At least so many are returned, if there are.
-        most: And at most so many, unless `least` is more.
-    """

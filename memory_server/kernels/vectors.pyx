@@ -9,9 +9,11 @@ import numpy as np
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from memory_server.kernels.best cimport Best
+from libc.stdlib cimport calloc, free, malloc, qsort
 
-cdef extern from *:
+from memory_server.kernels.best cimport Heap, Hit, begin, by_place, by_score, least, offer, places, scores
+
+cdef extern from * nogil:
     """
     #include <string.h>
 
@@ -186,7 +188,6 @@ cdef extern from *:
     float soma_error(const float *row, const short *steps, Py_ssize_t size, float step) noexcept
 
 cdef enum:
-    CHUNK = 256
     ROW_STEPS = 127
     # Times those of a row and 4,096 dimensions, the largest sum that there may be, it fits into 31 bits.
     QUERY_STEPS = 2047
@@ -197,23 +198,18 @@ cdef float CERTAIN = float("inf")
 cdef float AS_GOOD_AS_CERTAIN = 1.75
 
 
+
 cdef class _Rows:
-    """Rows of two blocks, the second after the first, and the query that they are compared with."""
+    """Rows of two blocks, the second after the first, and the queries that they are compared with."""
 
-    cdef const float[:, ::1] _based
-    cdef const float[:, ::1] _own
-    cdef const float[::1] _query
-    cdef Py_ssize_t _based_count
-    cdef float found[CHUNK]
-    cdef const float *_at[CHUNK]
-
-    def __cinit__(self, const float[:, ::1] based, const float[:, ::1] own, const float[::1] query):
-        if query.shape[0] == 0 or based.shape[1] != query.shape[0] or own.shape[1] != query.shape[0]:
+    def __cinit__(self, const float[:, ::1] based, const float[:, ::1] own, const float[:, ::1] queries):
+        cdef Py_ssize_t size = queries.shape[1]
+        if size == 0 or based.shape[1] != size or own.shape[1] != size:
             raise ValueError("a query has as many dimensions as the rows")
-        self._based, self._own, self._query = based, own, query
+        self._based, self._own, self._queries = based, own, queries
         self._based_count = based.shape[0]
 
-    cdef Py_ssize_t compare(self, Py_ssize_t first, Py_ssize_t end) except -1:
+    cdef Py_ssize_t compare(self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end) except -1 nogil:
         """Compare up to a chunk of rows that follow each other; return how many it was."""
         cdef Py_ssize_t count = min(end - first, <Py_ssize_t>CHUNK)
         cdef const float *rows
@@ -224,10 +220,12 @@ cdef class _Rows:
         else:
             rows = &self._own[first - self._based_count, 0]
             self._own[first - self._based_count + count - 1, 0]
-        soma_dots(rows, &self._query[0], self._query.shape[0], count, self.found)
+        soma_dots(rows, &self._queries[query, 0], self._queries.shape[1], count, self.found)
         return count
 
-    cdef Py_ssize_t compare_at(self, const long long *rows, Py_ssize_t count) except -1:
+    cdef Py_ssize_t compare_at(
+        self, Py_ssize_t query, const long long *rows, Py_ssize_t count
+    ) except -1 nogil:
         """Compare up to a chunk of named rows; return how many it was."""
         cdef Py_ssize_t each
         cdef long long row
@@ -238,45 +236,57 @@ cdef class _Rows:
                 self._at[each] = &self._based[row, 0]
             else:
                 self._at[each] = &self._own[row - self._based_count, 0]
-        soma_dots_at(self._at, &self._query[0], self._query.shape[0], count, self.found)
+        soma_dots_at(self._at, &self._queries[query, 0], self._queries.shape[1], count, self.found)
         return count
 
 
 cdef class _RoughRows:
-    """The rough copy of rows, and the query that they are compared with; a chunk of rows at a time."""
+    """The rough copy of rows, and the queries that they are compared with; a chunk of rows at a time."""
 
     cdef const signed char[:, ::1] _codes
     cdef const float[::1] _steps, _errors
-    cdef short[::1] _query
-    cdef float _step, _error, _most_steps
+    cdef const float[:, ::1] _true_queries
+    cdef short[:, ::1] _queries
+    cdef float[::1] _query_steps, _query_errors
+    cdef float _most_steps
     cdef int _products[CHUNK]
     cdef float least[CHUNK]
     cdef float most[CHUNK]
 
-    def __cinit__(
-        self,
-        const signed char[:, ::1] codes,
-        const float[::1] steps,
-        const float[::1] errors,
-        const float[::1] query,
-        float most_steps,
-    ):
-        if codes.shape[1] != query.shape[0] or not codes.shape[0] == steps.shape[0] == errors.shape[0]:
+    def __cinit__(self, rough, const float[:, ::1] queries, float most_steps):
+        cdef Py_ssize_t size = queries.shape[1]
+        self._codes, self._steps, self._errors = rough
+        if self._codes.shape[1] != size or not (
+            self._codes.shape[0] == self._steps.shape[0] == self._errors.shape[0]
+        ):
             raise ValueError("the rough copy is of other rows")
-        self._codes, self._steps, self._errors = codes, steps, errors
         self._most_steps = most_steps
-        self._query = np.empty(query.shape[0], np.int16)
-        self._step = soma_steps(&query[0], query.shape[0], QUERY_STEPS, &self._query[0])
-        self._error = soma_error(&query[0], &self._query[0], query.shape[0], self._step)
+        self._queries = np.empty((queries.shape[0], size), np.int16)
+        self._query_steps = np.empty(queries.shape[0], np.float32)
+        self._query_errors = np.empty(queries.shape[0], np.float32)
+        self._true_queries = queries
 
-    cdef Py_ssize_t bound(self, Py_ssize_t first, Py_ssize_t end) except -1:
+    cdef int roughen(self, Py_ssize_t query) except -1 nogil:
+        """Make the rough copy of a query; to be done once, and first."""
+        cdef Py_ssize_t size = self._queries.shape[1]
+        self._query_steps[query] = soma_steps(
+            &self._true_queries[query, 0], size, QUERY_STEPS, &self._queries[query, 0]
+        )
+        self._query_errors[query] = soma_error(
+            &self._true_queries[query, 0], &self._queries[query, 0], size, self._query_steps[query]
+        )
+        return 0
+
+    cdef Py_ssize_t bound(self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end) except -1 nogil:
         """Find bounds of the cosines of up to a chunk of rows that follow each other; return how many it was."""
         cdef Py_ssize_t count = min(end - first, <Py_ssize_t>CHUNK)
         self._codes[first + count - 1, 0]
-        soma_rough_dots(&self._codes[first, 0], &self._query[0], self._query.shape[0], count, self._products)
+        soma_rough_dots(
+            &self._codes[first, 0], &self._queries[query, 0], self._queries.shape[1], count, self._products
+        )
         soma_bounds(
-            self._products, &self._steps[first], &self._errors[first], self._step, self._error,
-            self._most_steps, count, self.least, self.most,
+            self._products, &self._steps[first], &self._errors[first], self._query_steps[query],
+            self._query_errors[query], self._most_steps, count, self.least, self.most,
         )
         return count
 
@@ -297,164 +307,252 @@ def roughen(
             codes[first + row, place] = <signed char>own[place]
 
 
-cdef class _Worth:
-    """The rows that may be among the best: all others are worse than so many, whatever their errors are.
+cdef class Nearest:
+    """The vector leg of some queries.
 
     Args:
-        room: How many rows are looked at, at most.
+        rows: What is looked at.
+        limit: How many the best are.
+        allowed: By row. None: all.
+    """
+
+    def __cinit__(self, _Rows rows, Py_ssize_t limit, allowed, *_):
+        cdef Py_ssize_t query
+        if limit < 0:
+            raise ValueError("a limit is at least 0")
+        self._rows, self._limit, self.count = rows, limit, rows._queries.shape[0]
+        self._has_mask = allowed is not None
+        self._is_allowed = None if allowed is None else allowed.view(np.uint8)
+        self._hits = <Hit *>malloc(max(self.count, 1) * max(limit, 1) * sizeof(Hit))
+        self._best = <Heap *>malloc(max(self.count, 1) * sizeof(Heap))
+        if self._hits == NULL or self._best == NULL:
+            raise MemoryError()
+        for query in range(self.count):
+            self.begin_anew(query)
+
+    def __dealloc__(self):
+        free(self._hits)
+        free(self._best)
+
+    def __len__(self):
+        return self.count
+
+    cdef int run(self) except -1 nogil:
+        """Find the best rows of all queries; to be done once, and first."""
+        return 0
+
+    cdef bint is_exact(self, Py_ssize_t query) noexcept nogil:
+        """Tell whether no row is better than the best that were found."""
+        return True
+
+    cdef Heap *best(self, Py_ssize_t query) noexcept nogil:
+        return &self._best[query]
+
+    cdef int cosines(
+        self, Py_ssize_t query, const long long *rows, Py_ssize_t count, double *found
+    ) except -1 nogil:
+        """Write the cosines of rows."""
+        cdef Py_ssize_t start = 0, some, each
+        while start < count:
+            some = self._rows.compare_at(query, &rows[start], count - start)
+            for each in range(some):
+                found[start + each] = self._rows.found[each]
+            start += some
+        return 0
+
+    cdef int begin_anew(self, Py_ssize_t query) noexcept nogil:
+        begin(&self._best[query], &self._hits[query * max(self._limit, 1)], self._limit)
+        return 0
+
+    cdef int named(self, Py_ssize_t query, const long long *rows, Py_ssize_t size) except -1 nogil:
+        """Compare these rows, whatever the mask is."""
+        cdef Py_ssize_t start = 0, count, each
+        while start < size:
+            count = self._rows.compare_at(query, &rows[start], size - start)
+            for each in range(count):
+                offer(&self._best[query], self._rows.found[each], rows[start + each])
+            start += count
+        return 0
+
+    cdef int look_at(self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end) except -1 nogil:
+        """Compare the allowed ones of rows that follow each other."""
+        cdef Py_ssize_t start = first, count, each
+        while start < end:
+            count = self._rows.compare(query, start, end)
+            for each in range(count):
+                if not self._has_mask or self._is_allowed[start + each]:
+                    offer(&self._best[query], self._rows.found[each], start + each)
+            start += count
+        return 0
+
+    def found(self):
+        cdef Py_ssize_t query
+        cdef list made = []
+        with nogil:
+            self.run()
+        for query in range(self.count):
+            cosines = scores(&self._best[query]).astype(np.float32)
+            made.append((places(&self._best[query]), cosines, self.is_exact(query)))
+        return made
+
+
+cdef struct _Pile:
+    # Rows that may be among the best of one query, the greatest cosine that each may have, and the best of the least.
+    Py_ssize_t room, count
+    long long *rows
+    float *most
+    Heap least
+
+
+cdef class _Worth:
+    """By query, the rows that may be among the best: all others are worse than so many, whatever their errors are.
+
+    Args:
+        coarse: The rough copy of the rows.
         limit: How many the best are.
         allowed: By row. None: all.
         floor: Rows that are certainly worse need not be among them.
     """
 
-    cdef object _made
-    cdef long long[::1] _rows
-    cdef float[::1] _most
+    cdef _RoughRows _coarse
+    cdef _Pile *_piles
+    cdef Hit *_hits
     cdef Py_ssize_t _count
-    cdef Best _least
     cdef float _floor
     cdef bint _has_mask
     cdef const unsigned char[::1] _is_allowed
 
-    def __cinit__(self, Py_ssize_t room, Py_ssize_t limit, allowed, float floor=-2.0):
-        self._made = np.empty(room, np.int64)
-        self._rows, self._most = self._made, np.empty(room, np.float32)
-        self._least, self._floor = Best(limit), floor
+    def __cinit__(self, _RoughRows coarse, Py_ssize_t limit, allowed, float floor=-2.0):
+        cdef Py_ssize_t query, room = max(limit, 1), count = coarse._queries.shape[0]
+        self._coarse, self._floor, self._count = coarse, floor, count
         self._has_mask = allowed is not None
-        if self._has_mask:
-            self._is_allowed = allowed.view(np.uint8)
+        self._is_allowed = None if allowed is None else allowed.view(np.uint8)
+        self._hits = <Hit *>malloc(max(count, 1) * room * sizeof(Hit))
+        self._piles = <_Pile *>calloc(max(count, 1), sizeof(_Pile))
+        if self._hits == NULL or self._piles == NULL:
+            raise MemoryError()
+        for query in range(count):
+            begin(&self._piles[query].least, &self._hits[query * room], limit)
 
-    cdef int look_at(self, _RoughRows coarse, Py_ssize_t first, Py_ssize_t end) except -1:
+    def __dealloc__(self):
+        cdef Py_ssize_t query
+        for query in range(self._count if self._piles != NULL else 0):
+            free(self._piles[query].rows)
+            free(self._piles[query].most)
+        free(self._piles)
+        free(self._hits)
+
+    cdef int prepare(self, Py_ssize_t query, Py_ssize_t room) except -1 nogil:
+        """Have room for so many rows; to be done once for a query, and first."""
+        cdef _Pile *pile = &self._piles[query]
+        self._coarse.roughen(query)
+        pile.rows = <long long *>malloc(max(room, 1) * sizeof(long long))
+        pile.most = <float *>malloc(max(room, 1) * sizeof(float))
+        if pile.rows == NULL or pile.most == NULL:
+            raise MemoryError()
+        pile.room = room
+        return 0
+
+    cdef int look_at(self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end) except -1 nogil:
         """Look at rows that follow each other in the rough copy as they do in truth."""
         cdef Py_ssize_t start = first, count, each
         while start < end:
-            count = coarse.bound(start, end)
+            count = self._coarse.bound(query, start, end)
             for each in range(count):
-                if coarse.most[each] >= self._floor and coarse.most[each] >= self._least.least():
-                    self._offer(coarse, each, start + each)
+                if (
+                    self._coarse.most[each] >= self._floor
+                    and self._coarse.most[each] >= least(&self._piles[query].least)
+                ):
+                    self._take(query, each, start + each)
             start += count
         return 0
 
     cdef int look_at_cell(
-        self, _RoughRows coarse, Py_ssize_t first, Py_ssize_t end, const unsigned int[::1] ordered
-    ) except -1:
+        self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end, const unsigned int[::1] ordered
+    ) except -1 nogil:
         """Look at rows that follow each other in the rough copy, and lie where `ordered` says."""
         cdef Py_ssize_t start = first, count, each
         while start < end:
-            count = coarse.bound(start, end)
+            count = self._coarse.bound(query, start, end)
             for each in range(count):
-                if coarse.most[each] >= self._least.least():
-                    self._offer(coarse, each, ordered[start + each])
+                if self._coarse.most[each] >= least(&self._piles[query].least):
+                    self._take(query, each, ordered[start + each])
             start += count
         return 0
 
-    cdef int add(self, Py_ssize_t first, Py_ssize_t end) except -1:
+    cdef int add(self, Py_ssize_t query, Py_ssize_t first, Py_ssize_t end) except -1 nogil:
         """Take rows as they are: there is no rough copy of them."""
         cdef Py_ssize_t row
         for row in range(first, end):
             if not self._has_mask or self._is_allowed[row]:
-                self._rows[self._count], self._most[self._count] = row, 3.0
-                self._count += 1
+                self._keep(query, row, 3.0)
         return 0
 
-    cdef int _offer(self, _RoughRows coarse, Py_ssize_t each, long long row) except -1:
+    cdef int _take(self, Py_ssize_t query, Py_ssize_t each, long long row) except -1 nogil:
         if self._has_mask and not self._is_allowed[row]:
             return 0
-        self._least.offer(coarse.least[each], row)
-        self._rows[self._count], self._most[self._count] = row, coarse.most[each]
-        self._count += 1
+        offer(&self._piles[query].least, self._coarse.least[each], row)
+        return self._keep(query, row, self._coarse.most[each])
+
+    cdef int _keep(self, Py_ssize_t query, long long row, float most) except -1 nogil:
+        cdef _Pile *pile = &self._piles[query]
+        if pile.count == pile.room:
+            raise IndexError("there is no room for so many rows")
+        pile.rows[pile.count], pile.most[pile.count] = row, most
+        pile.count += 1
         return 0
 
-    cdef object rows(self):
-        """Return them."""
+    cdef int compare(self, Nearest nearest, Py_ssize_t query) except -1 nogil:
+        """Have them compared; to be done once, and last."""
+        cdef _Pile *pile = &self._piles[query]
         cdef Py_ssize_t each, kept = 0
-        for each in range(self._count):
-            if self._most[each] >= self._least.least():
-                self._rows[kept] = self._rows[each]
+        for each in range(pile.count):
+            if pile.most[each] >= least(&pile.least):
+                pile.rows[kept] = pile.rows[each]
                 kept += 1
-        return self._made[:kept]
-
-
-cdef class _Search:
-    """One query: what has been looked at, and the best of it."""
-
-    cdef _Rows _rows
-    cdef _RoughRows _coarse
-    cdef _Worth _worth
-    cdef Best _best
-    cdef bint _has_mask
-    cdef const unsigned char[::1] _is_allowed
-
-    def __cinit__(self, _Rows rows, Py_ssize_t limit, allowed):
-        self._rows, self._best = rows, Best(limit)
-        self._has_mask = allowed is not None
-        if self._has_mask:
-            self._is_allowed = allowed.view(np.uint8)
-
-    cdef look_through(self, _RoughRows coarse, _Worth worth):
-        """Look at rough rows from now on."""
-        self._coarse, self._worth = coarse, worth
-
-    cdef int named(self, const long long[::1] rows) except -1:
-        """Compare these rows, whatever the mask is."""
-        cdef Py_ssize_t start = 0, count, each
-        while start < rows.shape[0]:
-            count = self._rows.compare_at(&rows[start], rows.shape[0] - start)
-            for each in range(count):
-                self._best.offer(self._rows.found[each], rows[start + each])
-            start += count
-        return 0
-
-    cdef int look_at(self, Py_ssize_t first, Py_ssize_t end) except -1:
-        """Look at the allowed ones of rows that follow each other."""
-        cdef Py_ssize_t start = first, count, each
-        if self._worth is not None:
-            return self._worth.look_at(self._coarse, first, end)
-        while start < end:
-            count = self._rows.compare(start, end)
-            for each in range(count):
-                if not self._has_mask or self._is_allowed[start + each]:
-                    self._best.offer(self._rows.found[each], start + each)
-            start += count
-        return 0
-
-    cdef int look_at_cell(
-        self, Py_ssize_t first, Py_ssize_t end, const unsigned int[::1] ordered
-    ) except -1:
-        """Look at the allowed rows of a cell."""
-        return self._worth.look_at_cell(self._coarse, first, end, ordered)
-
-    cdef int add(self, Py_ssize_t first, Py_ssize_t end) except -1:
-        """Take the allowed ones of rows of which there is no rough copy."""
-        return self._worth.add(first, end)
-
-    cdef object found(self):
-        """Return the best rows, ascending, and their cosines; to be asked once, and last."""
-        if self._worth is not None:
-            self.named(self._worth.rows())
-        self._best.by_place()
-        return self._best.places(), self._best.scores().astype(np.float32)
-
-
-cdef list _searches(
-    const float[:, ::1] based,
-    const float[:, ::1] own,
-    const float[:, ::1] queries,
-    allowed,
-    Py_ssize_t limit,
-):
-    cdef Py_ssize_t each
-    return [
-        _Search(_Rows(based, own, queries[each]), limit, allowed)
-        for each in range(queries.shape[0])
-    ]
+        return nearest.named(query, pile.rows, kept)
 
 
 def squared_length(bytes vector not None):
     return soma_squares(PyBytes_AS_STRING(vector), PyBytes_GET_SIZE(vector) // <Py_ssize_t> sizeof(float))
 
 
-def best_rows(
+cdef class _InRows(Nearest):
+    """Looks at named rows and at all that follow each other; arguments as of `nearest_in_rows`."""
+
+    cdef const long long[::1] _named
+    cdef Py_ssize_t _first, _end
+    cdef _Worth _worth
+
+    def __init__(self, rows, limit, allowed, named, Py_ssize_t first, Py_ssize_t end, rough, floor):
+        self._named, self._first, self._end = named, first, end
+        if rough is not None and end - first > 2 * limit:
+            coarse = _RoughRows(rough, self._rows._queries, CERTAIN)
+            self._worth = _Worth(coarse, limit, allowed, floor)
+
+    cdef int run(self) except -1 nogil:
+        cdef Py_ssize_t query, start = self._first, stop
+        for query in range(self.count if self._named.shape[0] else 0):
+            self.named(query, &self._named[0], self._named.shape[0])
+        for query in range(self.count if self._worth is not None else 0):
+            self._worth.prepare(query, self._end - self._first)
+        # All queries look at a chunk while it is at hand.
+        while start < self._end:
+            stop = min(start + CHUNK, self._end)
+            for query in range(self.count):
+                if self._worth is not None:
+                    self._worth.look_at(query, start, stop)
+                else:
+                    self.look_at(query, start, stop)
+            start = stop
+        for query in range(self.count):
+            if self._worth is not None:
+                self._worth.compare(self, query)
+            by_place(&self._best[query])
+        return 0
+
+
+def nearest_in_rows(
     const float[:, ::1] based,
     const float[:, ::1] own,
     const float[:, ::1] queries,
@@ -466,32 +564,147 @@ def best_rows(
     rough=None,
     float floor=-2.0,
 ):
-    cdef list searches = _searches(based, own, queries, allowed, limit)
-    cdef Py_ssize_t each, start = first, stop
-    cdef _Search search
-    for search in searches:
-        search.named(named)
-    if rough is not None and end - first > 2 * limit:
-        for each in range(len(searches)):
-            search = searches[each]
-            search.look_through(
-                _RoughRows(rough[0], rough[1], rough[2], queries[each], CERTAIN),
-                _Worth(end - first, limit, allowed, floor),
+    return _InRows(_Rows(based, own, queries), limit, allowed, named, first, end, rough, floor)
+
+
+cdef struct _Visit:
+    long long cell
+    Py_ssize_t query
+
+
+cdef int _compare(const void *one, const void *other) noexcept nogil:
+    cdef const _Visit *a = <const _Visit *>one
+    cdef const _Visit *b = <const _Visit *>other
+    if a.cell != b.cell:
+        return 1 if a.cell > b.cell else -1
+    return (a.query > b.query) - (a.query < b.query)
+
+
+cdef class _Visits:
+    """Which queries look into which cells: those whose centres are nearest to them; see `nearest_in_cells`."""
+
+    cdef _Rows _centres
+    cdef double _share
+    cdef Py_ssize_t _least, _most, _cell_count
+    cdef float *_cosines
+    cdef Hit *_hits
+    cdef _Visit *of
+    cdef Py_ssize_t count
+
+    def __cinit__(
+        self,
+        const float[:, ::1] centres,
+        const float[:, ::1] queries,
+        double share,
+        Py_ssize_t at_least,
+        Py_ssize_t at_most,
+    ):
+        cdef Py_ssize_t cells = centres.shape[0], most = min(max(at_least, at_most), cells)
+        self._centres = _Rows(centres, centres[:0], queries)
+        self._share, self._least, self._most, self._cell_count = share, at_least, at_most, cells
+        self._cosines = <float *>malloc(max(cells, 1) * sizeof(float))
+        self._hits = <Hit *>malloc(max(cells, 1) * sizeof(Hit))
+        self.of = <_Visit *>malloc(max(queries.shape[0] * most, 1) * sizeof(_Visit))
+        if self._cosines == NULL or self._hits == NULL or self.of == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self._cosines)
+        free(self._hits)
+        free(self.of)
+
+    cdef int plan(self, Py_ssize_t query) except -1 nogil:
+        """Take the cells of a query."""
+        cdef Heap near
+        cdef float greatest = -2.0
+        cdef Py_ssize_t start = 0, count, each, wanted = 0
+        while start < self._cell_count:
+            count = self._centres.compare(query, start, self._cell_count)
+            for each in range(count):
+                self._cosines[start + each] = self._centres.found[each]
+                greatest = max(greatest, self._centres.found[each])
+            start += count
+        for each in range(self._cell_count):
+            wanted += self._cosines[each] >= self._share * greatest
+        wanted = min(max(min(wanted, self._most), self._least), self._cell_count)
+        begin(&near, self._hits, wanted)
+        for each in range(self._cell_count):
+            offer(&near, self._cosines[each], each)
+        by_score(&near)
+        for each in range(near.count):
+            self.of[self.count].cell, self.of[self.count].query = near.hits[each].place, query
+            self.count += 1
+        return 0
+
+    cdef int put_in_order(self) noexcept nogil:
+        """Let all queries look into a cell while it is at hand; one alone begins with the nearest."""
+        if self.count and self.of[0].query != self.of[self.count - 1].query:
+            qsort(self.of, self.count, sizeof(_Visit), _compare)
+        return 0
+
+
+cdef class _InCells(Nearest):
+    """Looks into cells, and at the rows that have none; arguments as of `nearest_in_cells`."""
+
+    cdef _Visits _visits
+    cdef _Worth _worth
+    cdef const long long[::1] _starts
+    cdef const unsigned int[::1] _ordered
+    cdef Py_ssize_t _first, _end, _least
+    cdef unsigned char[::1] _is_exact
+
+    def __init__(
+        self, rows, limit, allowed, visits, starts, ordered, rough, first, end, Py_ssize_t least
+    ):
+        self._visits, self._starts, self._ordered = visits, starts, ordered
+        self._first, self._end, self._least = first, end, least
+        self._is_exact = np.zeros(self.count, np.uint8)
+        self._worth = _Worth(_RoughRows(rough, self._rows._queries, AS_GOOD_AS_CERTAIN), limit, allowed)
+
+    cdef int run(self) except -1 nogil:
+        cdef Py_ssize_t query, each
+        cdef _Visit *visit
+        for query in range(self.count):
+            self._begin(query)
+        self._visits.put_in_order()
+        for each in range(self._visits.count):
+            visit = &self._visits.of[each]
+            self._worth.look_at_cell(
+                visit.query, self._starts[visit.cell], self._starts[visit.cell + 1], self._ordered
             )
-    # All queries look at a chunk while it is at hand.
-    while start < end:
-        stop = min(start + CHUNK, end)
-        for search in searches:
-            search.look_at(start, stop)
-        start = stop
-    return [(<_Search>each_one).found() for each_one in searches]
+        for query in range(self.count):
+            self._worth.compare(self, query)
+            if self._best[query].count < self._least:
+                self._is_exact[query] = True
+                self.begin_anew(query)
+                self.look_at(query, 0, self._end)
+            by_place(&self._best[query])
+        return 0
+
+    cdef int _begin(self, Py_ssize_t query) except -1 nogil:
+        """Choose cells, and take the rows that have none."""
+        cdef Py_ssize_t each = self._visits.count, room = max(self._end - self._first, 0)
+        cdef long long cell
+        self._visits.plan(query)
+        for each in range(each, self._visits.count):
+            cell = self._visits.of[each].cell
+            room += self._starts[cell + 1] - self._starts[cell]
+        self._worth.prepare(query, room)
+        self._worth.add(query, self._first, self._end)
+        return 0
+
+    cdef bint is_exact(self, Py_ssize_t query) noexcept nogil:
+        return (&self._is_exact[0])[query]
 
 
-def best_in_cells(
+def nearest_in_cells(
     const float[:, ::1] based,
     const float[:, ::1] own,
     const float[:, ::1] queries,
-    list cells,
+    const float[:, ::1] centres,
+    double share,
+    Py_ssize_t at_least,
+    Py_ssize_t at_most,
     const long long[::1] starts,
     const unsigned int[::1] ordered,
     rough,
@@ -499,34 +712,11 @@ def best_in_cells(
     Py_ssize_t end,
     allowed,
     Py_ssize_t limit,
+    Py_ssize_t least=0,
 ):
-    cdef list searches = _searches(based, own, queries, allowed, limit)
-    cdef Py_ssize_t each, room
-    cdef long long cell
-    cdef const long long[::1] own_cells, all_cells, turns, askers
-    cdef _Search search
-    for each in range(len(searches)):
-        own_cells, room = cells[each], max(end - first, 0)
-        for cell in own_cells:
-            room += starts[cell + 1] - starts[cell]
-        search = searches[each]
-        search.look_through(
-            _RoughRows(rough[0], rough[1], rough[2], queries[each], AS_GOOD_AS_CERTAIN), _Worth(room, limit, allowed)
-        )
-        search.add(first, end)
-    if len(searches) > 1:
-        # All queries look into a cell while it is at hand.
-        joined = np.concatenate(cells)
-        askers = np.repeat(np.arange(len(cells)), [len(some) for some in cells])
-        all_cells, turns = joined, np.argsort(joined, kind="stable")
-    else:
-        all_cells = cells[0]
-        askers, turns = np.zeros(len(all_cells), np.int64), np.arange(len(all_cells))
-    for each in range(turns.shape[0]):
-        cell = all_cells[turns[each]]
-        search = searches[askers[turns[each]]]
-        search.look_at_cell(starts[cell], starts[cell + 1], ordered)
-    return [(<_Search>each_one).found() for each_one in searches]
+    visits = _Visits(centres, queries, share, at_least, at_most)
+    rows = _Rows(based, own, queries)
+    return _InCells(rows, limit, allowed, visits, starts, ordered, rough, first, end, least)
 
 
 def cosines(
@@ -535,40 +725,14 @@ def cosines(
     const float[::1] query,
     const long long[::1] wanted,
 ):
-    cdef _Rows rows = _Rows(based, own, query)
+    cdef _Rows rows = _Rows(based, own, query[None, :])
     made = np.empty(wanted.shape[0])
     cdef double[::1] found = made
     cdef Py_ssize_t start = 0, count, each
-    while start < wanted.shape[0]:
-        count = rows.compare_at(&wanted[start], wanted.shape[0] - start)
-        for each in range(count):
-            found[start + each] = rows.found[each]
-        start += count
+    with nogil:
+        while start < wanted.shape[0]:
+            count = rows.compare_at(0, &wanted[start], wanted.shape[0] - start)
+            for each in range(count):
+                found[start + each] = rows.found[each]
+            start += count
     return made
-
-
-def near_cells(
-    const float[:, ::1] centres,
-    const float[::1] query,
-    double share,
-    Py_ssize_t least,
-    Py_ssize_t most,
-):
-    cdef _Rows rows = _Rows(centres, centres[:0], query)
-    cdef float[::1] found = np.empty(centres.shape[0], np.float32)
-    cdef float greatest = -2.0
-    cdef Py_ssize_t start = 0, count, each, near = 0
-    cdef Best best
-    while start < centres.shape[0]:
-        count = rows.compare(start, centres.shape[0])
-        for each in range(count):
-            found[start + each] = rows.found[each]
-            greatest = max(greatest, rows.found[each])
-        start += count
-    for each in range(centres.shape[0]):
-        near += found[each] >= share * greatest
-    best = Best(max(min(near, most), least))
-    for each in range(centres.shape[0]):
-        best.offer(found[each], each)
-    best.by_score()
-    return best.places(), best.scores().astype(np.float32)

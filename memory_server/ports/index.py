@@ -1,7 +1,7 @@
 """The cache of the store that finds memories quickly."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -78,8 +78,10 @@ class SearchIndex(Protocol):
         """Take over the changes of commits, in their order; a new embedding of a memory that is gone means nothing."""
         ...
 
-    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
-        """Return what each search finds by itself; several of one partition share what they have in common.
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> Iterator[Found]:
+        """Begin to search, and yield what each search finds by itself; several share what they have in common.
+
+        What is found is as of the call. Later ones may still be under way while the first are yielded.
 
         Args:
             scope: The partition.

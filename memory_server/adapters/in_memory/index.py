@@ -38,7 +38,7 @@ class InMemoryIndex:
             for new in change.embedded:
                 self._embed(records, new)
 
-    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> Iterator[Found]:
         """See the port."""
         answers = []
         for question, _limit, with_beside in asked:
@@ -46,7 +46,7 @@ class InMemoryIndex:
             if with_beside:
                 self._find_beside(scope, found)
             answers.append(found)
-        return answers
+        return iter(answers)
 
     def compare(
         self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed

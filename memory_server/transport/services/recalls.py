@@ -1,6 +1,7 @@
 """RecallService: finding memories."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from memory_server.domain.limits import MAX_RECALL_BATCH, MAX_RESPONSE_BYTES
@@ -16,10 +17,14 @@ from memory_server.transport.status_map import status_of
 from memory_server.transport.streams import grouped
 from memory_server.usecases import recall
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.recall import RecallAnswer, RecallQuery
+from memory_server.usecases.recall import RecallAnswer, Recalling, RecallQuery
 from memory_server.usecases.recall.together import TOGETHER, RecallTogether
 from soma.memory.v1 import recall_service_pb2 as pb
 from soma_common.errors import QuotaExceeded, SomaError
+
+MOST_AT_ONCE = 2 * TOGETHER
+"""Queries of a batch that are answered at once at most. Two threads search for them, so that other calls wait for them
+about as long as for `TOGETHER`."""
 
 _NO_ROOM = pb.RecallOutcome(
     error=status_of(
@@ -65,20 +70,24 @@ class RecallServicer:
         is_right = 1 <= len(request.queries) <= MAX_RECALL_BATCH
         found.require(is_right, "queries", f"must have 1 to {MAX_RECALL_BATCH} queries")
         found.raise_if_any()
-        outcomes: list[pb.RecallOutcome] = []
+        response = pb.RecallBatchResponse()
         size = 0
-        for start in range(0, len(request.queries), TOGETHER):
-            some = request.queries[start : start + TOGETHER]
-            if size >= MAX_RESPONSE_BYTES:
-                outcomes += [_NO_ROOM] * len(some)
-                continue
-            for outcome in await self._outcomes(some, caller):
-                fits = not outcomes or size + outcome.ByteSize() <= MAX_RESPONSE_BYTES
-                outcomes.append(outcome if fits else _NO_ROOM)
-                size += outcomes[-1].ByteSize()
+        turns = math.ceil(len(request.queries) / MOST_AT_ONCE)
+        size_of_turn = math.ceil(len(request.queries) / turns)
+        for start in range(0, len(request.queries), size_of_turn):
+            some = request.queries[start : start + size_of_turn]
+            outcomes = [response.outcomes.add() for _ in some]
+            if size < MAX_RESPONSE_BYTES:
+                await self._answer(some, outcomes, caller)
+            for outcome in outcomes:
+                own_size = outcome.ByteSize()
+                if (size and size + own_size > MAX_RESPONSE_BYTES) or not own_size:
+                    outcome.CopyFrom(_NO_ROOM)
+                    own_size = outcome.ByteSize()
+                size += own_size
             # The other calls have waited long enough.
             await asyncio.sleep(0)
-        return pb.RecallBatchResponse(outcomes=outcomes)
+        return response
 
     async def recall_stream(
         self, requests: AsyncIterator[pb.RecallStreamRequest], caller: Principal
@@ -88,11 +97,10 @@ class RecallServicer:
         async def answer(
             some: Sequence[pb.RecallStreamRequest],
         ) -> Sequence[pb.RecallStreamResponse]:
-            outcomes = await self._outcomes([each.query for each in some], caller)
-            return [
-                pb.RecallStreamResponse(sequence=each.sequence, outcome=outcome)
-                for each, outcome in zip(some, outcomes, strict=True)
-            ]
+            responses = [pb.RecallStreamResponse(sequence=each.sequence) for each in some]
+            outcomes = [response.outcome for response in responses]
+            await self._answer([each.query for each in some], outcomes, caller)
+            return responses
 
         async for response in grouped(requests, answer, limit=TOGETHER):
             yield response
@@ -115,10 +123,13 @@ class RecallServicer:
             self._encoded.put(response.memories.add(), request.namespace, record)
         return response
 
-    async def _outcomes(
-        self, queries: Sequence[pb.RecallRequest], caller: Principal
-    ) -> list[pb.RecallOutcome]:
-        """Answer each query, or say why not."""
+    async def _answer(
+        self,
+        queries: Sequence[pb.RecallRequest],
+        outcomes: Sequence[pb.RecallOutcome],
+        caller: Principal,
+    ) -> None:
+        """Write the answer to each query, or why there is none, into an empty message."""
         asked: list[tuple[Scope, RecallQuery] | SomaError] = []
         for query in queries:
             try:
@@ -126,17 +137,22 @@ class RecallServicer:
             except SomaError as error:
                 asked.append(error)
         right = [each for each in asked if not isinstance(each, SomaError)]
-        answers = iter(await recall.recall_each(self._engine, right))
-        return [
-            self._outcome(query, each if isinstance(each, SomaError) else next(answers))
-            for query, each in zip(queries, asked, strict=True)
-        ]
-
-    def _outcome(
-        self, query: pb.RecallRequest, answer: RecallAnswer | SomaError
-    ) -> pb.RecallOutcome:
-        if isinstance(answer, SomaError):
-            return pb.RecallOutcome(error=status_of(answer))
-        outcome = pb.RecallOutcome()
-        put_answer(outcome.response, query.namespace, answer, self._encoded, explain=query.explain)
-        return outcome
+        recalling = await Recalling.begin(self._engine, right)
+        place = 0
+        for query, each, outcome in zip(queries, asked, outcomes, strict=True):
+            answer: RecallAnswer | SomaError
+            if isinstance(each, SomaError):
+                answer = each
+            else:
+                answer, place = await recalling.answer(place), place + 1
+            # While this is written, the next ones are searched for.
+            if isinstance(answer, SomaError):
+                outcome.error.CopyFrom(status_of(answer))
+            else:
+                put_answer(
+                    outcome.response,
+                    query.namespace,
+                    answer,
+                    self._encoded,
+                    explain=query.explain,
+                )

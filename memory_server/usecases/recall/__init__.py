@@ -5,7 +5,7 @@ is ever recalled.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -26,7 +26,14 @@ from memory_server.usecases.recall.query import (
     RecallQuery,
     check_query,
 )
-from memory_server.usecases.recall.search import Attempt, Prepared, Task, attempt, prepare
+from memory_server.usecases.recall.search import (
+    Attempt,
+    Prepared,
+    Searching,
+    Task,
+    attempt,
+    prepare,
+)
 from soma_common.errors import SomaError, Unavailable
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "RecallHit",
     "RecallMode",
     "RecallQuery",
+    "Recalling",
     "range_search",
     "recall",
     "recall_each",
@@ -62,27 +70,73 @@ async def recall(engine: Engine, scope: Scope, query: RecallQuery) -> RecallAnsw
 async def recall_each(
     engine: Engine, asked: Sequence[tuple[Scope, RecallQuery]]
 ) -> list[RecallAnswer | SomaError]:
-    """Answer several queries, each as `recall` does; their texts are embedded and searched for together."""
-    answers: dict[int, RecallAnswer | SomaError] = {}
-    plans: dict[int, _Plan] = {}
-    for place, (scope, query) in enumerate(asked):
-        try:
-            plan = await _planned(engine, scope, query)
-            if query.field_match is not None:
-                answers[place] = await _by_field(engine, plan, query.field_match)
-            elif query.as_of_us is not None:
-                answers[place] = await _of_the_past(engine, plan, query.as_of_us)
-            else:
-                plans[place] = plan
-        except SomaError as error:
-            answers[place] = error
-    searched = list(plans.values())
-    prepared = await prepare(engine, [plan.task.query for plan in searched])
-    attempts = await attempt(engine, [plan.task for plan in searched], prepared)
-    for place, first, ready in zip(plans, attempts, prepared, strict=True):
-        made = await _caught_up(engine, plans[place].task, ready, first)
-        answers[place] = _answer(engine, plans[place], made, ready)
-    return [answers[place] for place in range(len(asked))]
+    """Answer several queries, each as `recall` does; they are embedded and searched for together."""
+    recalling = await Recalling.begin(engine, asked)
+    return [await recalling.answer(place) for place in range(len(asked))]
+
+
+class Recalling:
+    """Queries that are being answered; to be made by `begin`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        plans: Sequence["_Plan | SomaError"],
+        searched: Mapping[int, Prepared],
+        searching: Searching,
+    ) -> None:
+        self._engine = engine
+        self._plans = plans
+        self._searched = searched
+        self._searching = searching
+
+    @classmethod
+    async def begin(cls, engine: Engine, asked: Sequence[tuple[Scope, RecallQuery]]) -> "Recalling":
+        """Embed some queries, and begin to search for them."""
+        plans = [await _plan_or_refusal(engine, scope, query) for scope, query in asked]
+        searched = {
+            place: plan
+            for place, plan in enumerate(plans)
+            if isinstance(plan, _Plan) and plan.is_searched
+        }
+        tasks = [plan.task for plan in searched.values()]
+        prepared = await prepare(engine, [task.query for task in tasks])
+        searching = Searching(engine, tasks, prepared)
+        return cls(engine, plans, dict(zip(searched, prepared, strict=True)), searching)
+
+    async def answer(self, place: int) -> RecallAnswer | SomaError:
+        """Return the answer to a query; to be asked for each once, and in their order.
+
+        The later ones may still be searched for while it is used.
+        """
+        plan = self._plans[place]
+        if isinstance(plan, SomaError):
+            return plan
+        if not plan.is_searched:
+            return await _looked_up(self._engine, plan)
+        prepared = self._searched[place]
+        first = await self._searching.next_attempt()
+        made = await _caught_up(self._engine, plan.task, prepared, first)
+        return _answer(self._engine, plan, made, prepared)
+
+
+async def _plan_or_refusal(engine: Engine, scope: Scope, query: RecallQuery) -> "_Plan | SomaError":
+    try:
+        return await _planned(engine, scope, query)
+    except SomaError as error:
+        return error
+
+
+async def _looked_up(engine: Engine, plan: "_Plan") -> RecallAnswer | SomaError:
+    """Answer a query for a string, or of the past."""
+    query = plan.task.query
+    try:
+        if query.field_match is not None:
+            return await _by_field(engine, plan, query.field_match)
+        assert query.as_of_us is not None
+        return await _of_the_past(engine, plan, query.as_of_us)
+    except SomaError as error:
+        return error
 
 
 class _Plan(NamedTuple):
@@ -92,6 +146,11 @@ class _Plan(NamedTuple):
     top_k: int
     position: bytes
     first: int
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether the index is asked, as it is now."""
+        return self.task.query.field_match is None and self.task.query.as_of_us is None
 
 
 async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
@@ -113,7 +172,7 @@ async def _of_the_past(engine: Engine, plan: _Plan, moment_us: int) -> RecallAns
     (prepared,) = await prepare(engine, [task.query])
     past = await engine.moments.at(engine.store, engine.index, task.scope, moment_us)
     # From here on nothing is waited for: another question would turn the moment into its own.
-    (made,) = await attempt(engine, [task._replace(past=past)], [prepared])
+    made = await attempt(engine, task._replace(past=past), prepared)
     return _answer(engine, plan, made, prepared)
 
 
@@ -123,7 +182,7 @@ async def _caught_up(engine: Engine, task: Task, prepared: Prepared, made: Attem
         if all(hit.commit_seq in made.records for hit in made.ranked):
             break
         await asyncio.sleep(CATCH_UP_S)
-        (made,) = await attempt(engine, [task], [prepared])
+        made = await attempt(engine, task, prepared)
     return made
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from memory_server.domain import ranking
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
-from memory_server.ports import Allowed, Asked, Found, Question, Vector
+from memory_server.ports import Allowed, Asked, Found, Question, SearchIndex, Vector
 from memory_server.usecases.embedding import embed_each, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
@@ -107,58 +107,75 @@ def _question(
     return Question(words, (model, vector) if vector is not None and vector.any() else None)
 
 
-async def attempt(
-    engine: Engine, tasks: Sequence[Task], prepared: Sequence[Prepared]
-) -> list[Attempt]:
-    """Search once for each; those that look at the same memories do it together.
+async def attempt(engine: Engine, task: Task, prepared: Prepared) -> Attempt:
+    """Search once; for a query of the past this waits for nothing."""
+    return await Searching(engine, [task], [prepared]).next_attempt()
 
-    One of the past is to be the only one, and waits for nothing.
+
+class Searching:
+    """Searches, one for each task; those that look at the same memories are one for the index.
+
+    One of the past is to be the only one.
     """
-    groups: dict[tuple[Scope, str], list[int]] = {}
-    for place, task in enumerate(tasks):
-        given = task.query.given
-        # Written out: true and 1 are the same to Python, but not to a filter.
-        key = "" if given == EVERYTHING else repr(given)
-        groups.setdefault((task.scope, key), []).append(place)
-    made: dict[int, Attempt] = {}
-    for (scope, _), places in groups.items():
-        commit_seq = engine.store.last_commit_seq
-        query = tasks[places[0]].query
-        now_us = engine.clock.now_us() if query.as_of_us is None else query.as_of_us
-        some = [(tasks[place], prepared[place]) for place in places]
-        ranked = await _ranked(engine, scope, Allowed(query.given, now_us), some)
-        for place, (proposals, is_exact) in zip(places, ranked, strict=True):
-            past = tasks[place].past
-            if past is not None:
-                records = past.records
-            else:
-                seqs = [hit.commit_seq for hit in proposals]
-                records = await engine.store.get_by_seq(scope, seqs)
-            made[place] = Attempt(proposals, records, commit_seq, is_exact)
-    return [made[place] for place in range(len(tasks))]
+
+    def __init__(self, engine: Engine, tasks: Sequence[Task], prepared: Sequence[Prepared]) -> None:
+        self._engine = engine
+        groups: dict[tuple[Scope, str], list[tuple[Task, Prepared]]] = {}
+        keys = []
+        for task, ready in zip(tasks, prepared, strict=True):
+            given = task.query.given
+            # Written out: true and 1 are the same to Python, but not to a filter.
+            keys.append((task.scope, "" if given == EVERYTHING else repr(given)))
+            groups.setdefault(keys[-1], []).append((task, ready))
+        begun = {key: _begun(engine, key[0], some) for key, some in groups.items()}
+        self._turns = zip(tasks, prepared, [begun[key] for key in keys], strict=True)
+
+    async def next_attempt(self) -> Attempt:
+        """Return what the search for the next task has found."""
+        engine = self._engine
+        task, prepared, group = next(self._turns)
+        ranked, is_exact = await _ranked(engine, task, prepared, group)
+        if task.past is not None:
+            records = task.past.records
+        else:
+            records = await engine.store.get_by_seq(task.scope, [hit.commit_seq for hit in ranked])
+        return Attempt(ranked, records, group.commit_seq, is_exact)
 
 
-async def _ranked(
-    engine: Engine, scope: Scope, allowed: Allowed, tasks: Sequence[tuple[Task, Prepared]]
-) -> list[tuple[list[Proposal], bool]]:
-    """Return what is proposed for each, best first, and whether everything was looked at."""
-    past = tasks[0][0].past
-    if past is not None:
-        engine = dataclasses.replace(engine, index=past.index)
+class _Group(NamedTuple):
+    """Searches of the same memories: the commits that they know of, and what they find, one after the other."""
+
+    commit_seq: int
+    allowed: Allowed
+    searched: SearchIndex
+    found: Iterator[Found]
+
+
+def _begun(engine: Engine, scope: Scope, tasks: Sequence[tuple[Task, Prepared]]) -> _Group:
+    first = tasks[0][0]
+    commit_seq = engine.store.last_commit_seq
+    moment_us = first.query.as_of_us
+    now_us = engine.clock.now_us() if moment_us is None else moment_us
+    index = engine.index if first.past is None else first.past.index
+    allowed = Allowed(first.query.given, now_us)
     asked = [
         Asked(prepared.question, max(LEG_FACTOR * task.limit, LEG_LEAST), _is_hybrid(task.query))
         for task, prepared in tasks
         if task.query.coordinate is None
     ]
-    found = iter(engine.index.search(scope, asked, allowed) if asked else ())
-    return [
-        (
-            (_nearest(engine, task, task.query.coordinate, allowed), True)
-            if task.query.coordinate is not None
-            else await _best(engine, task, prepared, allowed, next(found))
-        )
-        for task, prepared in tasks
-    ]
+    found = index.search(scope, asked, allowed) if asked else iter(())
+    return _Group(commit_seq, allowed, index, found)
+
+
+async def _ranked(
+    engine: Engine, task: Task, prepared: Prepared, group: _Group
+) -> tuple[list[Proposal], bool]:
+    """Return what is proposed for a query, best first, and whether everything was looked at."""
+    if task.past is not None:
+        engine = dataclasses.replace(engine, index=group.searched)
+    if task.query.coordinate is not None:
+        return _nearest(engine, task, task.query.coordinate, group.allowed), True
+    return await _best(engine, task, prepared, group.allowed, next(group.found))
 
 
 def _is_hybrid(query: RecallQuery) -> bool:
@@ -172,9 +189,9 @@ async def _best(
     weights = options.weights(
         with_keywords=question.text is not None, with_vectors=question.vector is not None
     )
+    relevant = ranking.relevance(found.candidates, weights)
     gained: Scores = np.zeros(len(found.seqs))
     if _is_hybrid(query):
-        relevant = ranking.relevance(found.candidates, weights)
         linked = None
         # Links of the past are not kept: only what stood beside counts there.
         if task.past is None:
@@ -187,6 +204,7 @@ async def _best(
     ranked = ranking.rank(
         found.candidates,
         weights,
+        relevant,
         gained,
         _with_context(engine, task.scope, prepared, allowed, found, task.boosts),
         limit=task.limit,

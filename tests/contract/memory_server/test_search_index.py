@@ -48,7 +48,8 @@ class IndexCase:
         **more: bool,
     ) -> Found:
         asked = [Asked(question, limit, **more)]
-        return self.index.search(scope, asked, Allowed(given, NOW_US))[0]
+        (found,) = self.index.search(scope, asked, Allowed(given, NOW_US))
+        return found
 
     def words(
         self, text: str, given: Filter = EVERYTHING, limit: int = 10, scope: Scope = SCOPE
@@ -374,3 +375,59 @@ async def test_a_dropped_namespace_is_found_no_more(case: IndexCase) -> None:
 
     assert before == set()
     assert case.words("tea") == {again}
+
+
+def many_questions(case: IndexCase) -> list[Asked]:
+    """Store memories that are about several things each, and return questions for some of them."""
+    for number in range(400):
+        text = f"word{number % 7} word{number % 11} word{number % 13}"
+        case.add(text=text, event_time_us=number * MINUTE_US, **a_direction(number))
+    return [
+        Asked(
+            Question(f"word{number % 13} word2", (CALLER_MODEL, direction(number))),
+            10 + number % 3,
+            with_beside=number % 4 > 0,
+        )
+        for number in range(60)
+    ]
+
+
+def told(found: Found) -> list[object]:
+    """Return all that was found as what can be compared."""
+    columns = [column for column in found.candidates if isinstance(column, np.ndarray)]
+    return [found.seqs.tolist(), found.is_exact, *(column.tolist() for column in columns)]
+
+
+async def test_many_questions_at_once_find_what_each_finds_alone(case: IndexCase) -> None:
+    """Whoever looks for it, and in whatever company."""
+    asked = many_questions(case)
+    await case.index.maintain()
+    allowed = Allowed(EVERYTHING, NOW_US)
+
+    together = [told(found) for found in case.index.search(SCOPE, asked, allowed)]
+
+    alone = [told(found) for each in asked for found in case.index.search(SCOPE, [each], allowed)]
+    assert together == alone
+
+
+async def test_a_change_does_not_disturb_what_is_still_looked_for(case: IndexCase) -> None:
+    """What is found is as of the question, whatever is added, removed or dropped before it is looked at."""
+    asked = many_questions(case)
+    allowed = Allowed(EVERYTHING, NOW_US)
+    before = [told(found)[0] for found in case.index.search(SCOPE, asked, allowed)]
+    seqs = case.ask(Question("word1"), limit=500).seqs.tolist()
+
+    one, other = (case.index.search(SCOPE, asked, allowed) for _ in range(2))
+    first = [told(next(one))[0] for _ in range(3)]
+    for seq in seqs[:5]:
+        case.remove(seq)
+    for _ in range(2000):
+        case.add(text="word1 word2 word3", **a_direction(3))
+    await case.index.maintain()
+    second = [told(next(one))[0] for _ in range(20)]
+    case.drop(SCOPE)
+    rest = [told(found)[0] for found in one]
+
+    assert first + second + rest == before
+    assert [told(found)[0] for found in other] == before
+    assert all(not told(found)[0] for found in case.index.search(SCOPE, asked, allowed))

@@ -12,6 +12,7 @@ from memory_server.adapters.embedded.index import keywords
 from memory_server.adapters.embedded.index.analysis import question_words_of, words_of
 from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.domain import ranking
+from memory_server.kernels.keywords import Occurrences
 from memory_server.ports import Vectors
 
 WORDS = [f"word{number}" for number in range(60)]
@@ -30,11 +31,13 @@ def an_index(texts: Iterable[str]) -> KeywordIndex:
 
 def found_by(index: KeywordIndex, query: str, limit: int = 1000) -> dict[int, float]:
     """Return score by slot, of the best."""
-    (scores,) = index.searches([query])
-    if scores is None:
+    (words,) = index.words_of([query])
+    if words is None:
         return {}
-    slots, _ = scores.best(None, limit)
-    return dict(zip(slots.tolist(), scores.of(slots).tolist(), strict=True))
+    occurrences = Occurrences()
+    occurrences.search(words)
+    slots, _ = occurrences.best(words, None, limit)
+    return dict(zip(slots.tolist(), occurrences.of(words, slots).tolist(), strict=True))
 
 
 def bm25(texts: dict[int, str], query: list[str]) -> dict[int, float]:
@@ -96,11 +99,13 @@ def test_a_filter_applies_before_the_best_are_chosen() -> None:
     few = [13, 1777, 2999]
     allowed = np.zeros(3000, np.bool_)
     allowed[few] = True
-    (scores,) = index.searches(["tea"])
-    assert scores is not None
+    (words,) = index.words_of(["tea"])
+    assert words is not None
+    occurrences = Occurrences()
+    occurrences.search(words)
 
-    assert scores.best(allowed, 10)[0].tolist() == few
-    assert len(scores.best(allowed, 2)[0]) == 2
+    assert occurrences.best(words, allowed, 10)[0].tolist() == few
+    assert len(occurrences.best(words, allowed, 2)[0]) == 2
 
 
 def test_words_match_by_their_stem_without_accents_and_case() -> None:

@@ -1,6 +1,9 @@
 """The vectors of one partition: exact while they are few, and nearly so above."""
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from memory_server.adapters.embedded.index import vectors
@@ -27,6 +30,26 @@ def rows_of(made: Vectors) -> VectorRows:
     return rows
 
 
+class Found(NamedTuple):
+    """What is found for one query."""
+
+    rows: npt.NDArray[np.int64]
+    cosines: npt.NDArray[np.float32]
+    is_exact: bool
+
+
+def found_in(
+    rows: VectorRows,
+    queries: Vectors,
+    allowed: npt.NDArray[np.bool_] | None,
+    limit: int,
+    *,
+    is_a_leg: bool,
+) -> list[Found]:
+    nearest = rows.best(queries, allowed, limit, is_a_leg=is_a_leg)
+    return [Found(*found) for found in nearest.found()]
+
+
 def upkeep(rows: VectorRows) -> None:
     work = rows.upkeep()
     assert work is not None
@@ -38,7 +61,7 @@ def recall_at_10(rows: VectorRows, made: Vectors, *, is_a_leg: bool) -> float:
     hits = 0
     queries = clustered(50, seed=2)
     for query in queries:
-        found, cosines, _ = rows.best(query[None], None, 10, is_a_leg=is_a_leg)[0]
+        found, cosines, _ = found_in(rows, query[None], None, 10, is_a_leg=is_a_leg)[0]
         best = set(found[np.argsort(-cosines)[:10]].tolist())
         hits += len(best & set(np.argsort(-(made @ query))[:10].tolist()))
     return hits / (10 * len(queries))
@@ -70,8 +93,8 @@ def test_vectors_alone_are_compared_exactly_up_to_some_more() -> None:
     upkeep(rows)
 
     assert recall_at_10(rows, made, is_a_leg=False) == 1.0
-    assert rows.best(made[:1], None, 10, is_a_leg=False)[0].is_exact
-    assert not rows.best(made[:1], None, 10, is_a_leg=True)[0].is_exact
+    assert found_in(rows, made[:1], None, 10, is_a_leg=False)[0].is_exact
+    assert not found_in(rows, made[:1], None, 10, is_a_leg=True)[0].is_exact
 
 
 @pytest.mark.parametrize("is_a_leg", [False, True])
@@ -84,9 +107,9 @@ def test_several_queries_find_what_each_finds_alone(
     allowed = None if share == 1.0 else np.random.default_rng(6).random(len(made)) < share
     queries = clustered(9, seed=8)
 
-    together = rows.best(queries, allowed, 30, is_a_leg=is_a_leg)
+    together = found_in(rows, queries, allowed, 30, is_a_leg=is_a_leg)
 
-    alone = [rows.best(query[None], allowed, 30, is_a_leg=is_a_leg)[0] for query in queries]
+    alone = [found_in(rows, query[None], allowed, 30, is_a_leg=is_a_leg)[0] for query in queries]
     assert [found.rows.tolist() for found in together] == [one.rows.tolist() for one in alone]
     assert [found.cosines.tobytes() for found in together] == [
         one.cosines.tobytes() for one in alone
@@ -99,9 +122,9 @@ def test_the_tail_is_compared_exactly(many: tuple[Vectors, VectorRows]) -> None:
     tail = range(21_500, 22_000, 50)
 
     for slot in tail:
-        (best,) = rows.best(made[slot : slot + 1], None, 5, is_a_leg=False)
-        assert best.rows[np.argmax(best.cosines)] == slot
-        assert not best.is_exact
+        (found,) = found_in(rows, made[slot : slot + 1], None, 5, is_a_leg=False)
+        assert found.rows[np.argmax(found.cosines)] == slot
+        assert not found.is_exact
 
 
 def test_a_selective_filter_is_exact_among_many(many: tuple[Vectors, VectorRows]) -> None:
@@ -111,7 +134,7 @@ def test_a_selective_filter_is_exact_among_many(many: tuple[Vectors, VectorRows]
     allowed[np.random.default_rng(4).choice(len(made), 300, replace=False)] = True
 
     for query in clustered(20, seed=5):
-        found, _, is_exact = rows.best(query[None], allowed, 10, is_a_leg=False)[0]
+        found, _, is_exact = found_in(rows, query[None], allowed, 10, is_a_leg=False)[0]
         cosines = np.where(allowed, made @ query, -2)
         assert is_exact
         assert set(found.tolist()) == set(np.argsort(-cosines)[:10].tolist())
@@ -122,8 +145,8 @@ def test_a_filter_never_returns_too_few_or_the_wrong_ones(many: tuple[Vectors, V
     made, rows = many
     allowed = np.arange(len(made)) % 2 == 0
 
-    few = rows.best(made[1:2], allowed, 10, is_a_leg=False)[0].rows
-    many_more = rows.best(made[1:2], allowed, 6000, is_a_leg=False)[0].rows
+    few = found_in(rows, made[1:2], allowed, 10, is_a_leg=False)[0].rows
+    many_more = found_in(rows, made[1:2], allowed, 6000, is_a_leg=False)[0].rows
 
     assert len(few) == 10
     assert allowed[few].all()

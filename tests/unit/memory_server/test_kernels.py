@@ -2,6 +2,8 @@
 
 import math
 from array import array
+from threading import Thread
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_server.kernels import candidates, ranking, vectors
-from memory_server.kernels.keywords import Occurrences
+from memory_server.adapters.embedded.index.hands import Part
+from memory_server.kernels import ranking, vectors
+from memory_server.kernels.candidates import Facts, Neighbours
+from memory_server.kernels.keywords import Occurrences, WordsOf
+from memory_server.kernels.search import Leg, Search
+from memory_server.kernels.shared import Helper, Shared
 
 # Few different values, so that there are equals.
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 1.5]), max_size=40)
@@ -111,9 +117,8 @@ def test_what_stands_beside_is_found_and_placed(data: st.DataObject) -> None:
     before, after = np.arange(-1, count - 1), np.append(np.arange(1, count), -1)
     sources = np.array(sorted(data.draw(st.sets(st.integers(0, count - 1)))), np.int64)
 
-    steps = candidates.beside(before, after, times_us, sessions, sources, allowed, GAP_US, 1)
-    slots = candidates.ascending([sources[::-1].copy(), steps.reshape(-1), sources])
-    placed = candidates.placed(slots, sources, steps)
+    facts = Facts(np.arange(count), times_us, np.zeros(count), sessions, np.zeros(count, np.bool_))
+    steps = Neighbours(facts, before, after, allowed, GAP_US, 1).of(sources)
 
     for here, found in zip(sources.tolist(), steps[:, :, 0].tolist(), strict=True):
         for there, told in zip((here - 1, here + 1), found, strict=True):
@@ -122,10 +127,6 @@ def test_what_stands_beside_is_found_and_placed(data: st.DataObject) -> None:
                 sessions[here] > 0 or abs(times_us[there] - times_us[here]) <= GAP_US
             )
             assert told == (there if is_near else -1)
-    assert slots.tolist() == sorted({*sources.tolist(), *steps[steps >= 0].tolist()})
-    back = np.where(placed >= 0, slots[placed], -1)
-    assert np.array_equal(back[np.searchsorted(slots, sources)], steps)
-    assert np.count_nonzero(placed >= 0) == np.count_nonzero(steps >= 0)
 
 
 def units(source: np.random.Generator, count: int, dimensions: int) -> npt.NDArray[np.float32]:
@@ -165,9 +166,9 @@ def test_a_rough_copy_changes_nothing_of_what_is_found(
     query = units(source, 1, dimensions)[0]
     none = np.empty(0, np.int64)
 
-    found, _ = vectors.best_rows(
+    found, *_ = vectors.nearest_in_rows(
         rows[:150], rows[150:], query[None], none, 0, 400, None, limit, roughened(rows)
-    )[0]
+    ).found()[0]
 
     cosines = vectors.cosines(rows[:150], rows[150:], query, np.arange(400))
     best = sorted(range(400), key=lambda row: (-cosines[row], -row))[:limit]
@@ -181,11 +182,11 @@ def test_a_floor_leaves_out_only_what_is_below_it() -> None:
     none, own = np.empty(0, np.int64), rows[200:]
 
     def best(floor: float) -> list[list[tuple[int, float]]]:
-        found = vectors.best_rows(
+        found = vectors.nearest_in_rows(
             rows[:200], own, queries, none, 0, 600, None, 80, roughened(rows), floor
-        )
+        ).found()
         return [
-            [(row, cosine) for row, cosine in zip(*each, strict=True) if cosine >= 0.3]
+            [(row, cosine) for row, cosine in zip(*each[:2], strict=True) if cosine >= 0.3]
             for each in found
         ]
 
@@ -218,13 +219,17 @@ def test_the_best_in_cells_are_those_of_all_their_rows(
     ordered = np.argsort(cells, kind="stable").astype(np.uint32)
     starts = np.searchsorted(cells[ordered], np.arange(8)).astype(np.int64)
     allowed = source.random(500) < 0.5 if has_mask else None
-    asked = np.array([5, 0, 2], np.int64)
+    centres = units(source, 7, 16)
+    near = np.argsort(-(centres @ query))[:3].tolist()
 
-    found, cosines = vectors.best_in_cells(
+    ((found, cosines, is_exact),) = vectors.nearest_in_cells(
         rows[:200],
         rows[200:],
         query[None],
-        [asked],
+        centres,
+        2.0,
+        3,
+        0,
         starts,
         ordered,
         roughened(rows[ordered]),
@@ -232,13 +237,14 @@ def test_the_best_in_cells_are_those_of_all_their_rows(
         500,
         allowed,
         limit,
-    )[0]
+    ).found()
 
     true = vectors.cosines(rows[:200], rows[200:], query, np.arange(500))
-    looked_at = [row for row in range(500) if row >= 430 or cells[row] in (5, 0, 2)]
+    looked_at = [row for row in range(500) if row >= 430 or cells[row] in near]
     passing = [row for row in looked_at if allowed is None or allowed[row]]
     assert found.tolist() == sorted(sorted(passing, key=lambda row: (-true[row], -row))[:limit])
     assert cosines.tolist() == true[found].tolist()
+    assert not is_exact
 
 
 @pytest.mark.parametrize("dimensions", [1, 63, 64, 256, 300])
@@ -252,10 +258,12 @@ def test_cosines_are_the_products_wherever_the_rows_lie(dimensions: int) -> None
         named = np.array([5, 699, 301, 299, 0], np.int64)
         allowed = np.arange(700) % 3 > 0
 
-        found, cosines = vectors.best_rows(
+        ((found, cosines, _),) = vectors.nearest_in_rows(
             based, own, query[None], named[:0], 0, 700, allowed, 40, rough
-        )[0]
-        mixed, _ = vectors.best_rows(based, own, query[None], named, 650, 699, None, 1000, rough)[0]
+        ).found()
+        ((mixed, _, _),) = vectors.nearest_in_rows(
+            based, own, query[None], named, 650, 699, None, 1000, rough
+        ).found()
 
         # Of equals the later row; in one dimension nearly all are.
         own_products = vectors.cosines(based, own, query, np.arange(700))
@@ -267,18 +275,37 @@ def test_cosines_are_the_products_wherever_the_rows_lie(dimensions: int) -> None
 
 
 def test_cells_are_the_nearest_within_bounds() -> None:
-    """Those near enough, at least and at most so many; the nearest first."""
+    """Those near enough, at least and at most so many; where they have too few rows, all rows are looked at."""
     centres = np.array([[0.9], [0.1], [1.0], [0.5], [-1.0]], np.float32)
-    query = np.ones(1, np.float32)
+    rows, query = centres.copy(), np.ones((1, 1), np.float32)
+    ordered, starts = np.arange(5, dtype=np.uint32), np.arange(6)
 
-    def near(share: float, least: int, most: int) -> list[int]:
-        cells: list[int] = vectors.near_cells(centres, query, share, least, most)[0].tolist()
-        return cells
+    def near(share: float, at_least: int, at_most: int, least: int = 0) -> tuple[list[int], bool]:
+        ((found, _, is_exact),) = vectors.nearest_in_cells(
+            rows[:3],
+            rows[3:],
+            query,
+            centres,
+            share,
+            at_least,
+            at_most,
+            starts,
+            ordered,
+            roughened(rows),
+            5,
+            5,
+            None,
+            5,
+            least,
+        ).found()
+        return found.tolist(), is_exact
 
-    assert near(0.5, 1, 5) == [2, 0, 3]
-    assert near(0.5, 1, 2) == [2, 0]
-    assert near(0.95, 4, 1) == [2, 0, 3, 1]
-    assert vectors.near_cells(centres, query, 0.5, 1, 1)[1].tolist() == [1.0]
+    assert near(0.5, 1, 5) == ([0, 2, 3], False)
+    assert near(0.5, 1, 2) == ([0, 2], False)
+    assert near(0.95, 4, 1) == ([0, 1, 2, 3], False)
+    assert near(0.95, 9, 1) == ([0, 1, 2, 3, 4], False)
+    assert near(0.5, 1, 5, least=3) == ([0, 2, 3], False)
+    assert near(0.5, 1, 5, least=4) == ([0, 1, 2, 3, 4], True)
 
 
 def test_what_is_beside_an_array_is_refused() -> None:
@@ -290,45 +317,37 @@ def test_what_is_beside_an_array_is_refused() -> None:
         vectors.cosines(rows[:2], rows[2:], query, beyond)
     with pytest.raises(IndexError):
         vectors.cosines(rows[:2], rows[2:], query, np.array([-1], np.int64))
-    with pytest.raises(IndexError):
-        vectors.best_rows(
-            rows[:2], rows[2:], query[None], beyond[:0], 0, 5, None, 9, roughened(rows)
-        )
-    with pytest.raises(IndexError):
-        vectors.best_rows(
-            rows[:2], rows[2:], query[None], beyond[:0], 0, 5, None, 1, roughened(rows)
-        )
+    for limit in (9, 1):
+        with pytest.raises(IndexError):
+            vectors.nearest_in_rows(
+                rows[:2], rows[2:], query[None], beyond[:0], 0, 5, None, limit, roughened(rows)
+            ).found()
     ordered, starts = np.array([0, 1, 9], np.uint32), np.array([0, 3], np.int64)
-    with pytest.raises(IndexError):
-        vectors.best_in_cells(
-            rows,
-            rows[:0],
-            query[None],
-            [np.array([0])],
-            starts,
-            ordered,
-            roughened(rows[:3]),
-            4,
-            4,
-            None,
-            9,
-        )
-    with pytest.raises(IndexError):
-        vectors.best_in_cells(
-            rows,
-            rows[:0],
-            query[None],
-            [np.array([1])],
-            starts,
-            ordered,
-            roughened(rows[:3]),
-            4,
-            4,
-            None,
-            9,
-        )
+    # A row that is not there, a cell that is not there, more rows than the rough copy has.
+    for cells, its_starts, rough in (
+        (1, starts, rows[:3]),
+        (2, starts, rows[:3]),
+        (1, np.array([0, 4], np.int64), rows[:3]),
+    ):
+        with pytest.raises(IndexError):
+            vectors.nearest_in_cells(
+                rows,
+                rows[:0],
+                query[None],
+                rows[:cells],
+                0.5,
+                cells,
+                cells,
+                its_starts,
+                ordered,
+                roughened(rough),
+                4,
+                4,
+                None,
+                9,
+            ).found()
     with pytest.raises(ValueError, match="rough"):
-        vectors.best_rows(
+        vectors.nearest_in_rows(
             rows[:2],
             rows[2:],
             query[None],
@@ -345,42 +364,45 @@ def test_what_is_beside_an_array_is_refused() -> None:
 
 def test_what_is_no_slot_or_no_candidate_is_refused() -> None:
     """The same for the lists of words and for candidates."""
-    beyond = np.array([4], np.int64)
+    nowhere = words_of("a", {"a": [1_000_000]}, np.ones(4, np.float32))
 
     with pytest.raises(IndexError):
-        look_for(Occurrences(), "a", {"a": [1_000_000]}, np.ones(4, np.float32))
+        Occurrences().search(nowhere)
     with pytest.raises(IndexError):
         ranking.from_beside(
             np.ones(1), np.array([[[7], [-1]]], np.int64), np.zeros(1, np.bool_), 1.0, 1.0, 1.0
         )
-    with pytest.raises(ValueError, match="none of the candidates"):
-        candidates.placed(beyond, beyond, np.array([[[9], [-1]]], np.int64))
+    with pytest.raises(IndexError):
+        neighbours_of(facts_of(3)).of(np.array([3], np.int64))
+    with pytest.raises(IndexError):
+        Leg(nearest_to(np.zeros((1, 8), np.float32), 3), 1, np.arange(3), np.arange(3))
 
 
 def test_marks_of_old_queries_never_count_again() -> None:
     """Also when the numbers of words begin anew, which else is after four billion words."""
     occurrences, once = Occurrences(most_numbers=3), np.full(3, 0.5, np.float32)
-    words, ends = np.array([0, 1], np.uint32), np.array([2, 2, 2], np.uint32)
     slots = {"tea": [0, 1], "chai": [1, 2], "milk": [2]}
 
     for _ in range(5):
         # The second word stands for the first: it counts where that is not.
-        assert look_for(occurrences, "tea", slots, once, {"tea": (("chai", 0.5),)}) == []
-        found, scores = occurrences.best(None, 9)
+        tea = words_of("tea", slots, once, {"tea": (("chai", 0.5),)})
+        assert tea
+        occurrences.search(tea)
+        found, scores = occurrences.best(tea, None, 9)
         assert (found.tolist(), scores.tolist()) == ([0, 1, 2], [0.5, 0.5, 0.25])
-        assert look_for(occurrences, "milk", slots, once) == []
-        assert occurrences.best(None, 9)[0].tolist() == [2]
-        assert occurrences.of(np.arange(3), [], words, ends).tolist() == [0.0, 0.0, 0.5]
+        milk = words_of("milk", slots, once)
+        occurrences.search(milk)
+        assert occurrences.best(milk, None, 9)[0].tolist() == [2]
+        assert occurrences.of(milk, np.arange(3)).tolist() == [0.0, 0.0, 0.5]
 
 
-def look_for(
-    occurrences: Occurrences,
+def words_of(
     word: str,
     slots: dict[str, list[int]],
     once: npt.NDArray[np.float32],
     others: dict[str, tuple[tuple[str, float], ...]] | None = None,
-) -> object:
-    """Search for a word, all of whose slots came one by one."""
+) -> WordsOf:
+    """Return the query of one word, where all slots came one by one."""
     fresh: list[array[int] | None] = [array("I", some) for some in slots.values()]
     repeats: dict[int, tuple[array[int], array[float]]] = {}
     lists = (
@@ -390,5 +412,120 @@ def look_for(
         np.empty(0, np.uint32),
         fresh,
         repeats,
+        np.empty(0, np.uint32),
+        np.zeros(len(once), np.uint32),
     )
-    return occurrences.search([word], others or {}, lists, once, 10, 10, math.inf)
+    return WordsOf([word], others or {}, lists, once, 10, 10, math.inf)
+
+
+def facts_of(count: int) -> Facts:
+    """Return slots that are a second apart and say nothing else."""
+    times_us = 1_000_000 * np.arange(count)
+    zeros = np.zeros(count, np.int32)
+    return Facts(100 + np.arange(count), times_us, np.arange(count, dtype=float), zeros, zeros > 0)
+
+
+def neighbours_of(facts: Facts, count: int = 3) -> Neighbours:
+    """Return that each slot stands beside the ones before and after it."""
+    before, after = np.arange(-1, count - 1), np.append(np.arange(1, count), -1)
+    return Neighbours(facts, before, after, None, 1_000_000, 1)
+
+
+def nearest_to(queries: npt.NDArray[np.float32], count: int) -> vectors.Nearest:
+    """Return the nearest two of so many rows, which are the unit vectors in their order."""
+    rows = np.eye(count, queries.shape[1], dtype=np.float32)
+    none = np.empty(0, np.int64)
+    return vectors.nearest_in_rows(rows, rows[:0], queries, none, 0, count, None, 2)
+
+
+SLOTS = 8
+TEA = {"tea": [0, 6]}
+
+
+def a_search(slots: dict[str, list[int]], row: int, *, with_beside: bool = True) -> Part:
+    """Return the search for a word, and for a vector that is nearest to a row; rows lie in the opposite order."""
+    query = np.full((1, SLOTS), 0.1, np.float32)
+    query[0, row] = 0.9
+    opposite = np.arange(SLOTS)[::-1].copy()
+    nearest = nearest_to(query, SLOTS)
+    leg = Leg(nearest, 0, opposite, opposite)
+    facts = facts_of(SLOTS)
+    neighbours = neighbours_of(facts, SLOTS) if with_beside else None
+    words = words_of("tea", slots, np.full(SLOTS, 0.5, np.float32))
+    return [nearest], [Search(words, leg, facts, neighbours, None, 2, 1)]
+
+
+def test_a_search_joins_its_legs_and_what_stands_beside_the_best() -> None:
+    """All have the scores of both legs, and what ranking looks at, in the order of the slots."""
+    (found,) = Shared([a_search(TEA, 5)], SLOTS).finish(0, Occurrences())
+    (alone,) = Shared([a_search(TEA, 5, with_beside=False)], SLOTS).finish(0, Occurrences())
+
+    seqs, (keyword, cosine, times_us, importance, session, asks), beside, is_exact = found
+    # Words find 0 and 6, of equals the later one is the best; the vector finds 2, and of equals the later row, slot 0.
+    assert (seqs - 100).tolist() == [0, 1, 2, 3, 5, 6, 7]
+    assert keyword.tolist() == [0.5, 0, 0, 0, 0, 0.5, 0]
+    assert cosine == pytest.approx([0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1])
+    assert times_us.tolist() == [1_000_000 * slot for slot in (0, 1, 2, 3, 5, 6, 7)]
+    assert importance.tolist() == [0, 1, 2, 3, 5, 6, 7]
+    assert not session.any()
+    assert not asks.any()
+    assert is_exact
+    assert beside is not None
+    assert beside[:, :, 0].tolist() == [
+        [-1, -1],
+        [-1, -1],
+        [1, 3],
+        [-1, -1],
+        [-1, -1],
+        [4, 6],
+        [-1, -1],
+    ]
+    assert (alone[0] - 100).tolist() == [0, 2, 6]
+    assert alone[2] is None
+
+
+def told(found: tuple[Any, ...]) -> list[Any]:
+    """Return what a search has found as what can be compared."""
+    seqs, known, beside, is_exact = found
+    return [seqs.tolist(), *(column.tolist() for column in known), beside.tolist(), is_exact]
+
+
+def test_two_threads_find_what_one_finds() -> None:
+    """Whichever of them does a part, for one group of searches after the other."""
+    helper, own = Helper(), Occurrences()
+    thread = Thread(target=helper.run)
+    thread.start()
+
+    for _ in range(50):
+        shared = Shared([a_search(TEA, row) for row in range(SLOTS)], SLOTS)
+        helper.post(shared)
+        for row in range(SLOTS):
+            (found,) = shared.finish(row, own)
+            (alone,) = Shared([a_search(TEA, row)], SLOTS).finish(0, own)
+            assert told(found) == told(alone)
+    helper.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_search_that_fails_is_told_whichever_thread_it_is() -> None:
+    """And the helper goes on."""
+    helper, own = Helper(), Occurrences()
+    thread = Thread(target=helper.run)
+    thread.start()
+    right, wrong = TEA, {"tea": [1_000_000]}
+
+    for turn in range(50):
+        parts = [a_search(wrong if part == turn % 8 else right, 1) for part in range(8)]
+        shared = Shared(parts, SLOTS)
+        helper.post(shared)
+        for part in range(turn % 8):
+            assert len(shared.finish(part, own)) == 1
+        with pytest.raises(IndexError):
+            shared.finish(turn % 8, own)
+        # What nobody has asked for yet may still be under way when it goes.
+    helper.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    with pytest.raises(IndexError, match="no such part"):
+        Shared([a_search(right, 1)], SLOTS).finish(1, own)

@@ -56,8 +56,12 @@ def test_ranking_keeps_the_best_in_order(
     gained = ranking.spread(ranking.relevance(made, HYBRID), made, RankingOptions(), None)
     boosts = Boosts(recency=0.2, importance=0.3, half_life_us=DAY_US)
 
-    ranked = ranking.rank(made, HYBRID, gained, boosts, limit=limit)
-    everything = ranking.rank(made, HYBRID, gained, boosts, limit=1000)
+    ranked = ranking.rank(
+        made, HYBRID, ranking.relevance(made, HYBRID), gained, boosts, limit=limit
+    )
+    everything = ranking.rank(
+        made, HYBRID, ranking.relevance(made, HYBRID), gained, boosts, limit=1000
+    )
 
     assert ranked.places == everything.places[:limit]
     assert all(0 < score <= 1 for score in ranked.scores)
@@ -71,7 +75,9 @@ def test_of_two_that_answer_fully_the_lifts_decide() -> None:
     made = candidates([1.0, 1.0], [1.0, 1.0], age_days=[0.0, 300.0])
     boosts = Boosts(recency=0.2, half_life_us=DAY_US)
 
-    ranked = ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2)
+    ranked = ranking.rank(
+        made, HYBRID, ranking.relevance(made, HYBRID), np.zeros(2), boosts, limit=2
+    )
 
     assert (ranked.places, ranked.scores) == ([0, 1], [1.0, 1.0])
 
@@ -81,7 +87,9 @@ def test_the_parts_add_up_to_the_score() -> None:
     made = candidates([0.4, 0.2], [0.3, 0.1], age_days=[0.0, 7.0], importance=[1.0, 5.0])
     boosts = Boosts(0.2, 0.1, 0.3, 7 * DAY_US, 0, np.array([0.0, 1.0]))
 
-    ranked = ranking.rank(made, HYBRID, np.array([0.0, 0.1]), boosts, limit=2)
+    ranked = ranking.rank(
+        made, HYBRID, ranking.relevance(made, HYBRID), np.array([0.0, 0.1]), boosts, limit=2
+    )
 
     for score, part in zip(ranked.scores, ranked.parts, strict=True):
         shares = (part.keyword, part.vector, part.links, part.recency, part.importance)
@@ -100,7 +108,15 @@ def test_min_score_leaves_out_what_is_below() -> None:
 
     def places(min_score: float | None) -> list[int]:
         nothing = np.zeros(3)
-        return ranking.rank(made, words, nothing, Boosts(), limit=9, min_score=min_score).places
+        return ranking.rank(
+            made,
+            words,
+            ranking.relevance(made, words),
+            nothing,
+            Boosts(),
+            limit=9,
+            min_score=min_score,
+        ).places
 
     assert places(0.5) == [0]
     assert places(None) == [0, 1]
@@ -114,7 +130,9 @@ def test_relevance_dominates_recency_and_importance() -> None:
     assert options.recency + options.importance <= 0.5
     boosts = Boosts(options.recency, options.importance, half_life_us=DAY_US)
 
-    assert ranking.rank(made, HYBRID, np.zeros(2), boosts, limit=2).places == [0, 1]
+    assert ranking.rank(
+        made, HYBRID, ranking.relevance(made, HYBRID), np.zeros(2), boosts, limit=2
+    ).places == [0, 1]
 
 
 SPREAD = RankingOptions(before=0.4, after=0.5, answer=0.8, session=0.0, linked=0.5)

@@ -1,18 +1,20 @@
 """SearchIndex of the embedded store: one partition per tenant and namespace.
 
-Changes and searches run on the event loop and never overlap; what takes long (compaction, inverted files of vectors,
-the copy on disk) runs in a thread on what is not written any more. See `ports.SearchIndex` for the promises.
+Changes and searches run on the event loop; one that a helper does is over before anything changes. What takes long
+(compaction, inverted files of vectors, the copy on disk) runs in a thread on what is not written any more. See
+`ports.SearchIndex` for the promises.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from memory_server.adapters.embedded.index.columns import Arrays
 from memory_server.adapters.embedded.index.frozen import freeze, thaw
+from memory_server.adapters.embedded.index.hands import Hands
 from memory_server.adapters.embedded.index.partition import Partition
 from memory_server.adapters.embedded.index.snapshot import Snapshot, SnapshotFile
 from memory_server.adapters.embedded.index.vectors import VectorRows
@@ -45,6 +47,7 @@ class EmbeddedIndex:
         self._words = words
         self._kept = kept
         self._partitions: dict[Scope, Partition] = {}
+        self._hands = Hands()
         self._commit_seq = 0
         self._kept_seq = 0
         """Last commit that the copy on disk covers; 0: there is no copy."""
@@ -59,6 +62,7 @@ class EmbeddedIndex:
 
     def apply(self, changes: Sequence[Change]) -> None:
         """See the port."""
+        self._hands.settle()
         for change in changes:
             self._commit_seq = max(self._commit_seq, change.commit_seq)
             if self._replay is not None and self._replay[0] == change.scope:
@@ -77,19 +81,21 @@ class EmbeddedIndex:
             if change.added is not None:
                 self._came += 1
 
-    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
+    def search(self, scope: Scope, asked: Sequence[Asked], allowed: Allowed) -> Iterator[Found]:
         """See the port."""
         partition = self._partitions.get(scope)
         if partition is None:
-            return [Found.nothing()] * len(asked)
-        return partition.search(asked, allowed)
+            return iter([Found.nothing()] * len(asked))
+        return partition.search(asked, allowed, self._hands)
 
     def compare(
         self, scope: Scope, seqs: Sequence[int], question: Question, allowed: Allowed
     ) -> Found:
         """See the port."""
         partition = self._partitions.get(scope)
-        return partition.compare(seqs, question, allowed) if partition else Found.nothing()
+        if partition is None:
+            return Found.nothing()
+        return partition.compare(seqs, question, allowed, self._hands)
 
     def adjacent(
         self, scope: Scope, seqs: Sequence[int], allowed: Allowed
@@ -210,6 +216,7 @@ class EmbeddedIndex:
 
     async def close(self) -> None:
         """See the port."""
+        self._hands.close()
         if self._came or (self._kept_seq == 0 and self._partitions):
             await self.save(is_last=True)
 

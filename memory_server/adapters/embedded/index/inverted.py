@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from memory_server.adapters.embedded.index.columns import Mask
 from memory_server.adapters.embedded.index.rough import Rough, RoughRows
 from memory_server.kernels import vectors as kernel
-from memory_server.ports import Vector, Vectors
+from memory_server.ports import Vectors
 
 ROWS_OF_CELL = 200
 TRAIN_OF_CELL = 40
@@ -97,18 +98,51 @@ class InvertedFile:
         rough = _taken(copy.frozen, _by_cell(cells))
         return InvertedFile.of(self.centres, cells, rough, self.trained_rows)
 
-    def near(self, query: Vector, factor: float, *, is_a_leg: bool) -> npt.NDArray[np.int64]:
-        """Return the cells to look into.
+    def nearest(
+        self,
+        based: Vectors,
+        own: Vectors,
+        queries: Vectors,
+        allowed: Mask | None,
+        limit: int,
+        *,
+        end: int,
+        passing: int,
+        is_a_leg: bool,
+    ) -> kernel.Nearest:
+        """Return what finds the best allowed rows of two blocks for each query, at least min(limit, passing).
 
         Args:
-            query: A unit vector.
-            factor: The narrower a filter, the greater, and the more cells are looked into.
+            based: The first block.
+            own: The second one.
+            queries: Unit vectors, shape (queries, dimensions).
+            allowed: By row; None: every row.
+            limit: How many.
+            end: How many rows there are; those that are not in the file are all compared.
+            passing: How many of them are allowed. The narrower a filter, the more cells are looked into.
             is_a_leg: Something else finds the best, too, and this may be less thorough.
         """
-        count = len(self.centres)
+        count, factor = len(self.centres), end / passing
         least = min(count, max(1, round(factor * count * _PROBED_ROWS / self.rows)))
         most = 0 if is_a_leg else min(count, max(1, round(factor * count * _MOST_SHARE)))
-        return kernel.near_cells(self.centres, query, _NEAR, least, most)[0]
+        return kernel.nearest_in_cells(
+            based,
+            own,
+            queries,
+            self.centres,
+            _NEAR,
+            least,
+            most,
+            self.starts,
+            self.ordered,
+            self.rough,
+            self.rows,
+            end,
+            allowed,
+            limit,
+            # Cells that are too few for so narrow a filter: never fewer than there are.
+            min(limit, passing),
+        )
 
 
 def _by_cell(cells: Cells) -> Cells:

@@ -15,8 +15,7 @@ Rules:
 
 import math
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +25,11 @@ from memory_server.adapters.embedded.index.analysis import (
     surfaces_of,
     words_of,
 )
-from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
+from memory_server.adapters.embedded.index.columns import Column
 from memory_server.adapters.embedded.index.kindred import Kindred, Ranked, spellings_of
-from memory_server.adapters.embedded.index.postings import LookedUp, Postings
-from memory_server.domain.ranking import (
-    Scores,
-    length_norm,
-    mean_length,
-)
-from memory_server.kernels.keywords import Occurrences
+from memory_server.adapters.embedded.index.postings import Postings
+from memory_server.domain.ranking import length_norm, mean_length
+from memory_server.kernels.keywords import WordsOf
 from memory_server.ports import WordVectors
 
 COMMON_SHARE = 0.1
@@ -48,28 +43,6 @@ VERY_COMMON_SHARE = 0.05
 ENOUGH_FOUND = 4096
 """The words of a query choose candidates from the rarest on, until so many occurrences were found; those that are left
 only add to scores. So the work for a query does not grow with the partition."""
-
-
-class KeywordScores(NamedTuple):
-    """Scores of a query, as shares of the attainable score in [0, 1]; to be asked before the next query."""
-
-    occurrences: Occurrences
-    postings: Postings
-    looked_up: list[LookedUp]
-    """Words that many memories have; they are looked up only in those that other words found."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether every memory with any of the words can be among the best."""
-        return not self.looked_up
-
-    def best(self, allowed: Mask | None, limit: int) -> tuple[Slots, Scores]:
-        """Return the allowed slots with the best scores above 0 by the words that choose, ascending, and these."""
-        return self.occurrences.best(allowed, limit)
-
-    def of(self, slots: Slots) -> Scores:
-        """Return the scores of these slots, ascending."""
-        return self.occurrences.of(slots, self.looked_up, *self.postings.words_of_slots())
 
 
 class KeywordIndex:
@@ -86,7 +59,6 @@ class KeywordIndex:
         self.kindred = Kindred(vectors) if vectors else None
         self._saturations: tuple[float, int, npt.NDArray[np.float32]]
         self._saturations = (0.0, 0, np.empty(0, np.float32))
-        self._occurrences = Occurrences()
 
     @classmethod
     def over(
@@ -135,27 +107,20 @@ class KeywordIndex:
         """The words that kindred are looked for among, with their endings."""
         return self.kindred.surfaces if self.kindred else {}
 
-    def searches(self, texts: Sequence[str]) -> Iterator[KeywordScores | None]:
-        """Yield the scores of each query; None: no memory has any word of it."""
+    def words_of(self, texts: Sequence[str]) -> list[WordsOf | None]:
+        """Return what the words of each query are, to be let go before the next change; None: no memory has any."""
+        if not texts:
+            return []
         queries = [question_words_of(text) for text in texts]
         # What stands for their words is looked for in one pass.
         others = self._others(ChainMap(*queries))
-        return (self._search(words, others) for words in queries)
-
-    def _search(self, words: Mapping[str, str], others: dict[str, Ranked]) -> KeywordScores | None:
-        is_large = self._count >= COMMON_LEAST
-        looked_up = self._occurrences.search(
-            list(words),
-            others,
-            self.postings.lists,
-            self._once(),
-            self._count,
-            ENOUGH_FOUND,
-            VERY_COMMON_SHARE * self._count if is_large else math.inf,
-        )
-        if looked_up is None:
-            return None
-        return KeywordScores(self._occurrences, self.postings, looked_up)
+        once, lists = self._once(), self.postings.lists
+        common = VERY_COMMON_SHARE * self._count if self._count >= COMMON_LEAST else math.inf
+        found = [
+            WordsOf(list(words), others, lists, once, self._count, ENOUGH_FOUND, common)
+            for words in queries
+        ]
+        return [each or None for each in found]
 
     def _others(self, words: Mapping[str, str]) -> dict[str, Ranked]:
         """Return what stands for each word: other spellings of one that no memory has, or kindred of a rare one."""

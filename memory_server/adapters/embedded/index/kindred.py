@@ -87,7 +87,7 @@ class Kindred:
         """Return, for each query word, the nearest words from `start` on, with what each is worth."""
         queries, count = self._vectors.of(surfaces), len(self._words)
         # One more than are kept: the word itself is the nearest.
-        found = kernel.best_rows(
+        found = kernel.nearest_in_rows(
             self._rows[:0],
             self._rows,
             queries,
@@ -98,14 +98,14 @@ class Kindred:
             MOST_KINDRED + 1,
             self._rough.arrays,
             LEAST_COSINE,
-        )
+        ).found()
         return [
             {
                 self._words[row]: WORTH * cosine**2
                 for row, cosine in zip(rows.tolist(), cosines.tolist(), strict=True)
                 if cosine >= LEAST_COSINE
             }
-            for rows, cosines in found
+            for rows, cosines, _ in found
         ]
 
     def _embed_new(self) -> None:

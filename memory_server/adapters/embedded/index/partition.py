@@ -6,15 +6,15 @@ empty until the partition is compacted.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from memory_server.adapters.embedded.index.columns import Column, Mask, Slots
 from memory_server.adapters.embedded.index.coordinates import Coordinates
-from memory_server.adapters.embedded.index.keywords import KeywordIndex, KeywordScores
+from memory_server.adapters.embedded.index.hands import Hands, Known, Part
+from memory_server.adapters.embedded.index.keywords import KeywordIndex
 from memory_server.adapters.embedded.index.metadata import MetadataIndex
 from memory_server.adapters.embedded.index.timeline import Timeline
 from memory_server.adapters.embedded.index.vectors import VectorRows
@@ -22,9 +22,11 @@ from memory_server.domain import conversations, ranking
 from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
-from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates, Scores
+from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
 from memory_server.domain.text import is_question
-from memory_server.kernels import candidates as kernel
+from memory_server.kernels.candidates import Facts, Neighbours
+from memory_server.kernels.search import Leg, Search
+from memory_server.kernels.vectors import Nearest
 from memory_server.ports import (
     Allowed,
     Asked,
@@ -38,20 +40,6 @@ from memory_server.ports import (
 
 EPISODIC = int(MemoryKind.EPISODIC)
 """As a plain number: looking an enum's member up costs as much as the comparison ten times over."""
-
-Leg = tuple[Slots, npt.NDArray[np.floating[Any]]]
-"""The slots that one leg found, and their scores."""
-
-
-class Nearest(NamedTuple):
-    """The slots that the vector leg found, their cosines, and whether none is nearer."""
-
-    slots: Slots
-    cosines: npt.NDArray[np.float32]
-    is_exact: bool
-
-
-_NOWHERE = Nearest(np.empty(0, np.int64), np.empty(0, np.float32), is_exact=True)
 
 NEVER_US = np.iinfo(np.int64).max
 _EVERYTHING = Filter()
@@ -220,48 +208,70 @@ class Partition:
                 found[model] -= int(self.columns.is_live.view[slot])
         return Counter({model: count for model, count in found.items() if count})
 
-    def search(self, asked: Sequence[Asked], allowed: Allowed) -> list[Found]:
-        """Return what each search finds: the best of each leg, and the episodes beside them."""
+    def search(self, asked: Sequence[Asked], allowed: Allowed, hands: Hands) -> Iterator[Found]:
+        """Begin to search; yield what each search finds: the best of each leg, and the episodes beside them."""
         mask = self._mask(allowed)
-        nearest = self._nearest(asked, mask)
+        rows = {model: each.allowed(mask) for model, each in self.vectors.items()}
         texts = [each.question.text for each in asked]
-        words = self.keywords.searches([text for text in texts if text is not None])
-        return [
-            self._search(each, mask, None if text is None else next(words), near)
-            for each, text, near in zip(asked, texts, nearest, strict=True)
-        ]
+        words = iter(self.keywords.words_of([text for text in texts if text is not None]))
+        facts = self._facts()
+        neighbours = self._neighbours(mask) if any(each.with_beside for each in asked) else None
+        size = hands.part_size(len(asked))
+        parts: list[Part] = []
+        for start in range(0, len(asked), size):
+            some = asked[start : start + size]
+            nearest, legs = self._legs(some, rows)
+            searches = [
+                Search(
+                    None if each.question.text is None else next(words),
+                    leg,
+                    facts,
+                    neighbours if each.with_beside else None,
+                    mask,
+                    each.limit,
+                    SPREAD_FROM,
+                )
+                for each, leg in zip(some, legs, strict=True)
+            ]
+            parts.append((nearest, searches))
+        running = hands.begin(parts, self.count)
+        return (self._result(*result) for result in running.results())
 
-    def _search(
-        self, asked: Asked, mask: Mask | None, keyword: KeywordScores | None, near: Nearest | None
+    def _result(self, seqs: Seqs, known: Known, beside: Slots | None, is_exact: bool) -> Found:
+        keyword, cosine, event_time_us, importance, session, asks = known
+        scale = self._importance_scale()
+        if beside is None:
+            beside = ranking.no_one_beside(len(seqs))
+        candidates = Candidates(
+            keyword, cosine, event_time_us, importance, scale, session, asks, beside
+        )
+        return Found(seqs, candidates, is_exact)
+
+    def compare(
+        self, seqs: Sequence[int], question: Question, allowed: Allowed, hands: Hands
     ) -> Found:
-        question = asked.question
-        if question.text is None and near is not None and not asked.with_beside:
-            order = np.argsort(near.slots)
-            cosines = near.cosines[order].astype(np.float64)
-            return self._found(near.slots[order], None, cosines, near.is_exact)
-        legs: list[Leg] = []
-        is_exact = True
-        if keyword is not None:
-            legs.append(keyword.best(mask, asked.limit))
-            is_exact = keyword.is_exact
-        if near is not None:
-            legs.append((near.slots, near.cosines))
-            is_exact &= near.is_exact
-        if asked.with_beside:
-            slots, beside = self._with_beside(legs, mask)
-        else:
-            slots, beside = _joined(legs), None
-        return self._compared(slots, keyword, question.vector, is_exact, beside)
-
-    def compare(self, seqs: Sequence[int], question: Question, allowed: Allowed) -> Found:
         """Return the allowed ones of these, with their scores."""
         mask = self._mask(allowed)
         slots = self.slots_of(np.unique(np.array(seqs, np.int64)))
         slots = slots if mask is None else slots[mask[slots]]
-        keyword = None
+        keyword, cosine = np.zeros(len(slots)), np.zeros(len(slots))
         if question.text is not None:
-            keyword = next(self.keywords.searches([question.text]))
-        return self._compared(slots, keyword, question.vector, is_exact=True)
+            (words,) = self.keywords.words_of([question.text])
+            if words is not None:
+                hands.own.search(words)
+                keyword = hands.own.of(words, slots)
+        if question.vector is not None:
+            cosine = self._cosines(*question.vector, slots)
+        columns = self.columns
+        known = (
+            keyword,
+            cosine,
+            columns.event_time_us.view[slots],
+            columns.importance.view[slots],
+            columns.session.view[slots].astype(np.int64),
+            columns.asks.view[slots],
+        )
+        return self._result(columns.seq.view[slots], known, beside=None, is_exact=True)
 
     def adjacent(self, seqs: Sequence[int], allowed: Allowed) -> dict[int, list[int]]:
         """Return the allowed episodes just before and after each of these; those without are left out."""
@@ -269,7 +279,9 @@ class Partition:
         known = self.columns.seq.view
         found: dict[int, list[int]] = {}
         if len(slots):
-            for slot, steps in zip(slots, self._steps(slots, self._mask(allowed)), strict=True):
+            for slot, steps in zip(
+                slots, self._neighbours(self._mask(allowed)).of(slots), strict=True
+            ):
                 if others := known[steps[:, 0][steps[:, 0] >= 0]].tolist():
                     found[int(known[slot])] = others
         return found
@@ -363,82 +375,41 @@ class Partition:
             mask = mask & self.metadata.passing(test, len(mask))
         return mask
 
-    def _nearest(self, asked: Sequence[Asked], mask: Mask | None) -> list[Nearest | None]:
-        """Return the vector leg of each search; those that are alike are compared in one pass."""
-        found: list[Nearest | None] = [None] * len(asked)
+    def _legs(
+        self, asked: Sequence[Asked], allowed: Mapping[str, Mask | None]
+    ) -> tuple[list[Nearest], list[Leg | None]]:
+        """Return the vector leg of each search, and what finds their rows: of those that are alike, in one pass."""
+        found: list[Leg | None] = [None] * len(asked)
+        all_nearest: list[Nearest] = []
         alike: dict[tuple[str, int, bool], list[int]] = {}
         for place, (question, limit, _) in enumerate(asked):
-            if question.vector is not None:
+            if question.vector is not None and question.vector[0] in allowed:
                 key = (question.vector[0], limit, question.text is not None)
                 alike.setdefault(key, []).append(place)
         for (model, limit, is_a_leg), places in alike.items():
-            rows = self.vectors.get(model)
-            if rows is None:
-                for place in places:
-                    found[place] = _NOWHERE
-                continue
+            rows = self.vectors[model]
             queries = np.array([asked[place].question.vector[1] for place in places])  # type: ignore[index]
-            best = rows.best(queries, rows.allowed(mask), limit, is_a_leg=is_a_leg)
-            for place, (numbers, cosines, is_exact) in zip(places, best, strict=True):
-                found[place] = Nearest(rows.slots[numbers], cosines, is_exact)
-        return found
+            nearest = rows.best(queries, allowed[model], limit, is_a_leg=is_a_leg)
+            all_nearest.append(nearest)
+            rows_of_slots = rows.rows_of_slots(self.count)
+            for number, place in enumerate(places):
+                found[place] = Leg(nearest, number, rows.slots, rows_of_slots)
+        return all_nearest, found
 
-    def _steps(self, slots: Slots, mask: Mask | None) -> Slots:
-        """Return the allowed slots of the same conversation beside each, shape (slots, 2, REACH); -1: none."""
+    def _neighbours(self, mask: Mask | None) -> Neighbours:
+        """Return which allowed slots of the same conversation stand beside each."""
+        before, after = self.columns.before.view, self.columns.after.view
+        return Neighbours(self._facts(), before, after, mask, EPISODE_GAP_US, REACH)
+
+    def _facts(self) -> Facts:
         columns = self.columns
-        return kernel.beside(
-            columns.before.view,
-            columns.after.view,
+        return Facts(
+            columns.seq.view,
             columns.event_time_us.view,
+            columns.importance.view,
             columns.session.view,
-            slots,
-            mask,
-            EPISODE_GAP_US,
-            REACH,
+            columns.asks.view,
         )
-
-    def _with_beside(self, legs: Sequence[Leg], mask: Mask | None) -> tuple[Slots, Slots]:
-        """Return what the legs found and the episodes beside the best of it, and `Candidates.beside`."""
-        sources = kernel.ascending(
-            [slots[ranking.best_places(scores, SPREAD_FROM)] for slots, scores in legs]
-        )
-        steps = self._steps(sources, mask)
-        slots = kernel.ascending([*(slots for slots, _ in legs), steps.reshape(-1)])
-        return slots, kernel.placed(slots, sources, steps)
-
-    def _compared(
-        self,
-        slots: Slots,
-        keyword: KeywordScores | None,
-        vector: tuple[str, Vector] | None,
-        is_exact: bool,
-        beside: Slots | None = None,
-    ) -> Found:
-        """Return these slots with the scores of both legs."""
-        words = None if keyword is None else keyword.of(slots)
-        cosines = None if vector is None else self._cosines(*vector, slots)
-        return self._found(slots, words, cosines, is_exact, beside)
-
-    def _found(
-        self,
-        slots: Slots,
-        keyword: Scores | None,
-        cosine: Scores | None,
-        is_exact: bool,
-        beside: Slots | None = None,
-    ) -> Found:
-        columns = self.columns
-        candidates = Candidates(
-            keyword=np.zeros(len(slots)) if keyword is None else keyword,
-            cosine=np.zeros(len(slots)) if cosine is None else cosine,
-            event_time_us=columns.event_time_us.view[slots],
-            importance=columns.importance.view[slots],
-            scale=self._importance_scale(),
-            session=columns.session.view[slots].astype(np.int64),
-            asks=columns.asks.view[slots],
-            beside=ranking.no_one_beside(len(slots)) if beside is None else beside,
-        )
-        return Found(columns.seq.view[slots], candidates, is_exact)
 
     def _cosines(self, model: str, query: Vector, slots: Slots) -> npt.NDArray[np.float64]:
         """Return the cosines of slots, 0 without an embedding."""
@@ -459,7 +430,3 @@ class Partition:
             scale = scale_of(self.columns.importance.view[self.columns.is_live.view])
             self._scale = (self._change_count, scale)
         return self._scale[1]
-
-
-def _joined(legs: Sequence[Leg]) -> Slots:
-    return kernel.ascending([slots for slots, _ in legs])

@@ -22,9 +22,9 @@ Repeats: TypeAlias = "tuple[array[int], array[float]]"
 """The slots in which a word stands more than once, ascending, and how often."""
 
 Lists: TypeAlias = (
-    "tuple[dict[str, int], array[int], npt.NDArray[np.int64], _Array32, list[array[int] | None], dict[int, Repeats]]"
+    "tuple[dict[str, int], array[int], npt.NDArray[np.int64], _Array32, list[array[int] | None], dict[int, Repeats],"
+    " _Array32, _Array32]"
 )
-LookedUp: TypeAlias = "tuple[float, int, Repeats | None]"
 """See `kernels.keywords`."""
 
 
@@ -96,11 +96,9 @@ class Postings:
             sealed.slots,
             self._fresh,
             self._repeats,
+            np.frombuffer(self._words, np.uint32),
+            np.frombuffer(self._ends, np.uint32),
         )
-
-    def words_of_slots(self) -> tuple[_Array32, _Array32]:
-        """Return the words' numbers, slot by slot, and where those of a slot end; to be let go before an addition."""
-        return np.frombuffer(self._words, np.uint32), np.frombuffer(self._ends, np.uint32)
 
     def sealed(self, new_slots: npt.NDArray[np.int64], count: int) -> "Postings":
         """Return the same postings in one array, with the slots renumbered; may run in a thread beside additions.

@@ -11,7 +11,7 @@ from memory_server.kernels import vectors as kernel
 from memory_server.ports import Vectors
 
 Rough = tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]
-"""Codes, steps and errors, see `kernels.vectors.best_rows`."""
+"""Codes, steps and errors, see `kernels.vectors.nearest_in_rows`."""
 
 
 _GROWTH = 1.5

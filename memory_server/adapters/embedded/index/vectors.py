@@ -15,7 +15,6 @@ Rules:
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,14 +43,6 @@ _ROUGHENED_AT_ONCE = 256
 """So many rows wait for their rough copy, or for the next search, whichever comes first."""
 
 _NO_ROWS = np.empty(0, np.int64)
-
-
-class BestRows(NamedTuple):
-    """The best rows for a query, ascending, their cosines, and whether none is better."""
-
-    rows: npt.NDArray[np.int64]
-    cosines: npt.NDArray[np.float32]
-    is_exact: bool
 
 
 class VectorRows:
@@ -176,8 +167,8 @@ class VectorRows:
 
     def best(
         self, queries: Vectors, allowed: Mask | None, limit: int, *, is_a_leg: bool
-    ) -> list[BestRows]:
-        """Return the best allowed rows for each query, at least min(limit, allowed) of them.
+    ) -> kernel.Nearest:
+        """Return what finds the best allowed rows for each query, at least min(limit, allowed) of them.
 
         Args:
             queries: Unit vectors, shape (queries, dimensions); several are compared while a row is at hand.
@@ -191,31 +182,18 @@ class VectorRows:
         few = np.flatnonzero(allowed) if allowed is not None else None
         if few is not None and len(few) <= max(EXACT_ROWS // 2, limit):
             return self._best_of(queries, few, self.count, None, limit)
-        count = self.count if few is None else len(few)
-        found = kernel.best_in_cells(
+        return inverted.nearest(
             self._based,
             self._capacity,
             queries,
-            [inverted.near(query, self.count / count, is_a_leg=is_a_leg) for query in queries],
-            inverted.starts,
-            inverted.ordered,
-            inverted.rough,
-            inverted.rows,
-            self.count,
             allowed,
             limit,
+            end=self.count,
+            passing=self.count if few is None else len(few),
+            is_a_leg=is_a_leg,
         )
-        # Cells that were too few for so narrow a filter: never fewer than there are.
-        return [
-            (
-                BestRows(rows, cosines, is_exact=False)
-                if len(rows) >= min(limit, count)
-                else self._exact(queries[place : place + 1], allowed, limit)[0]
-            )
-            for place, (rows, cosines) in enumerate(found)
-        ]
 
-    def _exact(self, queries: Vectors, allowed: Mask | None, limit: int) -> list[BestRows]:
+    def _exact(self, queries: Vectors, allowed: Mask | None, limit: int) -> kernel.Nearest:
         if allowed is not None:
             # A filter mostly leaves few: those are looked up, and the rest is not even read.
             few = np.flatnonzero(allowed)
@@ -230,14 +208,18 @@ class VectorRows:
         first: int,
         allowed: Mask | None,
         limit: int,
-    ) -> list[BestRows]:
-        """Return the best of named rows and of all allowed ones from `first` on."""
+    ) -> kernel.Nearest:
+        """Return what finds the best of named rows and of all allowed ones from `first` on."""
         rough = self._roughened() if first < self.count else None
         end = max(first, self.count)
-        found = kernel.best_rows(
+        return kernel.nearest_in_rows(
             self._based, self._capacity, queries, named, first, end, allowed, limit, rough
         )
-        return [BestRows(rows, cosines, is_exact=True) for rows, cosines in found]
+
+    def rows_of_slots(self, count: int) -> npt.NDArray[np.int64]:
+        """Return the row of each slot, of at least so many; -1: none. It is written to by what comes next."""
+        self._fit(count)
+        return self._row_of_slot
 
     def upkeep(self, *, is_quiet: bool = False) -> Callable[[], InvertedFile] | None:
         """Return the work that makes the tail short again, to be done in a thread; None: there is none.
