@@ -18,7 +18,7 @@ import numpy as np
 
 from somamemory import Draft, MemoryClient
 from tests.bench import data, grouping, machine, report
-from tests.bench.measuring import Case, LoadGenerator, Pace, compare
+from tests.bench.measuring import Case, LoadGenerator, Pace, compare, compare_together
 from tests.bench.processes import resident_mib
 from tests.support.server_process import ROOT, ServerProcess
 
@@ -47,6 +47,24 @@ CASES = [
     Case("store", "store", 16),
     Case("store", "store", 64),
     Case(f"store batch of {data.BATCH_ITEMS}", "store batch", 4),
+]
+TOGETHER = [
+    (
+        Case(
+            f"recall, hybrid, batches of {data.RECALL_BATCH}",
+            f"recall batch of {data.RECALL_BATCH}",
+            4,
+        ),
+        Case("recall, hybrid", "recall hybrid", 16),
+    ),
+    (
+        Case(
+            f"recall by vector, batches of {data.RECALL_BATCH}",
+            f"recall by vector, batch of {data.RECALL_BATCH}",
+            4,
+        ),
+        Case("recall by vector", "recall by vector", 16),
+    ),
 ]
 GROUPING = Case("store, group commit over commit each", "store", 64)
 
@@ -88,6 +106,9 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         empty = stack.enter_context(
             ServerProcess(folder / "responses", module="tests.bench.empty_server")
         )
+        together = [
+            _measured_together(compare_together(load, *pair, server, pace)) for pair in TOGETHER
+        ]
         cases = [_measured(compare(load, case, server, empty, pace)) for case in CASES]
         each = stack.enter_context(ServerProcess(folder / "each", module="tests.bench.commit_each"))
         cases.append(_measured(compare(load, GROUPING, server, each, pace)))
@@ -112,6 +133,7 @@ def run(pace: Pace, count: int, seed: int) -> dict[str, Any]:
         "words": data.WORDS_OF_TEXT,
         "clustered": clustered,
         "grouping": groups,
+        "together": together,
         "cases": cases,
     }
 
@@ -183,6 +205,15 @@ def _measured(case: dict[str, Any]) -> dict[str, Any]:
         f"p50 {ours['p50_ms']['median']:.2f} ms  p99 {ours['p99_ms']['median']:.2f} ms"
     )
     return case
+
+
+def _measured_together(measured: dict[str, Any]) -> dict[str, Any]:
+    ratio = measured["ratio"]
+    _say(
+        f"{measured['name']:40} over single calls {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f})  "
+        f"{measured['together']['median']:,.0f} per second, {measured['single']['median']:,.0f} by single calls"
+    )
+    return measured
 
 
 def _restarted(server: ServerProcess, memory: Draft) -> dict[str, float]:

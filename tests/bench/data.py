@@ -130,9 +130,11 @@ def workloads(texts: Texts, memories: list[Draft]) -> dict[str, Workload]:
         )
         for name, mode in modes.items()
     }
+    by_vector = Workload(calls.recalls.RECALL, vector_requests(CLUSTERED))
     return {
         **_small_recalls(memories),
-        "recall by vector": Workload(calls.recalls.RECALL, vector_requests(CLUSTERED)),
+        "recall by vector": by_vector,
+        f"recall by vector, batch of {RECALL_BATCH}": _batches(by_vector.bodies),
         "recall by vector small": Workload(calls.recalls.RECALL, vector_requests(SMALL_CLUSTERED)),
         f"recall batch of {RECALL_BATCH}": _batches(recalls["recall hybrid"].bodies),
         "store": Workload(calls.memories.STORE, singles, has_request_id=True),

@@ -85,6 +85,10 @@ class LoadGenerator(AbstractContextManager["LoadGenerator"]):
         result["cpu_us_per_call"] = 1e6 * (cpu_seconds(server.pid) - before) / result["calls"]
         return result
 
+    def items(self, case: Case) -> int:
+        """Return how many items a call has."""
+        return self._workloads[case.workload].items
+
     def _file(self, name: str) -> Path:
         return self._folder / f"{name.replace(' ', '-')}.requests"
 
@@ -109,6 +113,26 @@ def compare(
         "ratio": spread([mine["rate"] / other["rate"] for mine, other in turns]),
         "server": _summary(ours),
         "ceiling": _summary(theirs),
+    }
+
+
+def compare_together(
+    load: LoadGenerator, together: Case, single: Case, server: ServerProcess, pace: Pace
+) -> dict[str, Any]:
+    """Measure calls of several items against single calls, in turns; return items a second and their ratio."""
+    items = load.items(together)
+    for each in (together, single):
+        load.run(server, each, pace.warm_up_s)
+    turns = []
+    for _ in range(pace.repeats):
+        several = items * load.run(server, together, pace.seconds)["rate"]
+        turns.append((several, load.run(server, single, pace.seconds)["rate"]))
+    return {
+        "name": together.name,
+        "callers": [together.callers, single.callers],
+        "ratio": spread([several / one for several, one in turns]),
+        "together": spread([several for several, _ in turns]),
+        "single": spread([one for _, one in turns]),
     }
 
 

@@ -164,6 +164,8 @@ def _section(name: str, run: dict[str, Any]) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [_row(case) for case in run["cases"]]
+    for each in run.get("together", ()):
+        lines += ["", _together(each)]
     start = run["start"]
     started = (
         f"Started over {start['memories']:,} memories, until one of them was found, in {start['seconds']:.1f} s; "
@@ -194,6 +196,15 @@ def _section(name: str, run: dict[str, Any]) -> str:
         )
         lines += ["", told]
     return "\n".join(lines) + "\n"
+
+
+def _together(measured: dict[str, Any]) -> str:
+    several, one = measured["callers"]
+    together, single = measured["together"]["median"], measured["single"]["median"]
+    return (
+        f"{measured['name'].capitalize()}, by {several} callers: {_spread(measured['ratio'], '.2f')} times as many "
+        f"queries a second as {one} callers get by single calls ({together:,.0f} and {single:,.0f})."
+    )
 
 
 def _row(case: dict[str, Any]) -> str:
