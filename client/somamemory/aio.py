@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import itertools
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
@@ -178,8 +179,8 @@ class AsyncMemoryClient:
                     )
                 )
             except grpc.aio.AioRpcError as failure:
-                error = _error(failure)
                 left_s = until - now()
+                error = _error(failure, left_s)
                 delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
                     raise error from failure
@@ -261,6 +262,6 @@ class AsyncMemoryClient:
         return made
 
 
-def _error(failure: grpc.aio.AioRpcError) -> SomaMemoryError:
+def _error(failure: grpc.aio.AioRpcError, left_s: float = math.inf) -> SomaMemoryError:
     trailing = list(failure.trailing_metadata() or ())
-    return error_of_call(failure.code(), failure.details() or "", trailing)
+    return error_of_call(failure.code(), failure.details() or "", trailing, left_s)

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -174,8 +175,8 @@ class MemoryClient:
                     self._callable(call.method)(call.request, timeout=left_s, metadata=metadata)
                 )
             except grpc.RpcError as failure:
-                error = _error(failure)
                 left_s = until - time.monotonic()
+                error = _error(failure, left_s)
                 delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
                     raise error from failure
@@ -254,6 +255,6 @@ class MemoryClient:
         return made
 
 
-def _error(failure: grpc.RpcError) -> SomaMemoryError:
+def _error(failure: grpc.RpcError, left_s: float = math.inf) -> SomaMemoryError:
     trailing = [(each.key, each.value) for each in failure.trailing_metadata() or ()]
-    return error_of_call(failure.code(), failure.details() or "", trailing)
+    return error_of_call(failure.code(), failure.details() or "", trailing, left_s)

@@ -1,5 +1,6 @@
 """From a gRPC status with its details to one of our exceptions; pure."""
 
+import math
 from collections.abc import Iterable
 
 import grpc
@@ -13,6 +14,9 @@ _DETAILS_KEY = "grpc-status-details-bin"
 
 _BROKEN_OFF = "Internal error from Core"
 """What gRPC says when a stream ended while a message was on its way out; the server's own words are lost then."""
+
+_AT_THE_DEADLINE_S = 0.05
+"""A server resets the stream of a call whose time is over, and its clock may be a little ahead of ours."""
 
 _BY_CODE: dict[int, type[SomaMemoryError]] = {
     code_pb2.INVALID_ARGUMENT: errors.InvalidArgument,
@@ -52,12 +56,20 @@ def error_of_status(status: status_pb2.Status) -> SomaMemoryError:
 
 
 def error_of_call(
-    code: grpc.StatusCode, message: str, trailing: Iterable[tuple[str, str | bytes]]
+    code: grpc.StatusCode,
+    message: str,
+    trailing: Iterable[tuple[str, str | bytes]],
+    left_s: float = math.inf,
 ) -> SomaMemoryError:
     """Return the exception that a failed call stands for.
 
-    Details that cannot be read, or that speak of another code, count as none: a proxy in between
-    may have answered.
+    Details that cannot be read, or that speak of another code, count as none: a proxy in between may have answered.
+
+    Args:
+        code: What gRPC says.
+        message: Its words.
+        trailing: Its trailing metadata.
+        left_s: Until the deadline of the call.
     """
     packed = next((value for key, value in trailing if key == _DETAILS_KEY), b"")
     number: int = code.value[0]
@@ -68,6 +80,8 @@ def error_of_call(
                 return error_of_status(told)
         except DecodeError:
             pass
+    if code is grpc.StatusCode.CANCELLED and left_s < _AT_THE_DEADLINE_S:
+        number = code_pb2.DEADLINE_EXCEEDED
     if message.startswith(_BROKEN_OFF):
         number = code_pb2.UNAVAILABLE
     if _TOO_LARGE in message:

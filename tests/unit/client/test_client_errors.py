@@ -147,3 +147,16 @@ def test_a_message_that_is_too_large_is_the_callers_mistake() -> None:
     error = error_of_call(grpc.StatusCode.RESOURCE_EXHAUSTED, said, ())
 
     assert type(error) is errors.InvalidArgument
+
+
+def test_a_call_that_the_server_resets_at_its_deadline_is_late() -> None:
+    """With time left, the same words mean that the server goes away."""
+    reset = "Stream removed (RST_STREAM (Received RST_STREAM with error code 8))"
+    late = error_of_call(grpc.StatusCode.CANCELLED, reset, (), left_s=0.01)
+    early = error_of_call(grpc.StatusCode.CANCELLED, reset, (), left_s=2.0)
+
+    assert isinstance(late, errors.DeadlineExceeded)
+    assert isinstance(early, errors.Unavailable)
+    assert isinstance(
+        error_of_call(grpc.StatusCode.NOT_FOUND, "no", (), left_s=0.0), errors.NotFound
+    )
