@@ -140,25 +140,25 @@ cdef class Shared:
         return self._board.part_count
 
     def finish(self, Py_ssize_t part, Occurrences occurrences not None):
-        cdef list searches
         cdef PyThread_type_lock is_busy
         cdef Py_ssize_t own = 0
         if not 0 <= part < self._board.part_count:
             raise IndexError("there is no such part")
         is_busy = self._board.parts[part].is_busy
-        try:
-            with nogil:
-                _work(self._board, part, occurrences, &own)
-        except Exception as error:
-            _fail(self._board, own, error)
+        while True:
+            try:
+                with nogil:
+                    _work(self._board, part, occurrences, &own)
+                break
+            except Exception as error:
+                _fail(self._board, own, error)
         with nogil:
             PyThread_acquire_lock(is_busy, 1)
             PyThread_release_lock(is_busy)
+        kept, self._kept[part] = self._kept[part], None
         if part in self._failures:
             raise self._failures[part]
-        searches = [(<Search>search).found() for search in self._kept[part][1]]
-        self._kept[part] = None
-        return searches
+        return [(<Search>search).found() for search in kept[1]]
 
 
 cdef class Helper:

@@ -89,8 +89,7 @@ class Hands:
 
     def part_size(self, searches: int) -> int:
         """Return how many of some searches make a part."""
-        is_shared = searches >= LEAST_SHARED and len(os.sched_getaffinity(0)) > 1
-        return SEARCHES_OF_PART if is_shared else searches
+        return SEARCHES_OF_PART if searches >= LEAST_SHARED and _cores() > 1 else searches
 
     def begin(self, parts: Sequence[Part], slots: int) -> Running:
         """Begin to search.
@@ -132,3 +131,10 @@ class Hands:
             thread.start()
             self._helper = (helper, thread)
         return self._helper[0]
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; not every system tells it."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
