@@ -528,9 +528,9 @@ def test_a_search_that_fails_is_told_whichever_thread_it_is() -> None:
     thread.join(10)
     assert not thread.is_alive()
     # Alone, and the other way round.
-    parts = Shared([a_search(slots, 1) for slots in (right, wrong, right)], SLOTS)
-    assert len(parts.finish(2, own)) == len(parts.finish(0, own)) == 1
+    alone = Shared([a_search(slots, 1) for slots in (right, wrong, right)], SLOTS)
+    assert len(alone.finish(2, own)) == len(alone.finish(0, own)) == 1
     with pytest.raises(IndexError):
-        parts.finish(1, own)
+        alone.finish(1, own)
     with pytest.raises(IndexError, match="no such part"):
         Shared([a_search(right, 1)], SLOTS).finish(1, own)
