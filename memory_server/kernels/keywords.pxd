@@ -34,7 +34,8 @@ cdef class WordsOf:
     cdef Py_ssize_t count, other_count
     cdef const float[::1] once
     cdef const unsigned int[::1] words, ends
-    cdef object _kept
+    # What the lists above point into.
+    cdef tuple _kept
 
     cdef int _choose(
         self,

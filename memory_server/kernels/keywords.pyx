@@ -147,7 +147,7 @@ cdef class WordsOf:
         cdef _Term term
         cdef LookedUp *other
         self.once, self.words, self.ends = once, lists[6], lists[7]
-        self._kept = (fresh, repeats)
+        self._kept = lists
         self.lists = <List *>malloc(max(query.word_count, 1) * sizeof(List))
         self.others = <LookedUp *>malloc(max(query.word_count, 1) * sizeof(LookedUp))
         if self.lists == NULL or self.others == NULL:

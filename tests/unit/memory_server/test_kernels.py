@@ -1,6 +1,7 @@
 """The compiled loops do what plain Python says, and refuse what would read beside an array."""
 
 import math
+import weakref
 from array import array
 from threading import Thread
 from typing import Any
@@ -534,3 +535,18 @@ def test_a_search_that_fails_is_told_whichever_thread_it_is() -> None:
         alone.finish(1, own)
     with pytest.raises(IndexError, match="no such part"):
         Shared([a_search(right, 1)], SLOTS).finish(1, own)
+
+
+def test_a_query_keeps_the_lists_that_it_points_into() -> None:
+    """A search may outlive the partition that it was asked of: one that is compacted makes way for another."""
+    sealed, none = np.array([0, 1], np.uint32), np.empty(0, np.uint32)
+    there = weakref.ref(sealed)
+    lists = ({"tea": 0}, array("I", [2]), np.array([0, 2]), sealed, [None], {}, none, none)
+    tea = WordsOf(["tea"], {}, lists, np.full(2, 0.5, np.float32), 2, 10, math.inf)
+
+    del sealed, lists
+
+    assert there() is not None
+    occurrences = Occurrences()
+    occurrences.search(tea)
+    assert occurrences.best(tea, None, 9)[0].tolist() == [0, 1]
