@@ -1,6 +1,6 @@
 """Searches, for the other kernels."""
 
-from memory_server.kernels.best cimport Best, Heap, Hit
+from memory_server.kernels.best cimport Best, Heap
 from memory_server.kernels.candidates cimport Facts, Neighbours
 from memory_server.kernels.keywords cimport Occurrences, WordsOf
 from memory_server.kernels.vectors cimport Nearest
@@ -28,13 +28,12 @@ cdef class Search:
     cdef Py_ssize_t _spread_from
     cdef bint _has_mask
     cdef const unsigned char[::1] _is_allowed
-    cdef Best _best_words
+    cdef Best _best_words, _few
     cdef long long[::1] _slots, _scratch
     cdef double[:, ::1] _scores
     cdef long long[:, ::1] _numbers
     cdef unsigned char[::1] _asks
     cdef long long[:, :, ::1] _beside
-    cdef Hit *_few
     cdef tuple _made
     cdef Py_ssize_t _count, _source_count
 

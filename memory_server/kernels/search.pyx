@@ -3,11 +3,9 @@
 A search runs without the interpreter's lock. What it reads must not change meanwhile.
 """
 
-from libc.stdlib cimport free, malloc
-
 import numpy as np
 
-from memory_server.kernels.best cimport Best, Heap, Hit, begin, by_place, offer
+from memory_server.kernels.best cimport Best, Heap, begin, by_place, offer
 from memory_server.kernels.candidates cimport Facts, Neighbours, ascending, place_of
 from memory_server.kernels.keywords cimport Occurrences, WordsOf
 from memory_server.kernels.vectors cimport Nearest
@@ -56,9 +54,6 @@ cdef class Leg:
 
 
 cdef class Search:
-    def __cinit__(self):
-        self._few = NULL
-
     def __init__(
         self,
         WordsOf words,
@@ -75,10 +70,7 @@ cdef class Search:
         self._facts, self._neighbours, self._spread_from = facts, neighbours, spread_from
         self._has_mask = allowed is not None
         self._is_allowed = None if allowed is None else allowed.view(np.uint8)
-        self._best_words = Best(limit)
-        self._few = <Hit *>malloc(max(spread_from, 1) * sizeof(Hit))
-        if self._few == NULL:
-            raise MemoryError()
+        self._best_words, self._few = Best(limit), Best(spread_from)
         scores, numbers, asks = np.zeros((3, room)), np.empty((3, room), np.int64), np.empty(room, np.bool_)
         beside = None if neighbours is None else np.empty((room, 2, reach), np.int64)
         self._made = (scores, numbers, asks, beside)
@@ -86,9 +78,6 @@ cdef class Search:
         self._asks, self._slots = asks.view(np.uint8), np.empty(room, np.int64)
         # The sources, and what is beside each; or the rows of slots.
         self._scratch = np.empty(max(2 * spread_from * (1 + 2 * reach), room), np.int64)
-
-    def __dealloc__(self):
-        free(self._few)
 
     cdef tuple found(self):
         cdef Py_ssize_t count = self._count
@@ -148,15 +137,15 @@ cdef class Search:
 
     cdef int _take(self, Heap *leg, bint is_of_rows) except -1 nogil:
         """Take the slots that a leg found, and the best of them as sources."""
-        cdef Heap few
+        cdef Heap *few = &self._few.heap
         cdef Py_ssize_t each, first = self._count
-        begin(&few, self._few, self._spread_from)
+        begin(few, few.hits, self._spread_from)
         for each in range(leg.count):
             if is_of_rows:
                 self._slots[first + each] = self._leg.slot_of(leg.hits[each].place)
             else:
                 self._slots[first + each] = leg.hits[each].place
-            offer(&few, leg.hits[each].score, each)
+            offer(few, leg.hits[each].score, each)
         self._count += leg.count
         for each in range(few.count):
             self._scratch[self._source_count] = self._slots[first + few.hits[each].place]

@@ -18,6 +18,9 @@ cdef class _Rows:
     cdef Py_ssize_t compare_at(
         self, Py_ssize_t query, const long long *rows, Py_ssize_t count
     ) except -1 nogil
+    cdef int cosines(
+        self, Py_ssize_t query, const long long *rows, Py_ssize_t count, double *found
+    ) except -1 nogil
 
 
 cdef class Nearest:

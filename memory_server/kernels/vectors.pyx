@@ -198,7 +198,6 @@ cdef float CERTAIN = float("inf")
 cdef float AS_GOOD_AS_CERTAIN = 1.75
 
 
-
 cdef class _Rows:
     """Rows of two blocks, the second after the first, and the queries that they are compared with."""
 
@@ -238,6 +237,18 @@ cdef class _Rows:
                 self._at[each] = &self._own[row - self._based_count, 0]
         soma_dots_at(self._at, &self._queries[query, 0], self._queries.shape[1], count, self.found)
         return count
+
+    cdef int cosines(
+        self, Py_ssize_t query, const long long *rows, Py_ssize_t count, double *found
+    ) except -1 nogil:
+        """Write the products of named rows."""
+        cdef Py_ssize_t start = 0, some, each
+        while start < count:
+            some = self.compare_at(query, &rows[start], count - start)
+            for each in range(some):
+                found[start + each] = self.found[each]
+            start += some
+        return 0
 
 
 cdef class _RoughRows:
@@ -334,9 +345,6 @@ cdef class Nearest:
         free(self._hits)
         free(self._best)
 
-    def __len__(self):
-        return self.count
-
     cdef int run(self) except -1 nogil:
         """Find the best rows of all queries; to be done once, and first."""
         return 0
@@ -352,13 +360,7 @@ cdef class Nearest:
         self, Py_ssize_t query, const long long *rows, Py_ssize_t count, double *found
     ) except -1 nogil:
         """Write the cosines of rows."""
-        cdef Py_ssize_t start = 0, some, each
-        while start < count:
-            some = self._rows.compare_at(query, &rows[start], count - start)
-            for each in range(some):
-                found[start + each] = self._rows.found[each]
-            start += some
-        return 0
+        return self._rows.cosines(query, rows, count, found)
 
     cdef int begin_anew(self, Py_ssize_t query) noexcept nogil:
         begin(&self._best[query], &self._hits[query * max(self._limit, 1)], self._limit)
@@ -728,11 +730,7 @@ def cosines(
     cdef _Rows rows = _Rows(based, own, query[None, :])
     made = np.empty(wanted.shape[0])
     cdef double[::1] found = made
-    cdef Py_ssize_t start = 0, count, each
-    with nogil:
-        while start < wanted.shape[0]:
-            count = rows.compare_at(0, &wanted[start], wanted.shape[0] - start)
-            for each in range(count):
-                found[start + each] = rows.found[each]
-            start += count
+    if wanted.shape[0]:
+        with nogil:
+            rows.cosines(0, &wanted[0], wanted.shape[0], &found[0])
     return made

@@ -10,7 +10,7 @@ import numpy as np
 from memory_server.domain import ranking
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
-from memory_server.ports import Allowed, Asked, Found, Question, SearchIndex, Vector
+from memory_server.ports import Allowed, Asked, Found, Question, Vector
 from memory_server.usecases.embedding import embed_each, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
@@ -147,7 +147,6 @@ class _Group(NamedTuple):
 
     commit_seq: int
     allowed: Allowed
-    searched: SearchIndex
     found: Iterator[Found]
 
 
@@ -164,7 +163,7 @@ def _begun(engine: Engine, scope: Scope, tasks: Sequence[tuple[Task, Prepared]])
         if task.query.coordinate is None
     ]
     found = index.search(scope, asked, allowed) if asked else iter(())
-    return _Group(commit_seq, allowed, index, found)
+    return _Group(commit_seq, allowed, found)
 
 
 async def _ranked(
@@ -172,7 +171,7 @@ async def _ranked(
 ) -> tuple[list[Proposal], bool]:
     """Return what is proposed for a query, best first, and whether everything was looked at."""
     if task.past is not None:
-        engine = dataclasses.replace(engine, index=group.searched)
+        engine = dataclasses.replace(engine, index=task.past.index)
     if task.query.coordinate is not None:
         return _nearest(engine, task, task.query.coordinate, group.allowed), True
     return await _best(engine, task, prepared, group.allowed, next(group.found))

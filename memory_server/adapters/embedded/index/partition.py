@@ -211,11 +211,14 @@ class Partition:
     def search(self, asked: Sequence[Asked], allowed: Allowed, hands: Hands) -> Iterator[Found]:
         """Begin to search; yield what each search finds: the best of each leg, and the episodes beside them."""
         mask = self._mask(allowed)
-        rows = {model: each.allowed(mask) for model, each in self.vectors.items()}
+        models = {each.question.vector[0] for each in asked if each.question.vector is not None}
+        rows = {model: self.vectors[model].allowed(mask) for model in models & self.vectors.keys()}
         texts = [each.question.text for each in asked]
         words = iter(self.keywords.words_of([text for text in texts if text is not None]))
         facts = self._facts()
-        neighbours = self._neighbours(mask) if any(each.with_beside for each in asked) else None
+        neighbours = (
+            self._neighbours(facts, mask) if any(each.with_beside for each in asked) else None
+        )
         size = hands.part_size(len(asked))
         parts: list[Part] = []
         for start in range(0, len(asked), size):
@@ -279,9 +282,8 @@ class Partition:
         known = self.columns.seq.view
         found: dict[int, list[int]] = {}
         if len(slots):
-            for slot, steps in zip(
-                slots, self._neighbours(self._mask(allowed)).of(slots), strict=True
-            ):
+            neighbours = self._neighbours(self._facts(), self._mask(allowed))
+            for slot, steps in zip(slots, neighbours.of(slots), strict=True):
                 if others := known[steps[:, 0][steps[:, 0] >= 0]].tolist():
                     found[int(known[slot])] = others
         return found
@@ -396,10 +398,10 @@ class Partition:
                 found[place] = Leg(nearest, number, rows.slots, rows_of_slots)
         return all_nearest, found
 
-    def _neighbours(self, mask: Mask | None) -> Neighbours:
+    def _neighbours(self, facts: Facts, mask: Mask | None) -> Neighbours:
         """Return which allowed slots of the same conversation stand beside each."""
         before, after = self.columns.before.view, self.columns.after.view
-        return Neighbours(self._facts(), before, after, mask, EPISODE_GAP_US, REACH)
+        return Neighbours(facts, before, after, mask, EPISODE_GAP_US, REACH)
 
     def _facts(self) -> Facts:
         columns = self.columns
