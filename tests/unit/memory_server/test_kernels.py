@@ -541,7 +541,8 @@ def test_a_query_keeps_the_lists_that_it_points_into() -> None:
     """A search may outlive the partition that it was asked of: one that is compacted makes way for another."""
     sealed, none = np.array([0, 1], np.uint32), np.empty(0, np.uint32)
     there = weakref.ref(sealed)
-    starts, fresh = np.array([0, 2], np.int64), list[array[int] | None]([None])
+    starts = np.array([0, 2], np.int64)
+    fresh: list[array[int] | None] = [None]
     repeats: dict[int, tuple[array[int], array[float]]] = {}
     lists = ({"tea": 0}, array("I", [2]), starts, sealed, fresh, repeats, none, none)
     tea = WordsOf(["tea"], {}, lists, np.full(2, 0.5, np.float32), 2, 10, math.inf)
