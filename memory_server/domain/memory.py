@@ -99,6 +99,8 @@ class MemoryRecord(NamedTuple):
     """A memory as it is kept: one version, written by one commit.
 
     A tuple, because every recall makes tens of them, and a frozen dataclass takes eight times as long to make.
+
+    Its embedding, little-endian float32, is empty where it is still to be made, and in what was read to be shown.
     """
 
     id: MemoryId
@@ -118,6 +120,10 @@ class MemoryRecord(NamedTuple):
     embedding_model: str
     access_count: int = 0
     last_access_us: int | None = None
+
+    def shown(self) -> "MemoryRecord":
+        """Return the record as it is read to be shown."""
+        return self._replace(embedding=b"")
 
     def committed(
         self,

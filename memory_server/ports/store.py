@@ -160,21 +160,29 @@ class MemoryStore(Protocol):
         ...
 
     async def get(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
-        """Return one memory.
+        """Return one memory to be shown: without its embedding, which takes more room than all else.
 
         Raises:
             NotFound: There is no such namespace, or no such memory in it, or it has expired.
         """
         ...
 
+    async def get_whole(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
+        """Return one memory with its embedding, to be written again.
+
+        Raises:
+            NotFound: As `get`.
+        """
+        ...
+
     async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
-        """Return the live memories that these commits wrote; those that are gone are left out."""
+        """Return the live memories that these commits wrote, to be shown; those that are gone are left out."""
         ...
 
     async def get_by_id(
         self, scope: Scope, ids: Sequence[MemoryId]
     ) -> dict[MemoryId, MemoryRecord]:
-        """Return the memories of these ids; those that are gone are left out."""
+        """Return the memories of these ids, to be shown; those that are gone are left out."""
         ...
 
     async def list_page(

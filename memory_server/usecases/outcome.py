@@ -70,7 +70,7 @@ async def report(engine: Engine, scope: Scope, outcome: Outcome) -> Judged:
     if request and (known := await engine.store.replayed(scope.tenant, request)):
         return Judged(known, judged.importance, correction_id)
     for attempt in range(ATTEMPTS):
-        record = await engine.store.get(scope, outcome.ref, engine.clock.now_us())
+        record = await engine.store.get_whole(scope, outcome.ref, engine.clock.now_us())
         importance = moved_importance(record.importance, outcome.value)
         changed = record._replace(importance=importance)
         try:

@@ -81,7 +81,7 @@ async def update(engine: Engine, scope: Scope, command: UpdateCommand) -> Receip
     if request and (known := await engine.store.replayed(scope.tenant, request)):
         return known
     for attempt in range(ATTEMPTS):
-        current = await engine.store.get(scope, command.ref, engine.clock.now_us())
+        current = await engine.store.get_whole(scope, command.ref, engine.clock.now_us())
         record = await _changed(engine, current, command)
         try:
             return await write_version(

@@ -5,7 +5,8 @@ Reading ten rows makes SQLite let go of the interpreter lock eleven times, and u
 Rules:
     1. It is told of every change before the caller who made it is: what it holds is what the store holds.
     2. A record is found only under the namespace that it was read from.
-    3. It forgets what was not asked for lately, and holds at most so many bytes.
+    3. What it keeps was read to be shown, without an embedding.
+    4. It forgets what was not asked for lately, and holds at most so many bytes.
 """
 
 from memory_server.domain.memory import MemoryId, MemoryRecord
@@ -13,7 +14,7 @@ from memory_server.domain.memory import MemoryId, MemoryRecord
 MAX_BYTES = 32 * 1024 * 1024
 
 _RECORD_BYTES = 512
-"""What a record takes beside its payload, text and embedding."""
+"""What a record takes beside its payload and text."""
 
 
 class _Generation:
@@ -56,7 +57,7 @@ class RecentRecords:
 
     def keep(self, namespace_key: int, record: MemoryRecord) -> None:
         """Keep a record that was read just now."""
-        size = _RECORD_BYTES + len(record.payload_json) + len(record.text) + len(record.embedding)
+        size = _RECORD_BYTES + len(record.payload_json) + len(record.text)
         if self._young.bytes + size > self._max_bytes // 2:
             self._young, self._old = _Generation(), self._young
         young = self._young

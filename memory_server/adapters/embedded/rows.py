@@ -24,6 +24,9 @@ MEMORY_COLUMNS = (
     " expire_time_us, create_time_us, update_time_us, coordinate, embedding, embedding_model, access_count,"
     " last_access_us"
 )
+SHOWN_COLUMNS = MEMORY_COLUMNS.replace(" embedding,", " X'' AS embedding,")
+"""The same columns of what is read to be shown."""
+
 VERSION_COLUMNS = MEMORY_COLUMNS.replace("memory.", "", 1)
 """The same columns of `memory_version`."""
 

@@ -135,17 +135,18 @@ class EmbeddedStore:
         namespace_key = self._require_namespace(scope)
         found = None if ref.id is None else self._recent.by_id(namespace_key, ref.id)
         if found is None:
-            column, address = (
-                ("id", ref.id)
-                if ref.id is not None
-                else ("coordinate", rows.coordinate_blob(ref.coordinate))
-            )
-            where = f"namespace_key = ? AND {column} = ?"
-            for found in self._records(where, [namespace_key, address]):
+            for found in self._at(namespace_key, ref, rows.SHOWN_COLUMNS):
                 self._recent.keep(namespace_key, found)
         if found is None or found.is_expired(now_us):
             raise memory_not_found(ref)
         return found
+
+    async def get_whole(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
+        """See the port."""
+        for found in self._at(self._require_namespace(scope), ref, rows.MEMORY_COLUMNS):
+            if not found.is_expired(now_us):
+                return found
+        raise memory_not_found(ref)
 
     async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""
@@ -164,7 +165,7 @@ class EmbeddedStore:
             # The scope is asked for again: an index that named another tenant's commit must not leak it.
             # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
             where = f"commit_seq IN ({queries.marks(len(others))}) AND +namespace_key = ?"
-            for record in self._records(where, [*others, namespace_key]):
+            for record in self._shown(where, [*others, namespace_key]):
                 self._recent.keep(namespace_key, record)
                 found[record.commit_seq] = record
         return found
@@ -177,7 +178,7 @@ class EmbeddedStore:
         if namespace_key is None or not ids:
             return {}
         where = f"namespace_key = ? AND id IN ({queries.marks(len(ids))})"
-        return {record.id: record for record in self._records(where, [namespace_key, *ids])}
+        return {record.id: record for record in self._shown(where, [namespace_key, *ids])}
 
     async def list_page(
         self,
@@ -209,7 +210,7 @@ class EmbeddedStore:
         self, scope: Scope, ref: MemoryRef, version: int, now_us: int
     ) -> MemoryRecord:
         """See the port."""
-        current = await self.get(scope, ref, now_us)
+        current = await self.get_whole(scope, ref, now_us)
         if version == current.version:
             return current
         if version > current.version:
@@ -224,7 +225,7 @@ class EmbeddedStore:
         self, scope: Scope, ref: MemoryRef, now_us: int, *, before: int, limit: int
     ) -> list[MemoryVersion]:
         """See the port."""
-        current = await self.get(scope, ref, now_us)
+        current = await self.get_whole(scope, ref, now_us)
         found = [MemoryVersion(current)] if current.version < before else []
         key = self._require_namespace(scope)
         more = limit - len(found)
@@ -464,8 +465,23 @@ class EmbeddedStore:
             raise namespace_not_found(scope)
         return key
 
-    def _records(self, where: str, parameters: Sequence[object]) -> list[MemoryRecord]:
-        statement = f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where}"
+    def _at(self, namespace_key: int, ref: MemoryRef, columns: str) -> list[MemoryRecord]:
+        """Return the memory at an address, if there is one."""
+        column, address = (
+            ("id", ref.id)
+            if ref.id is not None
+            else ("coordinate", rows.coordinate_blob(ref.coordinate))
+        )
+        where = f"namespace_key = ? AND {column} = ?"
+        return self._records(columns, where, [namespace_key, address])
+
+    def _shown(self, where: str, parameters: Sequence[object]) -> list[MemoryRecord]:
+        return self._records(rows.SHOWN_COLUMNS, where, parameters)
+
+    def _records(
+        self, columns: str, where: str, parameters: Sequence[object]
+    ) -> list[MemoryRecord]:
+        statement = f"SELECT {columns} FROM memory WHERE {where}"
         return [rows.memory_record(row) for row in self._read(statement, parameters)]
 
     def _read(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:

@@ -96,6 +96,10 @@ class InMemoryStore:
 
     async def get(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
         """See the port."""
+        return self._require(scope).require_live(ref, now_us).shown()
+
+    async def get_whole(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
+        """See the port."""
         return self._require(scope).require_live(ref, now_us)
 
     async def get_version(
@@ -181,14 +185,14 @@ class InMemoryStore:
         """See the port."""
         wanted = set(seqs)
         live = self._spaces.get(scope, _EMPTY).memories.values()
-        return {record.commit_seq: record for record in live if record.commit_seq in wanted}
+        return {one.commit_seq: one.shown() for one in live if one.commit_seq in wanted}
 
     async def get_by_id(
         self, scope: Scope, ids: Sequence[MemoryId]
     ) -> dict[MemoryId, MemoryRecord]:
         """See the port."""
         memories = self._spaces.get(scope, _EMPTY).memories
-        return {memory_id: memories[memory_id] for memory_id in ids if memory_id in memories}
+        return {one: memories[one].shown() for one in ids if one in memories}
 
     async def list_page(
         self,

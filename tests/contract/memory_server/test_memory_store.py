@@ -55,11 +55,17 @@ async def test_what_was_stored_is_read_back_exactly(case: StoreCase) -> None:
 
     receipt = await commit(case, write)
 
-    record = await case.store.get(SCOPE, TEA, NOW_US)
+    there = MemoryRef(coordinate=(0.1, -3.0))
+    record = await case.store.get_whole(SCOPE, TEA, NOW_US)
     assert record == write.record._replace(
         id=MemoryId("tea"), version=1, commit_seq=receipt.commit_seq
     )
-    assert await case.store.get(SCOPE, MemoryRef(coordinate=(0.1, -3.0)), NOW_US) == record
+    assert await case.store.get_whole(SCOPE, there, NOW_US) == record
+    shown = record._replace(embedding=b"")
+    assert await case.store.get(SCOPE, TEA, NOW_US) == shown
+    assert await case.store.get(SCOPE, there, NOW_US) == shown
+    assert await case.store.get_by_seq(SCOPE, [record.commit_seq]) == {record.commit_seq: shown}
+    assert await case.store.get_by_id(SCOPE, [record.id]) == {record.id: shown}
     assert {key: type(value) for key, value in record.metadata.items()} == {
         "s": str,
         "n": float,

@@ -29,7 +29,7 @@ from memory_server.ports import (
     ReembedWrite,
     Vectors,
 )
-from memory_server.usecases import recall, store, update
+from memory_server.usecases import outcome, recall, store, update
 from memory_server.usecases.engine import Engine, fill_index
 from memory_server.usecases.reembed import Reembedding
 from soma_common.errors import TextRefused, Unavailable
@@ -64,8 +64,7 @@ async def commit(case: StoreCase, *writes: object) -> list[Receipt]:
 
 
 async def model_of(case: StoreCase, memory_id: str) -> tuple[str, bytes, int]:
-    records = await case.store.get_by_id(SCOPE, [MemoryId(memory_id)])
-    record = records[MemoryId(memory_id)]
+    record = await case.store.get_whole(SCOPE, MemoryRef(id=MemoryId(memory_id)), NOW_US)
     return record.embedding_model, record.embedding, record.version
 
 
@@ -260,6 +259,28 @@ async def test_a_version_of_an_older_model_is_restored_for_the_present_one(engin
     assert at_once == [("drink", 1.0)]
     assert not pending.is_embedded
     assert await found(engine, "green tea") == [("drink", 1.0)]
+
+
+async def test_a_change_beside_the_text_takes_the_embedding_along(engine: Engine) -> None:
+    """The model's and a caller's own, by an update or an outcome; the model is not asked again."""
+    model = engine.wanted_embedder
+    assert isinstance(model, Model)
+    await put(engine, "green tea")
+    own = MemoryDraft(payload_json=b"{}", id="own", text="mine", embedding=a_vector(3))
+    await store.store(engine, SCOPE, store.StoreCommand(own))
+    model.asked.clear()
+    for memory_id in (MemoryId("green-tea"), MemoryId("own")):
+        ref = MemoryRef(id=memory_id)
+        lifted = MemoryDraft(payload_json=b"", importance=2.0)
+        await update.update(engine, SCOPE, update.UpdateCommand(ref, lifted, ("importance",)))
+        await outcome.report(engine, SCOPE, outcome.Outcome(ref, 1.0))
+    await settle(engine, Reembedding())
+
+    assert model.asked == []
+    assert await found(engine, "green tea") == [("green-tea", 1.0)]
+    by_vector = await recall.recall(engine, SCOPE, recall.RecallQuery(vector=a_vector(3)))
+    assert [hit.record.id for hit in by_vector.hits] == ["own"]
+    assert by_vector.hits[0].record.version == 3
 
 
 async def test_another_model_takes_over_when_it_has_everything(engine: Engine) -> None:
