@@ -120,6 +120,11 @@ def situation_of(observed: Observed, *, is_complete: bool = True, **applied: Any
     return Situation(resolve(observed), observed, done, choice_of(observed))
 
 
+def name_of_revision(**resource: Any) -> str:
+    """Return the name of the revision that a SomaMemory with these differences makes."""
+    return newest_revision(resolve(observed_of(a_somamemory(**resource)))).name
+
+
 def choice_of(observed: Observed) -> Choice:
     """Return which revision runs."""
     memory = resolve(observed)

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from soma_operator.api.v1alpha1 import APPROVE_ANNOTATION, RESTART_ANNOTATION
+from soma_operator.api.v1alpha1 import (
+    APPROVE_ANNOTATION,
+    REJECT_ANNOTATION,
+    RESTART_ANNOTATION,
+)
 from soma_operator.core.backup.schedule import backup_healthy
 from soma_operator.core.kinds import (
     POD_MONITOR,
@@ -19,7 +23,7 @@ from soma_operator.core.problems import secret_is_missing, volume_is_impossible
 from soma_operator.core.published import Aspect, format_time
 from soma_operator.core.quantity import parse_quantity, same_quantity
 from soma_operator.core.resolve import secret_names
-from soma_operator.core.revision import Pending
+from soma_operator.core.revision import Choice, Pending
 from soma_operator.core.situation import Situation, capacity_of, phase_of_claim
 from soma_operator.core.windows import opens_at
 
@@ -143,7 +147,10 @@ def _way_of(pending: Pending, situation: Situation) -> str:
 
 
 def _rolled_back(situation: Situation) -> Aspect | None:
-    failed = situation.choice.failed
+    choice = situation.choice
+    failed = choice.failed
+    if choice.is_rejected:
+        return _rejected(choice)
     if failed is None:
         return None
     told = situation.observed.condition("RolledBack")
@@ -152,10 +159,24 @@ def _rolled_back(situation: Situation) -> Aspect | None:
         return Aspect("RolledBack", "True", "RolledBack", str(told["message"]))
     cause = stalled["message"] if stalled else "it did not succeed"
     text = (
-        f"revision {failed.name} was taken back, the pods run {situation.choice.running.name}: {cause}; "
+        f"revision {failed.name} was taken back, the pods run {choice.running.name}: {cause}; "
         f"correct the spec, or set the annotation {RESTART_ANNOTATION} to try it again"
     )
     return Aspect("RolledBack", "True", "RolledBack", text)
+
+
+def _rejected(choice: Choice) -> Aspect:
+    if choice.failed is None:
+        text = (
+            f"revision {choice.newest.name} runs although the annotation {REJECT_ANNOTATION} names it: "
+            "nothing is known that served before it"
+        )
+        return Aspect("RolledBack", "False", "NothingToGoBackTo", text)
+    text = (
+        f"revision {choice.failed.name} was rejected by the annotation {REJECT_ANNOTATION}, the pods run "
+        f"{choice.running.name}: correct the spec, or remove the annotation to run what it says"
+    )
+    return Aspect("RolledBack", "True", "Rejected", text)
 
 
 def _secrets_ready(situation: Situation) -> Aspect | None:

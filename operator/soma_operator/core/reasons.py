@@ -11,6 +11,8 @@ REASONS = {
     "PodDeletionNeeded": "with `spec.updateStrategy.type: OnDelete` a change waits until a pod is deleted, or approved",
     "WindowClosed": "a change waits for the next of `spec.updateStrategy.maintenanceWindows`, or for approval",
     "RolledBack": "a change did not succeed, the pods went back to the last good revision; correct the spec",
+    "Rejected": "the revision that `memory.soma.sh/rejected-revision` names gave way to the one that served before it",
+    "NothingToGoBackTo": "a revision was rejected, but nothing is known that served before it; it runs on",
     "Paused": "paused before the wish was fulfilled",
     "Deleting": "the resource is being deleted, and something holds it",
     "WaitingForCleanup": "an object of an earlier resource with this name is still being deleted",

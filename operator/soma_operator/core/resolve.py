@@ -12,6 +12,7 @@ from soma_operator.api.v1alpha1 import (
     APPROVE_ANNOTATION,
     HIBERNATE_ANNOTATION,
     PAUSE_ANNOTATION,
+    REJECT_ANNOTATION,
     RESTART_ANNOTATION,
     Image,
     SomaMemory,
@@ -101,6 +102,7 @@ class ResolvedMemory:
         is_restoring: Whether the storage does not hold yet what it is to begin with, so that no server may run.
         restarted_at: Value of the annotation that restarts pods; None: never asked.
         approved_revision: Value of the annotation that lets a waiting revision run.
+        rejected_revision: Value of the annotation that lets a revision no longer run.
     """
 
     namespace: str
@@ -117,6 +119,7 @@ class ResolvedMemory:
     is_restoring: bool
     restarted_at: str | None
     approved_revision: str | None
+    rejected_revision: str | None
 
     @property
     def names(self) -> Names:
@@ -156,6 +159,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
         is_restoring=is_restoring,
         restarted_at=annotations.get(RESTART_ANNOTATION),
         approved_revision=annotations.get(APPROVE_ANNOTATION),
+        rejected_revision=annotations.get(REJECT_ANNOTATION),
     )
 
 

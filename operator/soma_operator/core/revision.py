@@ -5,6 +5,7 @@ Rule 2: what only a new release of the operator changes waits: an upgrade of the
 Rule 3: what waits for a window, or for the end of a pod, spares pods that serve; where none does, it waits for nothing.
 Rule 4: a revision that served is the last good one; one that stalled gives way to it, and stays away until the
         generation or the revision is another one. The spec is never touched.
+Rule 5: a revision that a person rejects gives way to the one that served before it, as long as it is rejected.
 """
 
 from collections.abc import Mapping
@@ -102,15 +103,19 @@ class Choice:
         newest: What the spec and this operator make.
         running: What the pods are to run.
         last_good: What served last, where it is known.
+        earlier_good: What served before that one, where it is known.
         pending: Why the newest one waits; None: it does not.
         failed: Revision of this generation that was taken back.
+        is_rejected: Whether a person wishes that the newest one does not run.
     """
 
     newest: Revision
     running: Revision
     last_good: Revision | None = None
+    earlier_good: Revision | None = None
     pending: Pending | None = None
     failed: Revision | None = None
+    is_rejected: bool = False
 
     @property
     def keeps_wish_waiting(self) -> bool:
@@ -121,8 +126,8 @@ class Choice:
     @property
     def kept(self) -> tuple[Revision, ...]:
         """Revisions that are to be stored: the running one first."""
-        named = {one.name: one for one in (self.running, self.last_good, self.failed) if one}
-        return tuple(named.values())
+        all_of_them = (self.running, self.last_good, self.earlier_good, self.failed)
+        return tuple({one.name: one for one in all_of_them if one}.values())
 
 
 _OF_PODS: dict[str, Any] = {
@@ -151,14 +156,23 @@ def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choi
     """Decide which revision runs."""
     stored = _stored(observed)
     last_good = stored.get(str(observed.status.get("lastGoodRevision")))
+    earlier_good = stored.get(str(observed.status.get("earlierGoodRevision")))
     current = stored.get(_current_name(observed))
+    if _is_rejected(newest, stored, memory, last_good):
+        is_last = last_good is not None and last_good.name == newest.name
+        before = earlier_good if is_last else last_good
+        if before is None:
+            return Choice(newest, newest, last_good, is_rejected=True)
+        # The one that was named is kept: a later release that makes the same wish is known by it.
+        named = stored.get(str(memory.rejected_revision), newest)
+        return Choice(newest, before, before, failed=named, is_rejected=True)
     failed = _failed(newest, stored, memory, observed) if last_good else None
     if last_good and failed:
-        return Choice(newest, last_good, last_good, failed=failed)
+        return Choice(newest, last_good, last_good, earlier_good, failed=failed)
     pending = _pending(newest, current, memory, observed) if current else None
     if current and pending:
-        return Choice(newest, current, last_good, pending=pending)
-    return Choice(newest, newest, last_good)
+        return Choice(newest, current, last_good, earlier_good, pending=pending)
+    return Choice(newest, newest, last_good, earlier_good)
 
 
 def _pending(
@@ -193,6 +207,22 @@ def _loses_a_pod(observed: Observed) -> bool:
     return any(is_deleting(pod) for pod in observed.pods)
 
 
+def _is_rejected(
+    newest: Revision,
+    stored: Mapping[str, Revision],
+    memory: ResolvedMemory,
+    last_good: Revision | None,
+) -> bool:
+    """Return whether a person wishes that the newest revision does not run."""
+    rejected = stored.get(str(memory.rejected_revision))
+    if newest.name == memory.rejected_revision:
+        return True
+    if rejected is None or newest.wish != rejected.wish:
+        return False
+    # The same wish made by another release is what was rejected, unless somebody asks for it, or it is the way back.
+    return newest.name != memory.approved_revision and newest != last_good
+
+
 def _failed(
     newest: Revision, stored: Mapping[str, Revision], memory: ResolvedMemory, observed: Observed
 ) -> Revision | None:
@@ -201,6 +231,9 @@ def _failed(
     if observed.is_new_generation or not memory.spec.update_strategy.rollback.enabled:
         return None
     failed = stored.get(str(status.get("failedRevision")))
+    told = observed.condition("RolledBack")
+    if told is not None and told["reason"] == "Rejected":
+        return None  # Whoever rejected it does so no longer.
     if failed is not None:
         # The same wish made by another release is not another try, unless somebody asks for it.
         is_same = newest.wish == failed.wish and memory.approved_revision != newest.name

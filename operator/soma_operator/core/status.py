@@ -80,9 +80,9 @@ def _judged(
         return [
             _held(situation, problem, "Paused", "paused before the wish was fulfilled")
         ], "Paused"
-    taken_back = next((one.message for one in told if one.type == "RolledBack"), None)
-    if taken_back is not None:
-        finding = Finding("RolledBack", taken_back, is_final=True)
+    taken_back = next((one for one in told if one.type == "RolledBack"), None)
+    if taken_back is not None and taken_back.status == "True":
+        finding = Finding(taken_back.reason, taken_back.message, is_final=True)
         return _verdict(finding, memory, situation.observed), "RolledBack"
     if choice.keeps_wish_waiting:
         text = "a change of the spec waits, as spec.updateStrategy says"
@@ -240,7 +240,15 @@ def _published(observed: Observed) -> list[Aspect]:
 
 
 _COUNTERS = ("replicas", "readyReplicas", "updatedReplicas", "storage", "backup")
-_WISHED = ("selector", "image", "version", "endpoints", "currentRevision", "lastGoodRevision")
+_WISHED = (
+    "selector",
+    "image",
+    "version",
+    "endpoints",
+    "currentRevision",
+    "lastGoodRevision",
+    "earlierGoodRevision",
+)
 
 
 def _kept_fields(observed: Observed) -> Status:
@@ -252,8 +260,14 @@ def _kept_fields(observed: Observed) -> Status:
 def _revisions(situation: Situation, *, is_good: bool) -> Status:
     choice = situation.choice
     has_served = is_good and situation.applied.is_complete and situation.memory.replicas.wished > 0
-    last_good = choice.running if has_served else choice.last_good
-    revisions = {"lastGoodRevision": last_good, "failedRevision": choice.failed}
+    last_good, earlier_good = choice.last_good, choice.earlier_good
+    if has_served and (last_good is None or last_good.name != choice.running.name):
+        last_good, earlier_good = choice.running, last_good
+    revisions = {
+        "lastGoodRevision": last_good,
+        "earlierGoodRevision": earlier_good,
+        "failedRevision": choice.failed,
+    }
     return {name: revision.name for name, revision in revisions.items() if revision is not None}
 
 

@@ -24,6 +24,8 @@ from tests.support.somamemories import conditions_of
 OLD_IMAGE = "registry.test/server:1.0"
 NEW_IMAGE = "registry.test/server:2.0"
 
+REJECTED = "memory.soma.sh/rejected-revision"
+
 IMPOSSIBLE = {
     "containerStatuses": [
         {
@@ -83,7 +85,34 @@ def test_a_change_that_cannot_succeed_is_taken_back(room: Room) -> None:
     mended = room.wait_for("Ready", "True")
     assert not {"RolledBack", "Stalled"} & set(conditions_of(mended))
     assert "failedRevision" not in mended
-    eventually(lambda: revisions(room) == {mended["currentRevision"]} or None)
+    kept = {mended["currentRevision"], good["currentRevision"]}
+    eventually(lambda: revisions(room) == kept or None)
+
+
+@pytest.mark.usefixtures("operator")
+def test_what_served_is_rejected_and_let_run_again(room: Room) -> None:
+    """By one annotation the pods go back to the image before, and the status tells it; without it the spec rules."""
+    room.make(spec={"image": {"tag": "1.0"}})
+    first = room.run()
+    room.edit({"spec": {"image": {"tag": "2.0"}}})
+    room.wait_for_image("2.0")
+    second = room.run()
+
+    room.edit({"metadata": {"annotations": {REJECTED: second["currentRevision"]}}})
+    room.wait_for_image("1.0")
+    room.roll_out()
+    told = room.wait_for("RolledBack", "True", "Rejected")
+    assert told["currentRevision"] == told["lastGoodRevision"] == first["currentRevision"]
+    assert kstatus(room.api.get(SOMA_MEMORY, room.namespace, "mem")) == "Failed"
+    eventually(
+        lambda: revisions(room) == {first["currentRevision"], second["currentRevision"]} or None
+    )
+
+    room.edit({"metadata": {"annotations": {REJECTED: None}}})
+    room.wait_for_image("2.0")
+    again = room.run()
+    assert again["currentRevision"] == second["currentRevision"]
+    assert "RolledBack" not in conditions_of(again)
 
 
 def served_again(room: Room) -> Manifest | None:
@@ -119,7 +148,8 @@ def test_an_upgrade_of_the_operator_restarts_no_pod(
         eventually(lambda: image(room) == NEW_IMAGE or None)
         room.roll_out()
         eventually(lambda: "UpdatePending" not in conditions_of(room.status()) or None)
-        eventually(lambda: revisions(room) == {waiting["updateRevision"]} or None)
+        both = {waiting["updateRevision"], waiting["currentRevision"]}
+        eventually(lambda: revisions(room) == both or None)
 
 
 def test_all_that_waits_is_approved_by_one_command(

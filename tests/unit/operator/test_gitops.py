@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from soma_dev.argocd import FILE, FOLDER
 from soma_dev.paths import ROOT
+from soma_operator.api.v1alpha1 import REJECT_ANNOTATION
 from soma_operator.api.v1alpha1.backup import SomaMemoryBackup
 from soma_operator.core.kinds import DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, Manifest, kind_of
 from soma_operator.core.observed import Observed
@@ -25,6 +26,7 @@ from tests.support.somamemories import (
     NOW,
     a_somamemory,
     conditions_of,
+    name_of_revision,
     observed_of,
     rendered,
     settled,
@@ -214,6 +216,24 @@ CONTRACT = [
         "UpdatePending",
     ),
     row(
+        "a revision is rejected",
+        observed_of(
+            a_somamemory(
+                spec={"monitoring": {"logLevel": "Debug"}},
+                annotations={
+                    REJECT_ANNOTATION: name_of_revision(spec={"monitoring": {"logLevel": "Debug"}})
+                },
+                status=served(),
+                generation=2,
+            ),
+            children=settled(),
+        ),
+        FAILED,
+        "Failed",
+        "Degraded",
+        "RolledBack",
+    ),
+    row(
         "being deleted",
         observed_of(a_somamemory(status=served(), is_deleting=True), children=settled()),
         {"Ready": "True", "Reconciling": "True"},
@@ -345,6 +365,29 @@ def test_an_approval_names_what_waits() -> None:
     assert annotations == {"memory.soma.sh/approved-revision": waiting["status"]["updateRevision"]}
     assert "approve-update" in offered(waiting)
     assert "approve-update" not in offered(a_somamemory(status=served()))
+
+
+def test_a_way_back_is_offered_where_there_is_one() -> None:
+    """What runs is rejected by name; then nothing but the undoing of it is offered."""
+    names = {"currentRevision": "new", "updateRevision": "new", "lastGoodRevision": "new"}
+    first = a_somamemory(status=served() | names)
+    status = served() | names | {"earlierGoodRevision": "old"}
+    before = a_somamemory(status=status)
+    failing = a_somamemory(status=served() | names | {"lastGoodRevision": "old"})
+
+    annotations = act("rollback", before)
+
+    assert annotations == {"memory.soma.sh/rejected-revision": "new"}
+    back = {"currentRevision": "old", "lastGoodRevision": "old", "failedRevision": "new"}
+    after = a_somamemory(annotations=annotations, status=served() | names | back)
+    ours = {"rollback", "undo-rollback"}
+    assert [ours & offered(one) for one in (first, before, failing, after)] == [
+        set(),
+        {"rollback"},
+        {"rollback"},
+        {"undo-rollback"},
+    ]
+    assert act("undo-rollback", after) == {}
 
 
 @pytest.mark.parametrize("name", ["memory", "a" * 39 + "-b", "a" * 63])

@@ -11,6 +11,7 @@ from soma_operator.core.kinds import CONTROLLER_REVISION, DEPLOYMENT, Manifest, 
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Applied, Apply, Delete
 from soma_operator.core.reconcile import Decision, conclude, decide
+from soma_operator.core.render.controller_revision import controller_revision
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import resolve
 from soma_operator.core.revision import wish_of
@@ -21,6 +22,7 @@ from tests.support.somamemories import (
     a_somamemory,
     choice_of,
     conditions_of,
+    name_of_revision,
     observed_of,
     settled,
     specs,
@@ -30,10 +32,6 @@ NEW_RELEASE = replace(DEFAULTS, server_image="registry.test/soma-memory-server:2
 
 GOOD: Manifest = {"monitoring": {"logLevel": "Info"}}
 CHANGED: Manifest = {"monitoring": {"logLevel": "Debug"}}
-
-
-def name_of_revision(**resource: Any) -> str:
-    return newest_revision(resolve(observed_of(a_somamemory(**resource)))).name
 
 
 def served(spec: Manifest | None = None) -> tuple[Manifest, Manifest]:
@@ -289,6 +287,151 @@ def test_revisions_that_nobody_needs_go() -> None:
         if isinstance(action, Delete)
     ]
     assert sorted(deleted) == ["DEBUG", "INFO"]
+
+
+def served_twice(rejected: str | None = None, **more: Any) -> Observed:
+    """Return a resource whose change served, with the revision that served before it, and one that is rejected."""
+    first = later(CHANGED, before=GOOD)
+    changed = a_somamemory(spec=CHANGED, generation=2)
+    earlier = [one for one in first.children if kind_of(one) == CONTROLLER_REVISION]
+    children = (*settled(changed), *earlier)
+    told = concluded(replace(first, children=children))
+    annotations = None if rejected is None else {"memory.soma.sh/rejected-revision": rejected}
+    resource = a_somamemory(
+        **{"spec": CHANGED, "generation": 2, "annotations": annotations, **more}, status=told
+    )
+    return replace(first, resource=resource, children=children)
+
+
+def seen_again(observed: Observed, **more: Any) -> Observed:
+    """Return a resource at the next look: its status told, and the Deployment of the revision that was chosen."""
+    running = choice_of(observed).running
+    resource = {**observed.resource, "status": concluded(observed)}
+    before = a_somamemory(spec=GOOD if "INFO" in running.environment.values() else CHANGED)
+    deployments = [one for one in settled(before) if kind_of(one) == DEPLOYMENT]
+    others = [one for one in observed.children if kind_of(one) != DEPLOYMENT]
+    return replace(observed, **{"resource": resource, "children": (*others, *deployments), **more})
+
+
+def test_the_revision_before_the_last_good_one_is_kept() -> None:
+    """It is where a rejection goes back to, and no older one is kept."""
+    observed = served_twice()
+
+    assert observed.status["lastGoodRevision"] == name_of_revision(spec=CHANGED)
+    assert observed.status["earlierGoodRevision"] == name_of_revision(spec=GOOD)
+    assert [one.name for one in choice_of(observed).kept] == [
+        name_of_revision(spec=CHANGED),
+        name_of_revision(spec=GOOD),
+    ]
+    assert concluded(observed) == observed.status
+
+
+def test_a_rejected_revision_gives_way_to_the_one_before_it() -> None:
+    """Though it served; the spec is not touched, the status says why, and it stays so."""
+    rejected = name_of_revision(spec=CHANGED)
+    observed = served_twice(rejected)
+
+    status = concluded(observed)
+
+    told = conditions_of(status)
+    assert told["Ready"] == ("False", "Rejected")
+    assert told["Stalled"] == ("True", "Rejected")
+    assert told["RolledBack"] == ("True", "Rejected")
+    assert status["phase"] == "RolledBack"
+    assert status["failedRevision"] == status["updateRevision"] == rejected
+    assert status["currentRevision"] == status["lastGoodRevision"] == name_of_revision(spec=GOOD)
+    assert "earlierGoodRevision" not in status
+    again = seen_again(observed)
+    assert concluded(again) == again.status
+
+
+def test_what_is_no_longer_rejected_runs_again() -> None:
+    """Without the annotation the spec is what it was."""
+    again = seen_again(served_twice(name_of_revision(spec=CHANGED)))
+    resource = a_somamemory(spec=CHANGED, generation=2, status=dict(again.status))
+
+    choice = choice_of(replace(again, resource=resource))
+
+    assert choice.running == choice.newest
+    assert choice.failed is None
+    assert choice.last_good is not None
+    assert choice.last_good.name == name_of_revision(spec=GOOD)
+
+
+def test_another_wish_is_not_rejected() -> None:
+    """A mend in Git runs, whatever the annotation still says."""
+    again = seen_again(served_twice(name_of_revision(spec=CHANGED)))
+    mended = {"monitoring": {"logLevel": "Error"}}
+    resource = a_somamemory(
+        spec=mended,
+        generation=3,
+        annotations=dict(again.metadata["annotations"]),
+        status=dict(again.status),
+    )
+
+    choice = choice_of(replace(again, resource=resource))
+
+    assert choice.running == choice.newest
+    assert not choice.is_rejected
+
+
+def test_a_rejected_wish_stays_rejected_in_another_release() -> None:
+    """Until that one is approved by name: else an upgrade of the operator would bring back what was sent away."""
+    again = seen_again(served_twice(name_of_revision(spec=CHANGED)))
+    upgraded = replace(again, defaults=NEW_RELEASE)
+    newest = choice_of(upgraded).newest.name
+    approved = {
+        **again.metadata["annotations"],
+        "memory.soma.sh/approved-revision": newest,
+    }
+    resource = a_somamemory(
+        spec=CHANGED, generation=2, annotations=approved, status=dict(again.status)
+    )
+
+    assert choice_of(upgraded).running.name == name_of_revision(spec=GOOD)
+    assert concluded(upgraded)["failedRevision"] == name_of_revision(spec=CHANGED)
+    assert choice_of(seen_again(upgraded)).running.name == name_of_revision(spec=GOOD)
+    assert choice_of(replace(upgraded, resource=resource)).running.name == newest
+
+
+def test_a_release_alone_is_rejected_too() -> None:
+    """The wish is that of the revision before it, which runs on when the operator itself goes back."""
+    approved = {"memory.soma.sh/approved-revision": "all"}
+    first = later(generation=1, annotations=approved)
+    new = choice_of(replace(first, defaults=NEW_RELEASE)).newest
+    good = choice_of(first).newest
+    rejecting = {"memory.soma.sh/rejected-revision": new.name}
+    told = {**first.status, "lastGoodRevision": new.name, "earlierGoodRevision": good.name}
+    resource = a_somamemory(annotations=rejecting, status=told)
+    stored = controller_revision(resolve(first), new)
+    observed = replace(
+        first, resource=resource, children=(*first.children, stored), defaults=NEW_RELEASE
+    )
+
+    assert choice_of(observed).running == good
+    status = concluded(observed)
+    assert status["failedRevision"] == new.name
+    downgraded = replace(observed, resource={**resource, "status": status}, defaults=first.defaults)
+    assert choice_of(downgraded).running == choice_of(downgraded).newest == good
+    assert conditions_of(concluded(downgraded))["Ready"] == ("True", "Ready")
+
+
+def test_a_rejection_without_a_way_back_is_told() -> None:
+    """Nothing served before: it runs on, and the status says that it does although it is rejected."""
+    rejected = name_of_revision(spec=GOOD)
+    observed = later(
+        GOOD,
+        before=GOOD,
+        generation=1,
+        annotations={"memory.soma.sh/rejected-revision": rejected},
+    )
+
+    status = concluded(observed)
+
+    told = conditions_of(status)
+    assert told["RolledBack"] == ("False", "NothingToGoBackTo")
+    assert told["Ready"] == ("True", "Ready")
+    assert status["currentRevision"] == rejected
 
 
 @given(specs(), specs())

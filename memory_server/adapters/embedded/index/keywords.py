@@ -14,7 +14,6 @@ Rules:
 """
 
 import math
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -112,8 +111,11 @@ class KeywordIndex:
         if not texts:
             return []
         queries = [question_words_of(text) for text in texts]
-        # What stands for their words is looked for in one pass.
-        others = self._others(ChainMap(*queries))
+        # What stands for their words is looked for in one pass; where two end one word differently, as the first does.
+        every: dict[str, str] = {}
+        for words in reversed(queries):
+            every |= words
+        others = self._others(every)
         once, lists = self._once(), self.postings.lists
         common = VERY_COMMON_SHARE * self._count if self._count >= COMMON_LEAST else math.inf
         found = [

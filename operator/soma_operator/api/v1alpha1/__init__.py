@@ -23,6 +23,7 @@ from soma_operator.api.v1alpha1.base import (
     NEVER_OBSERVED,
     PAUSE_ANNOTATION,
     QUANTITY_PATTERN,
+    REJECT_ANNOTATION,
     RESTART_ANNOTATION,
     ApiModel,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "NEVER_OBSERVED",
     "PAUSE_ANNOTATION",
     "QUANTITY_PATTERN",
+    "REJECT_ANNOTATION",
     "RESOURCE_RULES",
     "RESTART_ANNOTATION",
     "SCHEMA_DEFAULTED",

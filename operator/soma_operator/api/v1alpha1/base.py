@@ -27,6 +27,9 @@ RESTART_ANNOTATION = "memory.soma.sh/restartedAt"
 APPROVE_ANNOTATION = "memory.soma.sh/approved-revision"
 """On a SomaMemory, names the revision (`status.updateRevision`) that may replace the running one."""
 
+REJECT_ANNOTATION = "memory.soma.sh/rejected-revision"
+"""On a SomaMemory, names a revision that must not run: the pods go back to the one that served before it."""
+
 FORCE_DELETE_ANNOTATION = "memory.soma.sh/force-delete"
 """On a SomaMemory that is being deleted, `true` gives up the last copy: the volume goes without one."""
 

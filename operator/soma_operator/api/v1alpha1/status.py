@@ -114,8 +114,12 @@ class SomaMemoryStatus(ApiModel):
     last_good_revision: str | None = None
     """Revision that served last."""
 
+    earlier_good_revision: str | None = None
+    """Revision that served before that one; a rejection of the last one goes back to it."""
+
     failed_revision: str | None = None
-    """Revision that did not succeed and was taken back; a new generation tries it again."""
+    """Revision that did not succeed, or was rejected, and was taken back; a new generation tries it again, unless it is
+    the rejected one."""
 
     selector: str | None = None
     """Labels of the pods, for the scale subresource."""
