@@ -86,7 +86,7 @@ def _type(schema: Schema) -> str:
         return "quantity"
     if "additionalProperties" in schema:
         return f"map to {_type(schema['additionalProperties'])}"
-    return str(schema["type"])
+    return str(schema.get("type", "anything"))
 
 
 def _meaning(schema: Schema) -> str:

@@ -10,6 +10,7 @@ from soma_common.errors import InvalidInput
 from soma_operator import __version__
 from soma_operator.adapters.access import find_access
 from soma_operator.adapters.kubernetes import connect
+from soma_operator.api.v1alpha1 import SomaMemorySpec
 from soma_operator.bootstrap import utc_now
 from soma_operator.core.explain import explain
 from soma_operator.core.inherit import class_name_of
@@ -21,6 +22,7 @@ from soma_operator.manifest_file import Wishes, read_wishes
 from soma_operator.metrics import Metrics
 from soma_operator.observer import Observer
 from soma_operator.settings import OperatorSettings
+from soma_operator.unknown_fields import unknown_fields
 
 NOTHING, SOMETHING, FAILED = 0, 1, 2
 """Exit codes, as those of `kubectl diff`: nothing would change, something would, it could not be found out."""
@@ -64,6 +66,10 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
             _say(f"SomaMemory {observed.key} is being deleted")
             continue
         _say(f"SomaMemory {observed.key}, revision {decision.choice.running.name}")
+        for field in unknown_fields(SomaMemorySpec, manifest["spec"], "spec"):
+            _say(
+                f"! {field} is no field of this version: kubectl refuses it, the API server drops it"
+            )
         for line in explain(decision, observed):
             _say(line)
         changes += len(decision.plan.actions)

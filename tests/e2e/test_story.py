@@ -45,8 +45,14 @@ def test_pods_meet_the_restricted_standard(place: Place) -> None:
     assert user.strip() == "10001"
 
 
+WHO = """
+import os, socket
+print(os.getuid(), os.getgid(), os.stat("/data").st_gid, socket.gethostbyname("embedder.test"))
+"""
+
+
 def test_what_a_user_gives_the_pods_is_there(place: Place) -> None:
-    """Variables, files and an identity of the user's reach the server; a Secret that they name is waited for."""
+    """Variables, files, identities and patches reach the server; a Secret that they name is waited for."""
     for command in (
         "create serviceaccount cloud",
         "create configmap authorities --from-literal=ca.crt=trusted",
@@ -56,6 +62,14 @@ def test_what_a_user_gives_the_pods_is_there(place: Place) -> None:
         {
             "podTemplate": {
                 "serviceAccountName": "cloud",
+                "securityContext": {"runAsUser": 20001, "runAsGroup": 20002, "fsGroup": 20003},
+                "patches": [
+                    {
+                        "op": "add",
+                        "path": "/spec/hostAliases",
+                        "value": [{"ip": "10.1.2.3", "hostnames": ["embedder.test"]}],
+                    }
+                ],
                 "env": [
                     {"name": "NO_PROXY", "value": "cluster.local"},
                     {
@@ -76,7 +90,12 @@ def test_what_a_user_gives_the_pods_is_there(place: Place) -> None:
 
     variables = place.kubectl("exec", "deploy/mem", "--", "printenv", "NO_PROXY", "PASSWORD")
     files = place.kubectl("exec", "deploy/mem", "--", "cat", "/etc/authorities/ca.crt")
+    ids = place.kubectl("exec", "deploy/mem", "--", "python", "-c", WHO)
     [pod] = place.pods()
+    with place.forwarded() as address, MemoryClient(address) as client:
+        client.store({"text": "kept"}, id="kept")
+    assert place.payloads() == {"kept": {"text": "kept"}}
+    assert ids.split() == ["20001", "20002", "20003", "10.1.2.3"]
     assert variables.split() == ["cluster.local", "open"]
     assert files == "trusted"
     assert pod["spec"]["serviceAccountName"] == "cloud"

@@ -61,6 +61,15 @@ ITEMS: dict[str, list[Any]] = {
         {"name": "TZ", "value": "UTC"},
         {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "one", "key": "a"}}},
     ],
+    "podTemplate.patches": [
+        {
+            "op": "add",
+            "path": "/spec/hostAliases",
+            "value": [{"ip": "10.0.0.1", "hostnames": ["a"]}],
+        },
+        {"op": "replace", "path": "/spec/containers/0/livenessProbe/periodSeconds", "value": 20},
+    ],
+    "podTemplate.securityContext.supplementalGroups": [7, 8],
     "podTemplate.volumes": [
         {"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"},
         {"name": "more", "mountPath": "/etc/more", "secretName": "two"},

@@ -315,6 +315,10 @@ def _pod_template() -> st.SearchStrategy[Manifest]:
             "topologySpreadConstraints": st.just([spread]),
             "priorityClassName": st.just("high"),
             "serviceAccountName": st.just("cloud"),
+            "securityContext": st.sampled_from(
+                [{"type": "Assigned"}, {"runAsUser": 1, "fsGroup": 0, "supplementalGroups": [7]}]
+            ),
+            "patches": st.just([{"op": "add", "path": "/spec/hostname", "value": "mem"}]),
             "env": st.just([{"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"}]),
             "volumes": st.just(
                 [{"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"}]

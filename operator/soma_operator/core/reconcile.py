@@ -103,11 +103,15 @@ def decide(observed: Observed) -> Decision | Leave | Outcome:
     try:
         memory = resolve(observed)
     except InvalidInput as error:
-        return _outcome(invalid_status(invalid_spec(error), observed), observed)
+        return _not_understood(error, observed)
     class_name = class_name_of(observed.resource)
     if class_name is not None and observed.of_class is None:
         return _without_class(class_not_found(class_name), memory, observed)
-    choice = choose(newest_revision(memory), memory, observed)
+    try:
+        newest = newest_revision(memory)
+    except InvalidInput as error:
+        return _not_understood(error, observed)
+    choice = choose(newest, memory, observed)
     children = plan(render(memory, choice, observed.unserved), observed)
     wished = Plan((*children.actions, *_tasks(memory, observed)), children.obstacles)
     guard = wished_guard(memory, observed)
@@ -116,6 +120,11 @@ def decide(observed: Observed) -> Decision | Leave | Outcome:
     is_slow = bool(wished.actions) and observed.is_new_generation
     opening = _outcome(opening_status(memory, choice, observed), observed) if is_slow else None
     return Decision(memory, choice, opening, wished, not wished.obstacles, guard)
+
+
+def _not_understood(error: InvalidInput, observed: Observed) -> Outcome:
+    """Return the outcome for a wish that is not valid: nothing is written for it, and what runs goes on."""
+    return _outcome(invalid_status(invalid_spec(error), observed), observed)
 
 
 def _without_class(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Outcome:

@@ -41,6 +41,10 @@ def variable(name: str = "TZ", **given: object) -> Manifest:
     return {"podTemplate": {"env": [{"name": name, **given}]}}
 
 
+def patch(path: str, op: str = "add", **value: object) -> Manifest:
+    return {"podTemplate": {"patches": [{"op": op, "path": path, **value}]}}
+
+
 def files(mountPath: str = "/etc/ca", **source: str) -> Manifest:  # noqa: N803 - a field's name
     return {"podTemplate": {"volumes": [{"name": "ca", "mountPath": mountPath, **source}]}}
 
@@ -259,6 +263,51 @@ CREATIONS = [
         files(mountPath="/database", secretName="a"),
         files(mountPath="/data/more", secretName="a"),
         "mountPath must not be in /data, /tmp, /app, /opt/soma or /etc/soma: these are the server's",
+    ),
+    (
+        {"podTemplate": {"securityContext": {"runAsUser": 20001, "fsGroup": 0}}},
+        {"podTemplate": {"securityContext": {"type": "Assigned", "fsGroup": 0}}},
+        "securityContext.type Assigned leaves runAsUser, runAsGroup and fsGroup to the cluster: remove them",
+    ),
+    (
+        {"podTemplate": {"securityContext": {"type": "Assigned", "supplementalGroups": [1]}}},
+        {"podTemplate": {"securityContext": {"runAsUser": 0}}},
+        "should be greater than or equal to 1",
+    ),
+    *(
+        (
+            patch("/spec/containers/0/lifecycle", value={"preStop": {"sleep": {"seconds": 1}}}),
+            patch(path, value="a"),
+            "patches must leave names, labels, image, environment and data of the server alone: these have fields",
+        )
+        for path in (
+            "/spec/containers",
+            "/spec/containers/0",
+            "/spec/containers/0/env",
+            "/spec/containers/0/env/-",
+            "/spec/containers/0/image",
+            "/spec/volumes/0/persistentVolumeClaim/claimName",
+            "/metadata/labels/app.kubernetes.io~1name",
+            "/metadata/annotations/memory.soma.sh~1config-hash",
+        )
+    ),
+    *(
+        (
+            patch("/metadata/labels/team", value="a"),
+            patch(path, value="a"),
+            "patches must have paths in /spec, /metadata/labels or /metadata/annotations of the pod's template",
+        )
+        for path in ("/spec", "/metadata/labels", "/metadata/name", "/status/phase")
+    ),
+    (
+        patch("/metadata/annotations/a.test~1b", "remove"),
+        patch("/spec/~2"),
+        "should match",
+    ),
+    (
+        patch("/spec/containers/-", value={"name": "proxy", "image": "proxy.test/a"}),
+        patch("/spec/hostname", "move"),
+        "Unsupported value",
     ),
     (
         {"podTemplate": {"tolerations": [{"operator": "Exists"}, {"key": "a", "value": "b"}]}},

@@ -111,3 +111,26 @@ def test_a_class_that_is_nowhere_is_told(
 
     assert (code, out) == (FAILED, "")
     assert "gold" in err
+
+
+def test_slips_of_the_pen_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fields that nobody reads, wherever they are; what may hold anything is let be."""
+    spec = """
+spec:
+  replica: 1
+  storage: {embedded: {sise: 20Gi}}
+  podTemplate:
+    nodeselector: {disk: ssd}
+    nodeSelector: {anything: goes}
+    env: [{name: TZ, value: UTC}, {name: LANG, value: C, valeu: D}]
+    patches: [{op: add, path: /spec/hostname, value: {any: thing}}]
+"""
+    code, out, err = planned(tmp_path, HEAD + "metadata: {name: memory}" + spec, capsys)
+
+    assert (code, err) == (SOMETHING, "")
+    assert [line.split()[1] for line in out.splitlines() if "is no field" in line] == [
+        "spec.replica",
+        "spec.storage.embedded.sise",
+        "spec.podTemplate.nodeselector",
+        "spec.podTemplate.env[1].valeu",
+    ]

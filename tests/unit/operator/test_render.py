@@ -81,6 +81,8 @@ FULL: Manifest = {
         ],
         "priorityClassName": "high",
         "serviceAccountName": "cloud",
+        "securityContext": {"runAsUser": 20001, "supplementalGroups": [7]},
+        "patches": [{"op": "add", "path": "/spec/hostname", "value": "mem"}],
         "env": [
             {"name": "HTTPS_PROXY", "value": "http://proxy.test:3128"},
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}},

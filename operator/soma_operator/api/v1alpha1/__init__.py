@@ -29,7 +29,8 @@ from soma_operator.api.v1alpha1.base import (
 )
 from soma_operator.api.v1alpha1.memory_class import SomaMemoryClass, SomaMemoryClassSpec
 from soma_operator.api.v1alpha1.network import Limits, ServiceSpec
-from soma_operator.api.v1alpha1.pod_template import PodTemplate
+from soma_operator.api.v1alpha1.pod_patch import PodPatch
+from soma_operator.api.v1alpha1.pod_template import PodSecurity, PodTemplate
 from soma_operator.api.v1alpha1.rules import RESOURCE_RULES, SPEC_RULES
 from soma_operator.api.v1alpha1.security import Auth, Tls
 from soma_operator.api.v1alpha1.spec import SCHEMA_DEFAULTED, SomaMemorySpec
@@ -63,6 +64,8 @@ __all__ = [
     "Limits",
     "MaintenanceWindow",
     "OpenAIEmbedder",
+    "PodPatch",
+    "PodSecurity",
     "PodTemplate",
     "Retention",
     "ServiceSpec",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from soma_operator.api.v1alpha1.base import ATOMIC, KEYED_BY_NAME, ApiModel, rules
+from soma_operator.api.v1alpha1.pod_patch import PodPatch
 
 Labels = dict[str, Annotated[str, Field(max_length=63)]]
 Annotations = dict[str, Annotated[str, Field(max_length=4096)]]
@@ -147,6 +148,59 @@ class FilesVolume(ApiModel):
     """Secret of the files."""
 
 
+_HAS_NUMBERS = "has(self.runAsUser) || has(self.runAsGroup) || has(self.fsGroup)"
+
+
+class SeLinuxOptions(ApiModel):
+    """Labels of SELinux."""
+
+    user: Annotated[str, Field(max_length=253)] | None = None
+    """User."""
+
+    role: Annotated[str, Field(max_length=253)] | None = None
+    """Role."""
+
+    type: Annotated[str, Field(max_length=253)] | None = None
+    """Type."""
+
+    level: Annotated[str, Field(max_length=253)] | None = None
+    """Level, such as `s0:c26,c5`."""
+
+
+class PodSecurity(ApiModel):
+    """Who the pods' processes are. What they may not do is the restricted Pod Security Standard, always."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                f"!has(self.type) || self.type != 'Assigned' || !({_HAS_NUMBERS})",
+                "securityContext.type Assigned leaves runAsUser, runAsGroup and fsGroup to the cluster: remove them",
+            ),
+        )
+    )
+
+    type: Literal["Fixed", "Assigned"] = "Fixed"
+    """Fixed: the numbers below. Assigned: the cluster gives them, as OpenShift does. Default: Fixed."""
+
+    run_as_user: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """User. Default: 10001."""
+
+    run_as_group: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Group. Default: 10001."""
+
+    fs_group: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Group that the volume is given to. Default: 10001."""
+
+    supplemental_groups: Annotated[
+        list[Annotated[int, Field(ge=0, le=2**31 - 1)]],
+        Field(max_length=16, json_schema_extra=ATOMIC),
+    ] = []
+    """More groups of the processes, such as one that a shared volume belongs to."""
+
+    se_linux_options: SeLinuxOptions | None = None
+    """Labels of SELinux. Default: the cluster's."""
+
+
 class PodTemplate(ApiModel):
     """What the pods get beside what the operator gives them."""
 
@@ -209,6 +263,9 @@ class PodTemplate(ApiModel):
     """ServiceAccount of the pods, such as one that a cloud gives rights to; it must be there. Its token is not mounted.
     Default: one of the memory's own, without rights."""
 
+    security_context: PodSecurity = PodSecurity()
+    """Who the processes are, of servers and of the Jobs of copies."""
+
     env: Annotated[list[Variable], Field(max_length=64, json_schema_extra=KEYED_BY_NAME)] = []
     """More environment variables of the server's container, such as those of a proxy."""
 
@@ -216,6 +273,10 @@ class PodTemplate(ApiModel):
         []
     )
     """More files in the server's container."""
+
+    patches: Annotated[list[PodPatch], Field(max_length=32, json_schema_extra=ATOMIC)] = []
+    """Changes of the server's pods that no field speaks of, in their order: for sidecars, host aliases, hooks. One that
+    cannot be made is told as InvalidSpec."""
 
     @property
     def secret_names(self) -> frozenset[str]:

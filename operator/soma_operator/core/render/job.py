@@ -76,7 +76,7 @@ def _pod_spec(task: Task, memory: ResolvedMemory) -> Manifest:
         # The ServiceAccount of the namespace: the memory's own may be gone before its last copy is made.
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": pod_security(),
+        "securityContext": pod_security(given.security_context),
         "containers": [_container(task, memory)],
         "volumes": [{"name": "tmp", "emptyDir": {}}, *task.volumes],
         **placement,

@@ -1,11 +1,12 @@
 """The pods: template and settings, which together are a revision."""
 
-from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, RESTART_ANNOTATION
+from soma_operator.api.v1alpha1 import GRPC_PORT, HTTP_PORT, RESTART_ANNOTATION, PodSecurity
 from soma_operator.core.content import content_hash
 from soma_operator.core.kinds import Manifest
 from soma_operator.core.render.environment import DATA_DIR, GRACE_PERIOD_S, environment
 from soma_operator.core.render.given import files_mounts, files_volumes, variables
 from soma_operator.core.render.metadata import CONFIG_HASH_ANNOTATION, labels_of, selector_of
+from soma_operator.core.render.patched import patched
 from soma_operator.core.render.secrets import secret_mounts, secret_volumes
 from soma_operator.core.resolve import ResolvedMemory
 from soma_operator.core.revision import Revision, wish_of
@@ -13,13 +14,19 @@ from soma_operator.core.revision import Revision, wish_of
 USER_ID = 10001
 """User and group of the image; also the group that the volume is given to."""
 
+_NUMBERS = ("runAsUser", "runAsGroup", "fsGroup")
+
 CONTAINER = "memory-server"
 
 TMP_DIR = "/tmp"  # noqa: S108 - a path in the pod, backed by an emptyDir: all else is read-only
 
 
 def newest_revision(memory: ResolvedMemory) -> Revision:
-    """Return what pods are made of by the newest wish and this release."""
+    """Return what pods are made of by the newest wish and this release.
+
+    Raises:
+        InvalidInput: A patch of the user cannot be made.
+    """
     return Revision(wish_of(memory), environment(memory), _pod_template(memory))
 
 
@@ -28,10 +35,11 @@ def _pod_template(memory: ResolvedMemory) -> Manifest:
     annotations = {**given.annotations, CONFIG_HASH_ANNOTATION: content_hash(environment(memory))}
     if memory.restarted_at is not None:
         annotations[RESTART_ANNOTATION] = memory.restarted_at
-    return {
+    template = {
         "metadata": {"labels": {**given.labels, **labels_of(memory)}, "annotations": annotations},
         "spec": _pod_spec(memory),
     }
+    return patched(template, given.patches)
 
 
 def _pod_spec(memory: ResolvedMemory) -> Manifest:
@@ -41,7 +49,7 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
         # Kubernetes would set variables such as MEMORY_PORT for each Service; one of them may look like a setting.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_PERIOD_S,
-        "securityContext": pod_security(),
+        "securityContext": pod_security(memory.spec.pod_template.security_context),
         "containers": [_container(memory)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": memory.names.claim}},
@@ -55,16 +63,17 @@ def _pod_spec(memory: ResolvedMemory) -> Manifest:
     return {**spec, **_placement(memory)}
 
 
-def pod_security() -> Manifest:
+def pod_security(given: PodSecurity) -> Manifest:
     """Return what every pod of ours lets the kubelet enforce: the restricted Pod Security Standard."""
+    numbers = {} if given.type == "Assigned" else dict.fromkeys(_NUMBERS, USER_ID)
+    said = given.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"type"})
     return {
         "runAsNonRoot": True,
-        "runAsUser": USER_ID,
-        "runAsGroup": USER_ID,
-        "fsGroup": USER_ID,
+        **numbers,
         # Walking over every file of a large store at each start is needed once only.
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},
+        **said,
     }
 
 
