@@ -18,6 +18,7 @@ from soma_dev import tools
 from soma_dev.paths import ROOT
 from tests.bench.operator.beside import measure_beside
 from tests.bench.operator.churn import measure_churn
+from tests.bench.operator.cluster import Pace
 from tests.bench.operator.crowd import Crowd, measure_crowd
 from tests.bench.operator.many import measure_many
 from tests.bench.operator.report import page
@@ -35,8 +36,9 @@ def main() -> None:
         if given.churn is not None:
             kept, measured = "churn", measure_churn(folder, given.churn)
         elif given.crowd:
-            crowd = Crowd(given.crowd, given.patience, is_played=not given.alone)
-            kept = "crowd-alone" if given.alone else "crowd"
+            pace = Pace(given.per_second, given.patience)
+            crowd = Crowd(given.crowd, pace, is_played=not given.alone)
+            kept = _kept(given)
             measured = measure_crowd(folder, crowd)
         elif given.beside:
             kept, measured = "beside", measure_beside(folder, given.beside, given.rounds)
@@ -56,9 +58,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2, help="of --beside")
     parser.add_argument("--crowd", type=int, nargs="?", const=1000, metavar="RESOURCES")
     parser.add_argument("--alone", action="store_true", help="--crowd where nobody else acts")
+    parser.add_argument("--per-second", type=float, help="of --crowd; default: all at once")
     parser.add_argument("--patience", type=float, default=1200.0, help="seconds, of --crowd")
     parser.add_argument("--churn", type=float, nargs="?", const=3600.0, metavar="SECONDS")
     return parser.parse_args()
+
+
+def _kept(given: argparse.Namespace) -> str:
+    """Return the name under which a crowd is kept."""
+    if given.per_second is not None:
+        return f"crowd-{given.per_second:g}-a-second"
+    return "crowd-alone" if given.alone else "crowd"
 
 
 def _about() -> dict[str, Any]:

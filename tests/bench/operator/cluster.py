@@ -54,15 +54,31 @@ class Times:
         return sorted(self.ended[name] - begun for name, begun in self.begun.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast resources come, and how long they are waited for.
+
+    Attributes:
+        per_second: How many; None: as fast as the API server takes them.
+        patience_s: Longest wait after the last one was taken, seconds.
+    """
+
+    per_second: float | None = None
+    patience_s: float = PATIENCE_S
+
+
+AS_TAKEN = Pace()
+
+
 async def apply_all(
     plane: ControlPlane,
     kind: Kind,
     manifests: list[Manifest],
     watched: Iterable[Watched],
     wished: set[str],
-    patience_s: float = PATIENCE_S,
+    pace: Pace = AS_TAKEN,
 ) -> Times:
-    """Create all resources as fast as they are taken, and wait for all that is wished, or until patience ends.
+    """Create all resources, and wait for all that is wished, or until patience ends.
 
     Args:
         plane: Where.
@@ -70,7 +86,7 @@ async def apply_all(
         manifests: Of the resources.
         watched: Who tells, each thing of a name of its own.
         wished: All that is to be told of; times are kept by these names and by those of the resources.
-        patience_s: Longest wait after the last resource was taken, seconds.
+        pace: How fast they come. One that is due begins then, also where the API server is not ready for it yet.
     """
     access = of_kubeconfig(plane.kubeconfig)
     times = Times(set(wished))
@@ -91,17 +107,22 @@ async def apply_all(
             group.create_task(_watch(session, path_of(one.kind, namespace), one.told, times, told))
             for one in watched
         ]
-        left = iter(manifests)
+        left = iter(enumerate(manifests))
+        start = time.monotonic()
 
         async def work() -> None:
-            for manifest in left:
-                times.begun[name_of(manifest)] = time.monotonic()
+            for number, manifest in left:
+                begun = time.monotonic()
+                if pace.per_second is not None:
+                    begun = start + number / pace.per_second
+                    await asyncio.sleep(begun - time.monotonic())
+                times.begun[name_of(manifest)] = begun
                 async with session.post(path_of(kind, namespace), json=manifest):
                     pass
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(pace.patience_s):
                 await told.wait()
         for watch in watches:
             watch.cancel()

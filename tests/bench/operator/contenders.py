@@ -9,7 +9,7 @@ from pathlib import Path
 from soma_dev.control_plane import ControlPlane
 from soma_operator.core.kinds import DEPLOYMENT, SOMA_MEMORY, Kind, Manifest, name_of
 from tests.bench.operator import peer
-from tests.bench.operator.cluster import PATIENCE_S, Times, Told, Watched, apply_all
+from tests.bench.operator.cluster import AS_TAKEN, Pace, Times, Told, Watched, apply_all
 from tests.support import operator_rooms as rooms
 from tests.support.kube_api import KubeApi, Room
 
@@ -68,7 +68,7 @@ def apply(
     contender: Contender,
     count: int,
     watched: Watched,
-    patience_s: float = PATIENCE_S,
+    pace: Pace = AS_TAKEN,
 ) -> Times:
     """Apply resources, and wait until all their Deployments were told of, or patience ends."""
     wishes = [contender.wish(room.namespace, f"mem-{number}") for number in range(count)]
@@ -77,7 +77,7 @@ def apply(
     if contender.tells_ready is not None:
         told.append(Watched(contender.kind, contender.tells_ready))
         wished |= {name_of(one) for one in wishes}
-    return asyncio.run(apply_all(plane, contender.kind, wishes, told, wished, patience_s))
+    return asyncio.run(apply_all(plane, contender.kind, wishes, told, wished, pace))
 
 
 def ours(api: KubeApi, folder: Path) -> Contender:

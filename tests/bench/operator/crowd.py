@@ -21,6 +21,7 @@ from soma_dev.control_plane import ALL_CONTROLLERS, HOUSEKEEPING, ControlPlane, 
 from soma_operator.core.kinds import Manifest
 from tests.bench.operator import peer
 from tests.bench.operator.cluster import (
+    Pace,
     Times,
     at,
     is_child,
@@ -57,12 +58,12 @@ class Crowd:
 
     Attributes:
         count: Number of resources.
-        patience_s: An operator that is not done by then, seconds after the last resource was taken, is stopped.
+        pace: How fast they come; an operator that is not done when patience ends is stopped.
         is_played: Whether all controllers act and pods are played; else it is over when the children exist.
     """
 
     count: int
-    patience_s: float
+    pace: Pace
     is_played: bool
 
 
@@ -81,7 +82,8 @@ def measure_crowd(folder: Path, crowd: Crowd) -> dict[str, Any]:
     return {
         "peer": peer.WISHED.read_text().split(),
         "resources": crowd.count,
-        "patience_s": crowd.patience_s,
+        "per_second": crowd.pace.per_second,
+        "patience_s": crowd.pace.patience_s,
         "turns": turns,
     }
 
@@ -110,7 +112,7 @@ def _measure(
         time.sleep(SETTLED_S)
         empty, busy, tools = resident_mib(pid), processor_s(pid), processors_s(folder)
         trail = Trail(plane.audit_log, contender.account).now()
-        times = apply(plane, room, contender, crowd.count, watched, crowd.patience_s)
+        times = apply(plane, room, contender, crowd.count, watched, crowd.pace)
         time.sleep(SETTLED_S)
         full, busy = resident_mib(pid), processor_s(pid) - busy
         spent = {name: now - tools.get(name, 0.0) for name, now in processors_s(folder).items()}

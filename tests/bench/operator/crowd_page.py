@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.bench.operator.crowd import CHILDREN, READY, SAYS_SO
@@ -28,6 +28,13 @@ controller four requests.
 """
 
 
+_PACED = """\
+As many resources come at a rate, whether those before them are ready or not, on a cluster with all controllers. Times
+count from when a resource is due. What one waits for is then not the whole of a burst, but how the operator and the
+cluster keep up.
+"""
+
+
 def crowd_section(runs: dict[str, Run], about: Callable[[Run], str]) -> str:
     """Return the section.
 
@@ -49,6 +56,19 @@ def crowd_section(runs: dict[str, Run], about: Callable[[Run], str]) -> str:
         lines += _rows(runs["alone"], "alone", (CHILDREN,))
     if "together" in runs:
         lines += _rows(runs["together"], "together", (CHILDREN, READY, SAYS_SO))
+    return "\n".join([*lines, ""])
+
+
+def paced_section(runs: Sequence[Run], about: Callable[[Run], str]) -> str:
+    """Return the section about resources that come one after the other; `about` as of `crowd_section`."""
+    lines = ["## The same, one after the other", ""]
+    for run in runs:
+        rate = f"{run['per_second']:g} a second"
+        lines += [f"{rate.capitalize()}: {about(run)}", ""]
+    lines += [_PACED, "| what | peer | this operator |", "|---|--:|--:|"]
+    for run in runs:
+        rate = f"{run['per_second']:g} a second"
+        lines += _rows(run, rate, (CHILDREN, READY, SAYS_SO))
     return "\n".join([*lines, ""])
 
 

@@ -5,7 +5,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from tests.bench.operator.crowd_page import crowd_section
+from tests.bench.operator.crowd_page import crowd_section, paced_section
 
 _HEAD = """\
 # The operator with many resources
@@ -19,7 +19,10 @@ Requests are counted in the API server's audit log, the Lease aside. No number i
 
 
 _CROWDS = {"crowd-alone": "alone", "crowd": "together"}
-"""What is kept of many resources beside a peer, and where it was measured."""
+"""What is kept of many resources at once beside a peer, and where it was measured."""
+
+_PACED = "crowd-*-a-second.json"
+"""What is kept of many resources that came one after the other."""
 
 
 def page(folder: Path) -> str:
@@ -28,6 +31,8 @@ def page(folder: Path) -> str:
     parts = [_HEAD, *(_many(runs[name]) for name in sorted(filter(str.isdigit, runs), key=int))]
     crowds = {place: runs[name] for name, place in _CROWDS.items() if name in runs}
     parts += [crowd_section(crowds, _about)] if crowds else []
+    paced = [runs[path.stem] for path in sorted(folder.glob(_PACED))]
+    parts += [paced_section(paced, _about)] if paced else []
     sections = {"beside": _beside, "churn": _churn}
     parts += [render(runs[name]) for name, render in sections.items() if name in runs]
     return "\n".join(parts)
