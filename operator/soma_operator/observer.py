@@ -8,6 +8,7 @@ from datetime import datetime
 from soma_common.errors import PermissionRefused
 from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import (
+    CERTIFICATE,
     CHILD_KINDS,
     CONFIG_MAP,
     CONTROLLER_REVISION,
@@ -56,7 +57,12 @@ def _is_scaled_by_keda(spec: Manifest) -> bool:
     return bool(spec.get("autoscaling", {}).get("type") == "KEDA")
 
 
+def _is_issued(spec: Manifest) -> bool:
+    return bool(spec.get("tls", {}).get("certManager"))
+
+
 _TOLD_BY: Mapping[Kind, tuple[str, Callable[[Manifest], bool]]] = {
+    CERTIFICATE: ("CertificateReady", _is_issued),
     POD_MONITOR: ("Monitored", _is_monitored),
     SCALED_OBJECT: ("Autoscaled", _is_scaled_by_keda),
 }

@@ -25,7 +25,7 @@ from soma.memory.v1 import (
     recall_service_pb2_grpc,
 )
 from somamemory import MemoryClient
-from tests.bench import data
+from tests.bench import data, report
 from tests.support.server_process import ROOT, ServerProcess
 
 RESULT = ROOT / "docs/benchmarks/streams.json"
@@ -205,8 +205,9 @@ async def run() -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Measure, and keep the JSON; `make bench` puts it on the page."""
+    """Measure, keep the JSON, and write the page anew."""
     RESULT.write_text(json.dumps({"streams": asyncio.run(run())}, indent=1) + "\n")
+    (RESULT.parents[1] / "benchmarks.md").write_text(report.render(RESULT.parent))
     return 0
 
 

@@ -19,6 +19,8 @@ TEXTS: dict[str, list[Any]] = {
     "image.digest": ["sha256:" + "a" * 64, "sha256:" + "b" * 64],
     "monitoring.podMonitor.interval": ["15s", "1h"],
     "storage.embedded.size": ["20Gi", "0.5Ti"],
+    "tls.certManager.duration": ["2160h", "1h30m"],
+    "tls.certManager.renewBefore": ["360h", "30m1s"],
 }
 """Values of texts that have a form of their own."""
 
@@ -28,6 +30,7 @@ ENUMS: dict[str, list[Any]] = {
     "bootstrap.location.target.type": ["Volume"],
     "bootstrap.type": ["Empty"],
     "embeddings.provider": ["Wordllama", "None"],
+    "tls.mode": ["Disabled", "Secret"],
 }
 """Values of discriminators; the others go with another part of the union, and are met by its leaves."""
 
@@ -74,6 +77,7 @@ ITEMS: dict[str, list[Any]] = {
         {"name": "ca", "mountPath": "/etc/ssl/ca", "configMapName": "authorities"},
         {"name": "more", "mountPath": "/etc/more", "secretName": "two"},
     ],
+    "tls.certManager.dnsNames": ["memory.one.test", "memory.two.test"],
     "updateStrategy.maintenanceWindows": [
         {"schedule": "0 2 * * 6", "durationMinutes": 1},
         {"schedule": "@daily", "durationMinutes": 10080},
@@ -117,6 +121,13 @@ BESIDE: dict[str, Manifest] = {
     "deletionPolicy": {"backup": {"target": VOLUME}},
     "tls": {"tls": {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"}},
     "tls.mode": {"tls": {"secretName": "cert"}},
+    "tls.certManager": {
+        "tls": {
+            "mode": "CertManager",
+            "secretName": "cert",
+            "certManager": {"issuerRef": {"name": "authority"}},
+        }
+    },
     "auth": {"auth": {"tokensSecretName": "callers"}},
     "autoscaling": {"resources": {"requests": {"cpu": "1"}}},
     "autoscaling.keda": {"autoscaling": {"type": "KEDA", "keda": {"triggers": [CRON]}}},

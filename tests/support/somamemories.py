@@ -252,8 +252,11 @@ def _of_callers() -> Fields:
     """Return who may call, and how much."""
     tls: Manifest = {"mode": "Secret", "secretName": "cert"}
     mutual: Manifest = {**tls, "clientAuth": "Require"}
+    issued: Manifest = {**tls, "mode": "CertManager", "certManager": {"issuerRef": {"name": "ca"}}}
     return {
-        "tls": st.sampled_from([tls, mutual, {**mutual, "clientCaSecretName": "authority"}]),
+        "tls": st.sampled_from(
+            [tls, mutual, {**mutual, "clientCaSecretName": "authority"}, issued]
+        ),
         "auth": st.just({"type": "Tokens", "tokensSecretName": "callers"}),
         "limits": _some(
             maxMessageBytes=st.integers(64 * 1024, 1024 * 1024),

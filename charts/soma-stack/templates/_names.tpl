@@ -68,6 +68,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   # not watched: many clusters do not know the kind
   resources: [podmonitors]
   verbs: [get, create, patch, delete]
+- apiGroups: [cert-manager.io]
+  # nor this one
+  resources: [certificates]
+  verbs: [get, create, patch, delete]
 - apiGroups: [keda.sh]
   # not watched either
   resources: [scaledobjects]

@@ -10,6 +10,7 @@ from soma_operator.api.v1alpha1 import (
 )
 from soma_operator.core.backup.schedule import backup_healthy
 from soma_operator.core.kinds import (
+    CERTIFICATE,
     POD_MONITOR,
     SCALED_OBJECT,
     SOMA_MEMORY_BACKUP,
@@ -18,6 +19,7 @@ from soma_operator.core.kinds import (
     kind_of,
     name_of,
 )
+from soma_operator.core.observed import find
 from soma_operator.core.pods import shortened
 from soma_operator.core.problems import secret_is_missing, volume_is_impossible
 from soma_operator.core.published import Aspect, format_time
@@ -188,6 +190,25 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
     return Aspect("SecretsReady", "True", "Found", "every Secret that the pods need is there")
 
 
+def _certificate_ready(situation: Situation) -> Aspect | None:
+    tls = situation.memory.spec.tls
+    if tls.cert_manager is None:
+        return None
+    text = f"cert-manager keeps the certificate in the Secret {tls.secret_name}"
+    issued = Aspect("CertificateReady", "True", "Issued", text)
+    if CERTIFICATE in situation.observed.unserved:
+        mend = "install cert-manager, or keep the Secret yourself with spec.tls.mode Secret"
+        return _if_served(CERTIFICATE, issued, mend, situation)
+    live = find(situation.applied.children, CERTIFICATE, situation.memory.name) or {}
+    told: list[Mapping[str, Any]] = live.get("status", {}).get("conditions", [])
+    ready = next((one for one in told if one["type"] == "Ready"), None)
+    if ready is not None and ready["status"] == "True":
+        return issued
+    said = shortened(ready.get("message", "")) if ready is not None else ""
+    text = f"cert-manager has not issued the certificate: {said or 'it says nothing yet'}"
+    return Aspect("CertificateReady", "False", "NotIssued", text)
+
+
 def _monitored(situation: Situation) -> Aspect | None:
     if not situation.memory.spec.monitoring.pod_monitor.enabled:
         return None
@@ -229,6 +250,7 @@ _ASPECTS: tuple[Callable[[Situation], Aspect | None], ...] = (
     _available,
     _storage_ready,
     _secrets_ready,
+    _certificate_ready,
     _monitored,
     _autoscaled,
     _backup_healthy,

@@ -16,7 +16,15 @@ from soma_operator.core.situation import Situation
 LONGEST_VALUE = 60
 """Characters of a value that are shown."""
 
-TOLD = ("UpdatePending", "RolledBack", "Paused", "SecretsReady", "Monitored", "Autoscaled")
+TOLD = (
+    "UpdatePending",
+    "RolledBack",
+    "Paused",
+    "SecretsReady",
+    "CertificateReady",
+    "Monitored",
+    "Autoscaled",
+)
 """Conditions that tell why something does not happen."""
 
 
@@ -49,7 +57,8 @@ def _notes(decision: Decision, observed: Observed) -> Iterator[str]:
     situation = Situation(decision.memory, observed, applied, decision.choice)
     for aspect in aspects(situation):
         if aspect.type in TOLD and not (
-            aspect.type in ("SecretsReady", "Monitored") and aspect.status == "True"
+            aspect.type in ("SecretsReady", "CertificateReady", "Monitored")
+            and aspect.status == "True"
         ):
             yield f"! {aspect.type}: {aspect.message}"
     unrestored = restore_problem(decision.memory, observed)

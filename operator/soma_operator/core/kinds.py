@@ -46,6 +46,7 @@ POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisrupti
 SERVICE = Kind("", "v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 
+CERTIFICATE = Kind("cert-manager.io", "v1", "Certificate", "certificates")
 EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 POD = Kind("", "v1", "Pod", "pods")
@@ -68,7 +69,7 @@ CHILD_KINDS = (
 """Kinds rendered for a SomaMemory, in the order of applying: what a pod mounts, names or is guarded by exists before
 the pod; what takes a pod back is stored before the pod is made."""
 
-OPTIONAL_KINDS = (POD_MONITOR, SCALED_OBJECT)
+OPTIONAL_KINDS = (CERTIFICATE, POD_MONITOR, SCALED_OBJECT)
 """Kinds of children that a cluster may not know: not watched, and looked for only where they are wished for."""
 
 _KINDS = {

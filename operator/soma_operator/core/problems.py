@@ -78,6 +78,12 @@ def secret_is_missing(situation: Situation) -> Finding | None:
     if not missing:
         return None
     names = " and ".join(missing)
+    tls = situation.memory.spec.tls
+    if tls.cert_manager is not None and missing == [tls.secret_name]:
+        text = (
+            f"cert-manager has not made the Secret {names} yet: see the condition CertificateReady"
+        )
+        return Finding("SecretNotFound", text)
     text = f"the Secret {names} does not exist in this namespace: create it, or correct what names it in the spec"
     return Finding("SecretNotFound", text)
 

@@ -25,6 +25,8 @@ REASONS = {
     "StorageClassNotFound": "no such storage class, or no default one; create it or choose another",
     "SecretNotFound": "a Secret that the pods need does not exist; nothing rolls out before it does",
     "Found": "every Secret that the pods need is there",
+    "Issued": "cert-manager keeps the certificate of `spec.tls.certManager`",
+    "NotIssued": "cert-manager has not issued the certificate; its sentence says why",
     "VolumeLost": "the volume of the claim is gone",
     "PodsRefused": "the Deployment may make no pods: a quota or a policy",
     "PodUnschedulable": "no node can take the pod",

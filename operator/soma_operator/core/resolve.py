@@ -196,7 +196,7 @@ def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     tls, auth, openai = spec.tls, spec.auth, spec.embeddings.openai
     named = {
-        tls.secret_name if tls.mode == "Secret" else None,
+        tls.secret_name if tls.is_on else None,
         tls.client_ca_secret_name if tls.client_auth == "Require" else None,
         auth.tokens_secret_name if auth.type == "Tokens" else None,
         openai.api_key_secret_name if openai is not None else None,

@@ -138,7 +138,7 @@ _OF_PODS: dict[str, Any] = {
     "pod_template": True,
     "monitoring": {"log_level", "audit"},
     "limits": True,
-    "tls": True,
+    "tls": {"mode", "secret_name", "client_auth", "client_ca_secret_name"},
     "auth": True,
 }
 """Fields of the spec that reach pods."""

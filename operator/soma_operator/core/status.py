@@ -30,6 +30,7 @@ CONDITION_TYPES = (
     "Available",
     "StorageReady",
     "SecretsReady",
+    "CertificateReady",
     "Monitored",
     "Autoscaled",
     "BackupHealthy",
@@ -134,6 +135,7 @@ def _lasting(observed: Observed) -> list[Aspect]:
 def _unwatched(finding: Finding, memory: ResolvedMemory) -> list[Aspect]:
     """Return conditions of wished children that are not watched."""
     wished = {
+        "CertificateReady": memory.spec.tls.cert_manager is not None,
         "Monitored": memory.spec.monitoring.pod_monitor.enabled,
         "Autoscaled": memory.spec.autoscaling.type == "KEDA",
     }

@@ -29,9 +29,9 @@ controller four requests.
 
 
 _PACED = """\
-As many resources come at a rate, whether those before them are ready or not, on a cluster with all controllers. Times
-count from when a resource is due. What one waits for is then not the whole of a burst, but how the operator and the
-cluster keep up.
+Resources come at a rate, whether those before them are ready or not, on a cluster with all controllers. Times count
+from when a resource is due. What one waits for is then not the whole of a burst, but how the operator and the cluster
+keep up: who cannot has a queue that grows as long as more come.
 """
 
 
@@ -63,13 +63,15 @@ def paced_section(runs: Sequence[Run], about: Callable[[Run], str]) -> str:
     """Return the section about resources that come one after the other; `about` as of `crowd_section`."""
     lines = ["## The same, one after the other", ""]
     for run in runs:
-        rate = f"{run['per_second']:g} a second"
-        lines += [f"{rate.capitalize()}: {about(run)}", ""]
+        lines += [f"{run['resources']} of them, {_rate(run)}: {about(run)}", ""]
     lines += [_PACED, "| what | peer | this operator |", "|---|--:|--:|"]
     for run in runs:
-        rate = f"{run['per_second']:g} a second"
-        lines += _rows(run, rate, (CHILDREN, READY, SAYS_SO))
+        lines += _rows(run, _rate(run), (CHILDREN, READY, SAYS_SO))
     return "\n".join([*lines, ""])
+
+
+def _rate(run: Run) -> str:
+    return f"{run['per_second']:g} a second"
 
 
 def _rows(run: Run, where: str, stages: tuple[str, ...]) -> list[str]:

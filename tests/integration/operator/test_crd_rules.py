@@ -50,6 +50,8 @@ def files(mountPath: str = "/etc/ca", **source: str) -> Manifest:  # noqa: N803 
 
 
 TLS = {"mode": "Secret", "secretName": "cert"}
+ISSUER = {"issuerRef": {"name": "authority"}}
+ISSUED: Manifest = {**TLS, "mode": "CertManager", "certManager": ISSUER}
 
 VOLUME: Manifest = {"type": "Volume", "volume": {"claimName": "backups"}}
 S3: Manifest = {
@@ -165,9 +167,27 @@ CREATIONS = [
         "tls.mode Secret needs tls.secretName: a Secret with tls.crt and tls.key",
     ),
     (
+        {"tls": {**ISSUED, "clientAuth": "Require"}},
+        {"tls": {**ISSUED, "secretName": None}},
+        "tls.mode CertManager needs tls.secretName: the Secret that cert-manager is to keep",
+    ),
+    *(
+        (
+            {"tls": ISSUED},
+            {"tls": tls},
+            "tls.certManager goes with tls.mode CertManager, and with no other",
+        )
+        for tls in ({**TLS, "certManager": ISSUER}, {**ISSUED, "certManager": None})
+    ),
+    (
+        {"tls": {**ISSUED, "certManager": {**ISSUER, "duration": "720h30m"}}},
+        {"tls": {**ISSUED, "certManager": {**ISSUER, "duration": "30d"}}},
+        "should match",
+    ),
+    (
         {"tls": {**TLS, "clientAuth": "Require"}},
         {"tls": {"clientAuth": "Require"}},
-        "tls.clientAuth Require needs tls.mode Secret: without TLS there are no certificates",
+        "tls.clientAuth Require needs tls.mode Secret or CertManager: without TLS there are no certificates",
     ),
     (
         {"tls": {**TLS, "clientAuth": "Require", "clientCaSecretName": "authority"}},

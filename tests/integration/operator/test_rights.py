@@ -43,7 +43,13 @@ def test_every_right_is_used_and_none_is_missing(
     room.run()
     monitoring = {"logLevel": "Debug", "podMonitor": {"interval": "15s"}}
     room.edit(
-        {"spec": {"monitoring": monitoring, "autoscaling": {"targetCPUUtilizationPercentage": 70}}}
+        {
+            "spec": {
+                "monitoring": monitoring,
+                "autoscaling": {"targetCPUUtilizationPercentage": 70},
+                "tls": {"certManager": {"duration": "720h"}},
+            }
+        }
     )
     room.wait_for("Reconciling", "True")
     room.run()
@@ -56,6 +62,7 @@ def test_every_right_is_used_and_none_is_missing(
     gone = (POD_DISRUPTION_BUDGET, NETWORK_POLICY, HORIZONTAL_POD_AUTOSCALER, *OPTIONAL_KINDS)
     for kind in gone:
         wait_until_gone(room, kind)
+    room.run()  # Of three revisions that served the first is not kept.
     for storage_class in ("gold", "silver"):
         room.make("other", {"storage": {"embedded": {"storageClassName": storage_class}}})
         room.wait_for("Ready", "False", name="other")
@@ -94,7 +101,11 @@ EVERYTHING: Manifest = {
     "resources": {"requests": {"cpu": "1"}},
     "autoscaling": {"type": "HPA"},
     "monitoring": {"podMonitor": {"enabled": True}},
-    "tls": {"mode": "Secret", "secretName": "cert"},
+    "tls": {
+        "mode": "CertManager",
+        "secretName": "cert",
+        "certManager": {"issuerRef": {"name": "authority"}},
+    },
     "service": {"headless": True},
 }
 """A wish for all kinds of children."""
@@ -102,6 +113,7 @@ EVERYTHING: Manifest = {
 NOTHING: Manifest = {
     "autoscaling": None,
     "monitoring": None,
+    "tls": None,
     "service": None,
     "networkPolicy": {"enabled": False},
     "podDisruptionBudget": {"enabled": False},

@@ -106,7 +106,7 @@ def _of_server(wish: ResolvedMemory) -> Place:
     address = f"{wish.name}.{wish.namespace}.svc:{wish.spec.service.port}"
     environment = [{"name": "SOMA_ADDRESS", "value": address}]
     mounted: list[tuple[str, str, str, list[str]]] = []
-    if tls.mode == "Secret" and tls.secret_name is not None:
+    if tls.is_on and tls.secret_name is not None:
         # Trusted is the very certificate that the server shows, whoever signed it.
         environment.append({"name": "SOMA_CA_FILE", "value": f"{SERVER_DIR}/{CERTIFICATE}"})
         mounted.append(("server", SERVER_DIR, tls.secret_name, [CERTIFICATE]))

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from soma_operator.core.kinds import POD_MONITOR, SCALED_OBJECT, Kind, Manifest
+from soma_operator.core.kinds import CERTIFICATE, POD_MONITOR, SCALED_OBJECT, Kind, Manifest
+from soma_operator.core.render.certificate import certificate
 from soma_operator.core.render.config_map import config_map
 from soma_operator.core.render.controller_revision import controller_revision
 from soma_operator.core.render.deployment import deployment
@@ -54,7 +55,9 @@ def _manifests(
     yield deployment(memory, choice.running)
     if spec.autoscaling.type == "HPA":
         yield horizontal_pod_autoscaler(memory)
-    if spec.autoscaling.type == "KEDA" and SCALED_OBJECT not in unserved:
-        yield scaled_object(memory)
+    if spec.tls.cert_manager is not None and CERTIFICATE not in unserved:
+        yield certificate(memory)
     if spec.monitoring.pod_monitor.enabled and POD_MONITOR not in unserved:
         yield pod_monitor(memory)
+    if spec.autoscaling.type == "KEDA" and SCALED_OBJECT not in unserved:
+        yield scaled_object(memory)

@@ -98,7 +98,7 @@ def _connections(service: ServiceSpec) -> dict[str, str]:
 
 def _security(tls: Tls, auth: Auth) -> dict[str, str]:
     settings = {}
-    if tls.mode == "Secret":
+    if tls.is_on:
         settings["SOMA_TLS_CERT_FILE"] = f"{TLS_DIR}/{CERTIFICATE}"
         settings["SOMA_TLS_KEY_FILE"] = f"{TLS_DIR}/{PRIVATE_KEY}"
     if tls.client_auth == "Require":

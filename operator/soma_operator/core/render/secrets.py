@@ -40,7 +40,7 @@ def secret_mounts(spec: SomaMemorySpec) -> list[Manifest]:
 
 
 def _tls_sources(spec: SomaMemorySpec) -> list[Manifest]:
-    if spec.tls.mode == "Disabled":
+    if not spec.tls.is_on:
         return []
     sources = [_source(spec.tls.secret_name, {CERTIFICATE: CERTIFICATE, PRIVATE_KEY: PRIVATE_KEY})]
     if spec.tls.client_auth == "Require":
