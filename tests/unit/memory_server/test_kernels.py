@@ -494,7 +494,7 @@ def told(found: tuple[Any, ...]) -> list[Any]:
 def test_two_threads_find_what_one_finds() -> None:
     """Whichever of them does a part, for one group of searches after the other."""
     helper, own = Helper(), Occurrences()
-    thread = Thread(target=helper.run)
+    thread = Thread(target=helper.run, daemon=True)  # A test that fails does not stop it.
     thread.start()
 
     for _ in range(50):
@@ -512,7 +512,7 @@ def test_two_threads_find_what_one_finds() -> None:
 def test_a_search_that_fails_is_told_whichever_thread_it_is() -> None:
     """And the helper goes on."""
     helper, own = Helper(), Occurrences()
-    thread = Thread(target=helper.run)
+    thread = Thread(target=helper.run, daemon=True)  # A test that fails does not stop it.
     thread.start()
     right, wrong = TEA, {"tea": [1_000_000]}
 
