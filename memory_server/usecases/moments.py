@@ -127,7 +127,7 @@ async def _take_in(past: Past, scope: Scope, records: Sequence[MemoryRecord]) ->
         for record in ordered[start : start + AT_ONCE]:
             past.taken_count += 1
             number = past.numbers[record.commit_seq] = past.taken_count
-            past.records[number] = record._replace(embedding=b"")
+            past.records[number] = record.shown()
             changes.append(Change(scope, number, record._replace(commit_seq=number)))
         past.index.apply(changes)
         await asyncio.sleep(0)

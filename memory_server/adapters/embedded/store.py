@@ -14,7 +14,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from memory_server.adapters.embedded import everything, linked, past, queries, rows, snapshot
+from memory_server.adapters.embedded import (
+    everything,
+    linked,
+    past,
+    present,
+    queries,
+    rows,
+    snapshot,
+)
 from memory_server.adapters.embedded.committer import CommitObserver, Committer, CommitterOptions
 from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.adapters.embedded.facts import UntilCommit
@@ -135,7 +143,8 @@ class EmbeddedStore:
         namespace_key = self._require_namespace(scope)
         found = None if ref.id is None else self._recent.by_id(namespace_key, ref.id)
         if found is None:
-            for found in self._at(namespace_key, ref, rows.SHOWN_COLUMNS):
+            found = present.at(self._read, namespace_key, ref)
+            if found is not None:
                 self._recent.keep(namespace_key, found)
         if found is None or found.is_expired(now_us):
             raise memory_not_found(ref)
@@ -143,10 +152,10 @@ class EmbeddedStore:
 
     async def get_whole(self, scope: Scope, ref: MemoryRef, now_us: int) -> MemoryRecord:
         """See the port."""
-        for found in self._at(self._require_namespace(scope), ref, rows.MEMORY_COLUMNS):
-            if not found.is_expired(now_us):
-                return found
-        raise memory_not_found(ref)
+        found = present.at(self._read, self._require_namespace(scope), ref, is_whole=True)
+        if found is None or found.is_expired(now_us):
+            raise memory_not_found(ref)
+        return found
 
     async def get_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""
@@ -162,10 +171,7 @@ class EmbeddedStore:
             else:
                 found[seq] = record
         if others:
-            # The scope is asked for again: an index that named another tenant's commit must not leak it.
-            # The plus keeps SQLite from walking the whole namespace instead of looking the few commits up.
-            where = f"commit_seq IN ({queries.marks(len(others))}) AND +namespace_key = ?"
-            for record in self._shown(where, [*others, namespace_key]):
+            for record in present.by_seq(self._read, namespace_key, others):
                 self._recent.keep(namespace_key, record)
                 found[record.commit_seq] = record
         return found
@@ -177,8 +183,7 @@ class EmbeddedStore:
         namespace_key = self._namespace_key(scope)
         if namespace_key is None or not ids:
             return {}
-        where = f"namespace_key = ? AND id IN ({queries.marks(len(ids))})"
-        return {record.id: record for record in self._shown(where, [namespace_key, *ids])}
+        return {one.id: one for one in present.by_id(self._read, namespace_key, ids)}
 
     async def list_page(
         self,
@@ -464,25 +469,6 @@ class EmbeddedStore:
         if key is None:
             raise namespace_not_found(scope)
         return key
-
-    def _at(self, namespace_key: int, ref: MemoryRef, columns: str) -> list[MemoryRecord]:
-        """Return the memory at an address, if there is one."""
-        column, address = (
-            ("id", ref.id)
-            if ref.id is not None
-            else ("coordinate", rows.coordinate_blob(ref.coordinate))
-        )
-        where = f"namespace_key = ? AND {column} = ?"
-        return self._records(columns, where, [namespace_key, address])
-
-    def _shown(self, where: str, parameters: Sequence[object]) -> list[MemoryRecord]:
-        return self._records(rows.SHOWN_COLUMNS, where, parameters)
-
-    def _records(
-        self, columns: str, where: str, parameters: Sequence[object]
-    ) -> list[MemoryRecord]:
-        statement = f"SELECT {columns} FROM memory WHERE {where}"
-        return [rows.memory_record(row) for row in self._read(statement, parameters)]
 
     def _read(self, statement: str, parameters: Sequence[object]) -> list[rows.Row]:
         return self._guarded(lambda: self._reader.execute(statement, parameters).fetchall())
