@@ -191,19 +191,21 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
 
 
 def _certificate_ready(situation: Situation) -> Aspect | None:
-    tls = situation.memory.spec.tls
-    if tls.cert_manager is None:
+    if situation.memory.spec.tls.cert_manager is None:
         return None
-    text = f"cert-manager keeps the certificate in the Secret {tls.secret_name}"
-    issued = Aspect("CertificateReady", "True", "Issued", text)
-    if CERTIFICATE in situation.observed.unserved:
-        mend = "install cert-manager, or keep the Secret yourself with spec.tls.mode Secret"
-        return _if_served(CERTIFICATE, issued, mend, situation)
+    mend = "install cert-manager, or keep the Secret yourself with spec.tls.mode Secret"
+    return _if_served(CERTIFICATE, _issued(situation), mend, situation)
+
+
+def _issued(situation: Situation) -> Aspect:
+    """Return what cert-manager says of the certificate."""
     live = find(situation.applied.children, CERTIFICATE, situation.memory.name) or {}
     told: list[Mapping[str, Any]] = live.get("status", {}).get("conditions", [])
     ready = next((one for one in told if one["type"] == "Ready"), None)
     if ready is not None and ready["status"] == "True":
-        return issued
+        secret = situation.memory.spec.tls.secret_name
+        text = f"cert-manager keeps the certificate in the Secret {secret}"
+        return Aspect("CertificateReady", "True", "Issued", text)
     said = shortened(ready.get("message", "")) if ready is not None else ""
     text = f"cert-manager has not issued the certificate: {said or 'it says nothing yet'}"
     return Aspect("CertificateReady", "False", "NotIssued", text)

@@ -158,14 +158,13 @@ def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choi
     last_good = stored.get(str(observed.status.get("lastGoodRevision")))
     earlier_good = stored.get(str(observed.status.get("earlierGoodRevision")))
     current = stored.get(_current_name(observed))
-    if _is_rejected(newest, stored, memory, last_good):
+    rejected = _rejected(newest, stored, memory, last_good)
+    if rejected:
         is_last = last_good is not None and last_good.name == newest.name
         before = earlier_good if is_last else last_good
         if before is None:
             return Choice(newest, newest, last_good, is_rejected=True)
-        # The one that was named is kept: a later release that makes the same wish is known by it.
-        named = stored.get(str(memory.rejected_revision), newest)
-        return Choice(newest, before, before, failed=named, is_rejected=True)
+        return Choice(newest, before, before, failed=rejected, is_rejected=True)
     failed = _failed(newest, stored, memory, observed) if last_good else None
     if last_good and failed:
         return Choice(newest, last_good, last_good, earlier_good, failed=failed)
@@ -207,20 +206,24 @@ def _loses_a_pod(observed: Observed) -> bool:
     return any(is_deleting(pod) for pod in observed.pods)
 
 
-def _is_rejected(
+def _rejected(
     newest: Revision,
     stored: Mapping[str, Revision],
     memory: ResolvedMemory,
     last_good: Revision | None,
-) -> bool:
-    """Return whether a person wishes that the newest revision does not run."""
-    rejected = stored.get(str(memory.rejected_revision))
+) -> Revision | None:
+    """Return the revision by whose rejection a person wishes that the newest one does not run.
+
+    It is the named one, which is to be kept: a later release that makes the same wish is known by it.
+    """
     if newest.name == memory.rejected_revision:
-        return True
-    if rejected is None or newest.wish != rejected.wish:
-        return False
+        return newest
+    named = stored.get(str(memory.rejected_revision))
+    if named is None or newest.wish != named.wish:
+        return None
     # The same wish made by another release is what was rejected, unless somebody asks for it, or it is the way back.
-    return newest.name != memory.approved_revision and newest != last_good
+    is_wished = newest.name == memory.approved_revision or newest == last_good
+    return None if is_wished else named
 
 
 def _failed(

@@ -289,7 +289,7 @@ def test_revisions_that_nobody_needs_go() -> None:
     assert sorted(deleted) == ["DEBUG", "INFO"]
 
 
-def served_twice(rejected: str | None = None, **more: Any) -> Observed:
+def served_twice(rejected: str | None = None) -> Observed:
     """Return a resource whose change served, with the revision that served before it, and one that is rejected."""
     first = later(CHANGED, before=GOOD)
     changed = a_somamemory(spec=CHANGED, generation=2)
@@ -297,20 +297,18 @@ def served_twice(rejected: str | None = None, **more: Any) -> Observed:
     children = (*settled(changed), *earlier)
     told = concluded(replace(first, children=children))
     annotations = None if rejected is None else {"memory.soma.sh/rejected-revision": rejected}
-    resource = a_somamemory(
-        **{"spec": CHANGED, "generation": 2, "annotations": annotations, **more}, status=told
-    )
+    resource = a_somamemory(spec=CHANGED, generation=2, annotations=annotations, status=told)
     return replace(first, resource=resource, children=children)
 
 
-def seen_again(observed: Observed, **more: Any) -> Observed:
+def seen_again(observed: Observed) -> Observed:
     """Return a resource at the next look: its status told, and the Deployment of the revision that was chosen."""
     running = choice_of(observed).running
     resource = {**observed.resource, "status": concluded(observed)}
     before = a_somamemory(spec=GOOD if "INFO" in running.environment.values() else CHANGED)
     deployments = [one for one in settled(before) if kind_of(one) == DEPLOYMENT]
     others = [one for one in observed.children if kind_of(one) != DEPLOYMENT]
-    return replace(observed, **{"resource": resource, "children": (*others, *deployments), **more})
+    return replace(observed, resource=resource, children=(*others, *deployments))
 
 
 def test_the_revision_before_the_last_good_one_is_kept() -> None:
