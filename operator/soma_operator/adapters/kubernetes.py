@@ -26,6 +26,9 @@ from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAG
 from soma_operator.metrics import Metrics
 from soma_operator.traces import Fact, stage, trace_headers
 
+_NO_SUCH_FORM = "failed to create typed patch object"
+"""What the API server says, with the code 500, to an apply that does not have the form of its kind."""
+
 PAGE_SIZE = 500
 """Objects in one answer: bounds the memory of a list, here and in the API server."""
 
@@ -278,7 +281,7 @@ def _error(
     if code == 429:
         wait_s = _patience_s(headers.get("Retry-After", ""))
         return Overloaded("the API server asks for patience", retry_after_s=wait_s)
-    if code in (400, 413, 415, 422):
+    if code in (400, 413, 415, 422) or (code == 500 and detail.startswith(_NO_SUCH_FORM)):
         return InvalidInput("the API server refuses the content", detail=detail)
     return Unavailable("the API server failed", code=code, detail=detail)
 

@@ -115,6 +115,28 @@ def test_what_served_is_rejected_and_let_run_again(room: Room) -> None:
     assert "RolledBack" not in conditions_of(again)
 
 
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("/spec/noSuchField", 1), ("/spec/hostNetwork", "yes"), ("/spec/hostname", "A B")],
+)
+def test_a_patch_that_the_api_server_refuses_is_told(room: Room, path: str, value: object) -> None:
+    """A field that is none, a value of another type, a value that is not valid: what serves goes on."""
+    room.make()
+    good = room.run()
+
+    patch = {"op": "add", "path": path, "value": value}
+    room.edit({"spec": {"podTemplate": {"patches": [patch]}}})
+    told = room.wait_for("Ready", "False", "Refused")
+
+    assert path.rpartition("/")[2] in str(told["conditions"])
+    assert conditions_of(told)["Stalled"] == ("True", "Refused")
+    assert conditions_of(told)["Available"] == ("True", "Serving")
+    room.edit({"spec": {"podTemplate": None}})
+    room.roll_out()
+    assert room.wait_for("Ready", "True")["currentRevision"] == good["currentRevision"]
+
+
 def served_again(room: Room) -> Manifest | None:
     status = room.status()
     return status if conditions_of(status)["Available"][0] == "True" else None
