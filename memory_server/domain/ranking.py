@@ -5,18 +5,20 @@ Both legs come in absolute terms, so that the merged score is one too, and `min_
     - vector: the cosine, with negative values taken as 0, in [0, 1].
 
 Episodes pass a share of their score on to those beside them, see `spread`, and memories to those that they are linked
-with. Then recency, importance and context lift a score, each by a bounded factor, so that relevance dominates.
+with. What happened at a time that the question names has something added. Then recency, importance and context lift a
+score, each by a bounded factor, so that relevance dominates.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from memory_server.domain.importance import ImportanceScale, Shape
+from memory_server.domain.spans import Span, within
 from memory_server.kernels import ranking as kernel
 
 Scores = npt.NDArray[np.float64]
@@ -71,6 +73,10 @@ class RankingOptions:
     """By how much of its score each lifts a memory at most, dimensionless; recency and importance together by half.
     Recency lifts only where the namespace's policy has a half-life: what is old is not wrong unless its owner says
     so."""
+
+    named_time: float = 0.2
+    """What is added to a score, in [0, 1], where the memory's event was at a time that the question names. Added, not
+    multiplied: where a question says little else, it is all that speaks for the answer."""
 
     def weights(self, *, with_keywords: bool, with_vectors: bool) -> "Weights":
         """Return the weights of the legs that are in use; they add up to 1."""
@@ -128,28 +134,40 @@ def no_one_beside(count: int) -> npt.NDArray[np.int64]:
     return np.full((count, 2, REACH), -1, np.int64)
 
 
-def joined(one: Candidates, other: Candidates, order: npt.NDArray[np.int64]) -> Candidates:
-    """Return two sets of candidates as one.
+Places = npt.NDArray[np.int64]
+_Column = TypeVar("_Column", bound=npt.NDArray[Any])
+
+
+def joined(one: Candidates, other: Candidates, here: Places, there: Places) -> Candidates:
+    """Return two sets of candidates as one; what is in both has one place.
 
     Args:
         one: First set; its scale is kept.
         other: Second set.
-        order: Which place of the two, one after the other, comes at each place.
+        here: The new place of each of the first.
+        there: The same of the second; together they fill all places.
     """
-    # One place more, which -1 points to, and stays -1.
-    places = np.append(np.empty_like(order), -1)
-    places[order] = np.arange(len(order))
-    shifted = np.where(other.beside >= 0, other.beside + len(one.keyword), -1)
-    beside = np.concatenate([one.beside, shifted])[order]
+    count = int(max(here.max(initial=-1), there.max(initial=-1))) + 1
+
+    def both(first: _Column, second: _Column) -> _Column:
+        made = np.empty((count, *first.shape[1:]), first.dtype)
+        made[there], made[here] = second, first
+        return made  # type: ignore[return-value] # of the same type
+
+    # -1 points to one place more, which says -1.
+    own, others = np.append(here, -1)[one.beside], np.append(there, -1)[other.beside]
+    beside = no_one_beside(count)
+    beside[there] = others
+    beside[here] = np.where(own >= 0, own, beside[here])
     return Candidates(
-        np.concatenate([one.keyword, other.keyword])[order],
-        np.concatenate([one.cosine, other.cosine])[order],
-        np.concatenate([one.event_time_us, other.event_time_us])[order],
-        np.concatenate([one.importance, other.importance])[order],
+        both(one.keyword, other.keyword),
+        both(one.cosine, other.cosine),
+        both(one.event_time_us, other.event_time_us),
+        both(one.importance, other.importance),
         one.scale,
-        np.concatenate([one.session, other.session])[order],
-        np.concatenate([one.asks, other.asks])[order],
-        places[beside],
+        both(one.session, other.session),
+        both(one.asks, other.asks),
+        beside,
     )
 
 
@@ -170,6 +188,7 @@ class ScoreParts(NamedTuple):
     recency: float = 0.0
     importance: float = 0.0
     context: float = 0.0
+    named_time: float = 0.0
     distance: float = 0.0
 
 
@@ -186,6 +205,9 @@ class Boosts(NamedTuple):
     now_us: int = 0
     fit: Scores = _NO_FIT
     """How well each candidate fits the context, in [0, 1]; empty: no context."""
+    named_time: float = 0.0
+    times: tuple[Span, ...] = ()
+    """The times that the question names."""
 
 
 class Ranked(NamedTuple):
@@ -254,20 +276,28 @@ def rank(
         min_score: Leave out what scores below. None: leave out only what nothing speaks for.
         with_parts: Tell what each score is made of.
     """
-    base = relevant + gained
+    timely = _timely(candidates, boosts)
+    base = relevant + gained + timely
     lifts = _lifts(candidates, boosts)
     factor: Scores = np.ones(len(base))
     for lift in lifts.values():
         factor += lift
     # By what is above 1 too: of two that answer fully, the lifts decide.
     places, scores = kernel.ranked(base, factor, limit, min_score)
-    parts = _parts(candidates, legs, gained, base, lifts, places) if with_parts else []
+    parts = _parts(candidates, legs, gained, timely, base, lifts, places) if with_parts else []
     return Ranked(places, scores, parts)
 
 
 def best_places(scores: npt.NDArray[np.floating[Any]], limit: int) -> npt.NDArray[np.int64]:
     """Return the places with the best scores, ascending."""
     return kernel.best_places(scores, limit)
+
+
+def _timely(candidates: Candidates, boosts: Boosts) -> Scores:
+    if not boosts.times:
+        return np.zeros(len(candidates.keyword))
+    was_then = within(candidates.event_time_us, boosts.times)
+    return boosts.named_time * was_then.astype(np.float64)
 
 
 def _lifts(candidates: Candidates, boosts: Boosts) -> dict[str, Scores]:
@@ -287,6 +317,7 @@ def _parts(
     candidates: Candidates,
     legs: Weights,
     gained: Scores,
+    timely: Scores,
     base: Scores,
     lifts: dict[str, Scores],
     places: list[int],
@@ -295,6 +326,7 @@ def _parts(
         "keyword": legs.keyword * candidates.keyword[places],
         "vector": legs.vector * np.maximum(candidates.cosine[places], 0.0),
         "links": gained[places],
+        "named_time": timely[places],
         **{name: (base * lift)[places] for name, lift in lifts.items()},
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Candidates
+from memory_server.domain.spans import Span
 from memory_server.ports.embedder import Vector
 from memory_server.ports.writes import Change
 
@@ -18,10 +19,20 @@ Seqs = npt.NDArray[np.int64]
 
 
 class Allowed(NamedTuple):
-    """Which memories a recall looks at: those that pass the filter and have not expired."""
+    """Which memories a recall looks at: those that pass the filter and have not expired.
+
+    `times`: and whose event was in one of these; empty: whenever it was.
+    """
 
     given: Filter
     now_us: int
+    times: tuple[Span, ...] = ()
+
+    def passes(self, record: MemoryRecord) -> bool:
+        """Tell whether a memory is one of them."""
+        time_us = record.event_time_us
+        is_in_time = not self.times or any(span.holds(time_us) for span in self.times)
+        return is_in_time and self.given.passes(record, self.now_us)
 
 
 class Question(NamedTuple):
@@ -115,6 +126,10 @@ class SearchIndex(Protocol):
         self, scope: Scope, least: Coordinate, greatest: Coordinate, allowed: Allowed
     ) -> list[int]:
         """Return the commits whose coordinates, of the same length, lie in a box, its sides included; ascending."""
+        ...
+
+    def event_times(self, scope: Scope) -> Span | None:
+        """Return from when until when the events of a scope's live memories were; None: there are none."""
         ...
 
     def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "SearchIndex":

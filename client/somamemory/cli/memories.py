@@ -294,7 +294,7 @@ def _hit_row(hit: RecallHit, *, near: bool) -> list[str]:
         parts = [f"distance {hit.parts.coordinate_distance:g}"]
     elif hit.parts:
         of = hit.parts
-        lifts = of.recency + of.importance + of.context
+        lifts = of.recency + of.importance + of.context + of.named_time
         parts = [
             f"keyword {of.keyword:.3f} vector {of.vector:.3f} links {of.links:.3f} lifts {lifts:.3f}"
         ]

@@ -43,4 +43,5 @@ def _parts(wire: recall_service_pb2.ScoreParts) -> model.ScoreParts:
         recency=wire.recency,
         importance=wire.importance,
         context=wire.context,
+        named_time=wire.named_time,
     )

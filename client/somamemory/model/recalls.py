@@ -39,6 +39,8 @@ class ScoreParts:
     recency: float = 0.0
     importance: float = 0.0
     context: float = 0.0
+    named_time: float = 0.0
+    """What it added that its event was at a time that the query names."""
 
 
 @dataclass(frozen=True)

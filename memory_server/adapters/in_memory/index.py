@@ -12,6 +12,7 @@ from memory_server.domain import conversations, ranking
 from memory_server.domain.importance import scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Scope
 from memory_server.domain.ranking import BM25_K1, EPISODE_GAP_US, REACH, Candidates
+from memory_server.domain.spans import Span
 from memory_server.domain.text import is_question
 from memory_server.ports import Allowed, Asked, Change, Found, NewEmbedding, Question, Seqs, Vector
 
@@ -107,6 +108,11 @@ class InMemoryIndex:
             if all(low <= value <= high for low, value, high in zip(least, other, greatest, strict=True))
         )  # fmt: skip
 
+    def event_times(self, scope: Scope) -> Span | None:
+        """See the port."""
+        times_us = [record.event_time_us for record in self._records.get(scope, {}).values()]
+        return Span(min(times_us), max(times_us) + 1) if times_us else None
+
     def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "InMemoryIndex":
         """See the port."""
         made = InMemoryIndex()
@@ -159,7 +165,7 @@ class InMemoryIndex:
 
     def _passing(self, scope: Scope, allowed: Allowed) -> dict[int, MemoryRecord]:
         records = self._records.get(scope, {})
-        return {s: r for s, r in records.items() if allowed.given.passes(r, allowed.now_us)}
+        return {seq: record for seq, record in records.items() if allowed.passes(record)}
 
     def _coordinates(
         self, scope: Scope, allowed: Allowed, length: int

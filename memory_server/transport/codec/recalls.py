@@ -69,3 +69,4 @@ def put_answer(
             result.parts.recency = hit.parts.recency
             result.parts.importance = hit.parts.importance
             result.parts.context = hit.parts.context
+            result.parts.named_time = hit.parts.named_time

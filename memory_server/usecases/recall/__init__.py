@@ -195,6 +195,7 @@ def _boosts(engine: Engine, query: RecallQuery, half_life_s: int) -> Boosts:
         recency=options.recency if is_lifted and half_life_s else 0.0,
         importance=options.importance if is_lifted else 0.0,
         context=options.context,
+        named_time=options.named_time if is_lifted else 0.0,
         half_life_us=1_000_000 * max(half_life_s, 1),
         now_us=now_us,
     )

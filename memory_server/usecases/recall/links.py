@@ -9,6 +9,7 @@ from memory_server.domain.memory import MemoryId, MemoryLink, Scope
 from memory_server.domain.ranking import LinkedPlaces, Scores
 from memory_server.ports import Allowed, Found, Question
 from memory_server.usecases.engine import Engine
+from memory_server.usecases.recall.joining import joined
 
 MOST_LINKS = 256
 """Links that are followed from the best candidates, the heaviest first."""
@@ -67,12 +68,3 @@ async def _steps(
 def _step(link: MemoryLink, *, outgoing: bool) -> tuple[MemoryId, MemoryId, float]:
     weight = min(link.weight, 1.0)
     return (link.from_id, link.to_id, weight) if outgoing else (link.to_id, link.from_id, weight)
-
-
-def joined(found: Found, more: Found) -> Found:
-    """Return two findings of different commits as one, in the order of the commits."""
-    seqs = np.concatenate([found.seqs, more.seqs])
-    order = np.argsort(seqs)
-    return Found(
-        seqs[order], ranking.joined(found.candidates, more.candidates, order), found.is_exact
-    )

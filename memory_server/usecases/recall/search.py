@@ -10,12 +10,15 @@ import numpy as np
 from memory_server.domain import ranking
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
-from memory_server.ports import Allowed, Asked, Found, Question, Vector
+from memory_server.domain.spans import Span
+from memory_server.ports import Allowed, Asked, Found, Question, SearchIndex, Vector
 from memory_server.usecases.embedding import embed_each, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
+from memory_server.usecases.recall.joining import joined
 from memory_server.usecases.recall.links import with_linked
 from memory_server.usecases.recall.query import EVERYTHING, RecallMode, RecallQuery
+from memory_server.usecases.recall.times import named_times
 
 LEG_FACTOR = 4
 LEG_LEAST = 50
@@ -115,31 +118,45 @@ async def attempt(engine: Engine, task: Task, prepared: Prepared) -> Attempt:
 class Searching:
     """Searches, one for each task; those that look at the same memories are one for the index.
 
-    One of the past is to be the only one.
+    A question that names a time is searched for once more among what was then: so the answer is found, too, where the
+    time is all that tells it from a thousand others. One of the past is to be the only one.
     """
 
     def __init__(self, engine: Engine, tasks: Sequence[Task], prepared: Sequence[Prepared]) -> None:
         self._engine = engine
-        groups: dict[tuple[Scope, str], list[tuple[Task, Prepared]]] = {}
+        groups: dict[_Key, list[tuple[Task, Prepared]]] = {}
         keys = []
         for task, ready in zip(tasks, prepared, strict=True):
             given = task.query.given
             # Written out: true and 1 are the same to Python, but not to a filter.
-            keys.append((task.scope, "" if given == EVERYTHING else repr(given)))
-            groups.setdefault(keys[-1], []).append((task, ready))
-        begun = {key: _begun(engine, key[0], some) for key, some in groups.items()}
-        self._turns = zip(tasks, prepared, [begun[key] for key in keys], strict=True)
+            key = _Key(task.scope, "" if given == EVERYTHING else repr(given))
+            times = _times(engine, task)
+            keys.append([key, key._replace(times=times)] if times else [key])
+            for each in keys[-1]:
+                groups.setdefault(each, []).append((task, ready))
+        begun = {key: _begun(engine, key, some) for key, some in groups.items()}
+        own = [[begun[key] for key in some] for some in keys]
+        self._turns = zip(tasks, prepared, own, strict=True)
 
     async def next_attempt(self) -> Attempt:
         """Return what the search for the next task has found."""
         engine = self._engine
-        task, prepared, group = next(self._turns)
-        ranked, is_exact = await _ranked(engine, task, prepared, group)
+        task, prepared, groups = next(self._turns)
+        ranked, is_exact = await _ranked(engine, task, prepared, groups)
+        group = groups[0]
         if task.past is not None:
             records = task.past.records
         else:
             records = await engine.store.get_by_seq(task.scope, [hit.commit_seq for hit in ranked])
         return Attempt(ranked, records, group.commit_seq, is_exact)
+
+
+class _Key(NamedTuple):
+    """The memories that are looked at: where, by which filter, and of which times; none: of any."""
+
+    scope: Scope
+    given: str
+    times: tuple[Span, ...] = ()
 
 
 class _Group(NamedTuple):
@@ -150,31 +167,54 @@ class _Group(NamedTuple):
     found: Iterator[Found]
 
 
-def _begun(engine: Engine, scope: Scope, tasks: Sequence[tuple[Task, Prepared]]) -> _Group:
+def _times(engine: Engine, task: Task) -> tuple[Span, ...]:
+    text, boosts = task.query.text, task.boosts
+    if text is None or not boosts.named_time:
+        return ()
+    return named_times(_index(engine, task), task.scope, text, boosts.now_us)
+
+
+def _index(engine: Engine, task: Task) -> SearchIndex:
+    return engine.index if task.past is None else task.past.index
+
+
+def _begun(engine: Engine, key: _Key, tasks: Sequence[tuple[Task, Prepared]]) -> _Group:
     first = tasks[0][0]
     commit_seq = engine.store.last_commit_seq
     moment_us = first.query.as_of_us
     now_us = engine.clock.now_us() if moment_us is None else moment_us
-    index = engine.index if first.past is None else first.past.index
-    allowed = Allowed(first.query.given, now_us)
+    allowed = Allowed(first.query.given, now_us, key.times)
     asked = [
         Asked(prepared.question, max(LEG_FACTOR * task.limit, LEG_LEAST), _is_hybrid(task.query))
         for task, prepared in tasks
         if task.query.coordinate is None
     ]
-    found = index.search(scope, asked, allowed) if asked else iter(())
+    found = _index(engine, first).search(key.scope, asked, allowed) if asked else iter(())
     return _Group(commit_seq, allowed, found)
 
 
 async def _ranked(
-    engine: Engine, task: Task, prepared: Prepared, group: _Group
+    engine: Engine, task: Task, prepared: Prepared, groups: Sequence[_Group]
 ) -> tuple[list[Proposal], bool]:
-    """Return what is proposed for a query, best first, and whether everything was looked at."""
+    """Return what is proposed for a query, best first, and whether everything was looked at.
+
+    Args:
+        engine: The server's.
+        task: The query.
+        prepared: The same for the index.
+        groups: The searches that it has part in: among all that it may find, and among what was at the times it names.
+    """
     if task.past is not None:
         engine = dataclasses.replace(engine, index=task.past.index)
+    everything, *timely = groups
     if task.query.coordinate is not None:
-        return _nearest(engine, task, task.query.coordinate, group.allowed), True
-    return await _best(engine, task, prepared, group.allowed, next(group.found))
+        return _nearest(engine, task, task.query.coordinate, everything.allowed), True
+    found = next(everything.found)
+    for group in timely:
+        found = joined(found, next(group.found))
+        boosts = task.boosts._replace(times=group.allowed.times)
+        task = task._replace(boosts=boosts)
+    return await _best(engine, task, prepared, everything.allowed, found)
 
 
 def _is_hybrid(query: RecallQuery) -> bool:

@@ -35,9 +35,12 @@ RESULTS = Path(__file__).resolve().parents[3] / "docs" / "benchmarks"
 Hits = dict[str, list[float]]
 """Class of question -> per question, in the same order for every rung: 1 if it was answered, else 0."""
 
-PLAIN = RankingOptions(after=0, before=0, answer=0, session=0, linked=0, recency=0, importance=0)
+PLAIN = RankingOptions(
+    after=0, before=0, answer=0, session=0, linked=0, recency=0, importance=0, named_time=0
+)
 RECENT = dataclasses.replace(PLAIN, recency=RankingOptions().recency)
 IMPORTANT = dataclasses.replace(RECENT, importance=RankingOptions().importance)
+TIMELY = dataclasses.replace(IMPORTANT, named_time=RankingOptions().named_time)
 BESIDE = dataclasses.replace(RankingOptions(), linked=0)
 
 LADDER: list[tuple[str, recall.RecallMode, RankingOptions, bool]] = [
@@ -47,6 +50,7 @@ LADDER: list[tuple[str, recall.RecallMode, RankingOptions, bool]] = [
     ("fused", recall.RecallMode.HYBRID, PLAIN, True),
     ("+ recency", recall.RecallMode.HYBRID, RECENT, True),
     ("+ importance", recall.RecallMode.HYBRID, IMPORTANT, True),
+    ("+ named times", recall.RecallMode.HYBRID, TIMELY, True),
     ("+ beside, session", recall.RecallMode.HYBRID, BESIDE, True),
     ("+ links", recall.RecallMode.HYBRID, RankingOptions(), True),
 ]

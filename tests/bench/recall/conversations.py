@@ -13,14 +13,18 @@ Question classes:
     - misspelt: a typing error in the question;
     - topical: the answering turn says the thing, but only its session says of what; another session says the same of
       something else;
-    - corrected: said first one way, later another; the later turn answers.
+    - corrected: said first one way, later another; the later turn answers;
+    - dated: said alike in several sessions; the question names the day of one of them;
+    - planned: the answer names a day to come, on which others talk of something else; the question names it, too.
 """
 
 import random
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.bench.recall.topics import DRAWN, LONG, Topic, small_talk, split
 
+START_US = 1_700_000_000_000_000
 SESSION_GAP_US = 3 * 86_400 * 1_000_000
 TURN_GAP_US = 40 * 1_000_000
 
@@ -64,6 +68,22 @@ CORRECTED = [
         "I changed my phone number again, it ends with {number} now.",
         "What does the phone number of {second} end with now?",
     ),
+]
+
+_LUNCHES = ["lentil soup", "a burger", "sushi", "fried rice", "a salad", "dumplings"]
+_LUNCHES += ["a baguette", "tacos", "porridge", "a curry", "pancakes", "grilled trout"]
+_SKILLS = ["the splits", "handstands", "yodelling", "juggling", "archery", "calligraphy"]
+_SKILLS += ["tap dance", "whistling", "card tricks", "fencing", "origami", "the harp"]
+
+DATED = [
+    ("I had {thing} for lunch today.", _LUNCHES, "What did {second} have for lunch on {date}?"),
+    ("This morning I practised {thing}.", _SKILLS, "What did {second} practise on {date}?"),
+]
+ASKED_DAYS = 3
+
+PLANNED = [
+    ("The plumber is coming on {date}, at last.", "Who is coming on {date}?"),
+    ("They will deliver the sofa on {date}.", "What will be delivered on {date}?"),
 ]
 
 
@@ -113,13 +133,15 @@ def a_conversation(seed: int, *, is_held_out: bool, sessions: int = 20) -> Conve
     themes = source.sample(THEMES[int(is_held_out) :: 2], 1)[0]
     before, after, asked = CORRECTED[int(is_held_out)]
     at = sorted(source.sample(range(sessions), 2))
+    days = _days(seed, sessions, is_held_out=is_held_out)
     for session in range(sessions):
-        time_us = 1_700_000_000_000_000 + session * SESSION_GAP_US
+        time_us = START_US + session * SESSION_GAP_US
         told: list[Topic | None] = [*topics[session::sessions], *([None] * 6)]
         if session == at[0]:
             told.append(Topic("said", before, "I see.", 0, ""))
         if session == at[1]:
             told.append(Topic("corrected", after, "Noted.", 0, asked))
+        told += days.get(session, [])
         source.shuffle(told)
         if session in topical:
             told = [*_theme(themes, topical.index(session)), *told]
@@ -137,6 +159,31 @@ def a_conversation(seed: int, *, is_held_out: bool, sessions: int = 20) -> Conve
                 text = _asked(topic.question.format(**drawn), drawn, has_assistant=has_assistant)
                 made.questions.append(Question(topic.kind, text, frozenset({ids[topic.answer]})))
     return made
+
+
+def _days(seed: int, sessions: int, *, is_held_out: bool) -> dict[int, list[Topic | None]]:
+    """Return what is said in some sessions, and asked for by the days of two of them."""
+    source = random.Random(f"days {seed}")
+    line, things, question = DATED[int(is_held_out)]
+    planned, asked = PLANNED[int(is_held_out)]
+    said = sorted(source.sample(range(1, sessions), len(things)))
+    wanted, day = source.sample(said, ASKED_DAYS), source.choice(said)
+    told: dict[int, list[Topic | None]] = {}
+    for session, thing in zip(said, source.sample(things, len(things)), strict=True):
+        text = question.replace("{date}", _date(session, source)) if session in wanted else ""
+        told[session] = [Topic("dated", line.format(thing=thing), "Nice.", 0, text)]
+    line, text = (part.format(date=_date(day, source)) for part in (planned, asked))
+    told.setdefault(0, []).append(Topic("planned", line, "Good to know.", 0, text))
+    return told
+
+
+def _date(session: int, source: random.Random) -> str:
+    """Return the day of a session as people write it."""
+    moment = datetime.fromtimestamp((START_US + session * SESSION_GAP_US) // 1_000_000, UTC)
+    form = source.choice(
+        ["{month} {day}", "{month} {day}, {year}", "{day} {month}", "the {day}th of {month}"]
+    )
+    return form.format(day=moment.day, month=f"{moment:%B}", year=moment.year)
 
 
 def _theme(theme: tuple[str, str, str, str], place: int) -> list[Topic | None]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,83 @@ async def test_recency_counts_where_the_namespace_has_a_half_life(case: RecallCa
     assert plain == 0.0
     assert [hit.record.id for hit in hits] == ["new", "old"]
     assert hits[1].parts.recency == pytest.approx(hits[0].parts.recency / 2, rel=1e-3)
+
+
+async def a_diary(case: RecallCase) -> None:
+    """Store what was eaten on each of 400 days: the same words every day, and a dish that no question names."""
+    first = datetime(2023, 1, 1, 20, tzinfo=UTC)
+    for number in range(400):
+        day = first + timedelta(number)
+        await case.add(
+            f"{day:%Y-%m-%d}",
+            f"We ate dish{number}.",
+            event_time_us=int(day.timestamp()) * 1_000_000,
+        )
+    case.clock.time_us = int((first + timedelta(399)).timestamp()) * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What did we eat on May 4th?", ["2023-05-04"]),
+        ("What did we eat on January 5th?", ["2024-01-05", "2023-01-05"]),
+        ("What did we eat on January 5th, 2023?", ["2023-01-05"]),
+        ("What did we eat yesterday?", ["2024-02-03"]),
+        ("What did we eat between the 3rd of May and the 5th of May?", ["2023-05-05", "2023-05-04", "2023-05-03"]),
+    ],
+)  # fmt: skip
+async def test_what_was_at_a_time_that_is_named_comes_first(
+    case: RecallCase, question: str, expected: list[str]
+) -> None:
+    """Though hundreds answer as well, but for their time; the parts of the score tell why."""
+    await a_diary(case)
+
+    hits = (await case.recall(question, top_k=len(expected) + 3)).hits
+
+    assert {hit.record.id for hit in hits[: len(expected)]} == set(expected)
+    added = case.engine.ranking.named_time
+    wanted = [added] * len(expected) + [0.0] * 3
+    assert [hit.parts.named_time for hit in hits] == wanted
+    for hit in hits:
+        of = hit.parts
+        assert hit.score == pytest.approx(of.keyword + of.vector + of.links + of.named_time)
+
+
+async def test_a_named_time_is_one_of_the_moment_that_is_asked_for(case: RecallCase) -> None:
+    """Relative to it, and among what was known then; a filter holds all the same, and other modes name no times."""
+    await a_diary(case)
+    moment_us = case.clock.time_us
+    case.clock.time_us += 7 * DAY_US
+    await case.add("later", "We ate dish400.", event_time_us=moment_us - DAY_US)
+    question = "What did we eat yesterday?"
+
+    then = await case.recall(question, as_of_us=moment_us, top_k=1)
+    assert [hit.record.id for hit in then.hits] == ["2024-02-03"]
+    before = await case.recall(
+        question, as_of_us=moment_us, given=Filter(event_time_until_us=moment_us - 2 * DAY_US)
+    )
+    assert before.hits
+    assert all(hit.parts.named_time == 0 for hit in before.hits)
+    for mode in (RecallMode.KEYWORD, RecallMode.VECTOR):
+        plain = await case.recall("What did we eat on May 4th?", mode=mode)
+        assert all(hit.parts.named_time == 0 for hit in plain.hits)
+
+
+async def test_questions_with_and_without_times_are_answered_together(case: RecallCase) -> None:
+    """Each as if it were alone."""
+    await a_diary(case)
+    texts = [
+        "What did we eat on May 4th?",
+        "dish7",
+        "What did we eat in June 2023?",
+        "What did we eat on May 4th?",
+    ]
+    queries = [RecallQuery(text=text, top_k=5) for text in texts * 5]
+
+    together = await recall.recall_each(case.engine, [(SCOPE, query) for query in queries])
+
+    alone = [await recall.recall(case.engine, SCOPE, query) for query in queries]
+    assert together == alone
 
 
 async def test_context_lifts_what_fits_it_and_adds_nothing(case: RecallCase) -> None:

@@ -11,7 +11,9 @@ from memory_server.adapters.embedded.index import EmbeddedIndex, vectors
 from memory_server.adapters.in_memory.index import InMemoryIndex
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import CALLER_MODEL, MemoryKind, Scope, Tenant
+from memory_server.domain.spans import Span
 from memory_server.ports import Allowed, Asked, Change, Found, Question, SearchIndex, Vector
+from memory_server.usecases.recall.joining import joined
 from tests.support.memories import NOW_US, SCOPE, a_direction, a_record
 
 EVERYTHING = Filter()
@@ -334,6 +336,56 @@ async def test_coordinates_within_a_box_are_found(case: IndexCase) -> None:
     assert case.index.within(OTHER, (0.0,), (2.0,), Allowed(EVERYTHING, NOW_US)) == []
 
 
+async def test_only_what_was_at_the_allowed_times_is_found(case: IndexCase) -> None:
+    """By words, by vector and among given commits; together with the filter, before and after maintenance."""
+    seqs = [
+        case.add(text="tea", event_time_us=time_us, **a_direction(1))
+        for time_us in (10, 20, 30, 40)
+    ]
+    case.remove(case.add(text="tea", event_time_us=20, **a_direction(1)))
+    allowed = Allowed(EVERYTHING, NOW_US, (Span(5, 20), Span(30, 31), Span(99, 100)))
+    narrow = allowed._replace(given=Filter(event_time_from_us=11))
+
+    def found(question: Question, given: Allowed = allowed) -> list[int]:
+        (one,) = case.index.search(SCOPE, [Asked(question, 1)], given)
+        seqs: list[int] = one.seqs.tolist()
+        return seqs
+
+    for _ in range(2):
+        assert set(found(Question("tea"))) <= {seqs[0], seqs[2]}
+        assert found(Question("tea"), narrow) == [seqs[2]]
+        assert set(found(Question(None, (CALLER_MODEL, direction(1))))) <= {seqs[0], seqs[2]}
+        compared = case.index.compare(SCOPE, seqs, Question("tea"), allowed)
+        assert compared.seqs.tolist() == [seqs[0], seqs[2]]
+        await case.index.maintain()
+
+
+async def test_the_times_of_a_scope_are_those_of_its_live_memories(case: IndexCase) -> None:
+    """Another scope's do not count; without memories there are none."""
+    assert case.index.event_times(SCOPE) is None
+    first, *_ = [case.add(text="tea", event_time_us=time_us) for time_us in (-5, 30, 20)]
+    case.add(OTHER, text="tea", event_time_us=7)
+    assert case.index.event_times(SCOPE) == Span(-5, 31)
+
+    case.remove(first)
+    assert case.index.event_times(SCOPE) == Span(20, 31)
+    assert case.index.event_times(OTHER) == Span(7, 8)
+
+
+@pytest.mark.parametrize("times", [(Span(0, 90 * MINUTE_US),), (Span(0, 1),), (Span(-2, -1),)])
+async def test_two_findings_are_joined_to_one(case: IndexCase, times: tuple[Span, ...]) -> None:
+    """What both found is there once; the neighbours are those that either knows."""
+    asked = [each._replace(limit=1000, with_beside=True) for each in many_questions(case)[:8]]
+    everything = list(case.index.search(SCOPE, asked, Allowed(EVERYTHING, NOW_US)))
+    of_times = list(case.index.search(SCOPE, asked, Allowed(EVERYTHING, NOW_US, times)))
+
+    for whole, part in zip(everything, of_times, strict=True):
+        assert told(joined(whole, part))[:-1] == told(joined(part, whole))[:-1] == told(whole)[:-1]
+        assert told(joined(part, part)) == told(part)
+        # Which are the best, of whom the neighbours are known, differs among fewer.
+        assert neighbours(joined(whole, part)) >= neighbours(part) | neighbours(whole)
+
+
 async def test_given_commits_are_compared(case: IndexCase) -> None:
     """Those that are allowed and live, whatever speaks for them."""
     tea = case.add(text="green tea", **a_direction(1))
@@ -390,6 +442,19 @@ def many_questions(case: IndexCase) -> list[Asked]:
         )
         for number in range(60)
     ]
+
+
+def neighbours(found: Found) -> set[tuple[int, int]]:
+    """Return (commit, commit beside it) of all that are known."""
+    seqs = found.seqs.tolist()
+    beside = found.candidates.beside
+    rows = beside.reshape(len(seqs), beside[:1].size or 1).tolist()
+    return {
+        (seq, seqs[place])
+        for seq, row in zip(seqs, rows, strict=True)
+        for place in row
+        if place >= 0
+    }
 
 
 def told(found: Found) -> list[object]:

@@ -19,6 +19,7 @@ from memory_server.adapters.embedded.index.partition import Partition
 from memory_server.adapters.embedded.index.snapshot import Snapshot, SnapshotFile
 from memory_server.adapters.embedded.index.vectors import VectorRows
 from memory_server.domain.memory import Coordinate, MemoryRecord, Scope, Tenant
+from memory_server.domain.spans import Span
 from memory_server.ports import Allowed, Asked, Change, Found, Question, Seqs, WordVectors
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,11 @@ class EmbeddedIndex:
         """See the port."""
         partition = self._partitions.get(scope)
         return partition.within(least, greatest, allowed) if partition else []
+
+    def event_times(self, scope: Scope) -> Span | None:
+        """See the port."""
+        partition = self._partitions.get(scope)
+        return partition.event_times() if partition else None
 
     def of_records(self, scope: Scope, records: Sequence[MemoryRecord]) -> "EmbeddedIndex":
         """See the port."""

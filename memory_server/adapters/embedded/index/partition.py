@@ -23,6 +23,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.importance import ImportanceScale, scale_of
 from memory_server.domain.memory import Coordinate, MemoryKind, MemoryRecord, Metadata
 from memory_server.domain.ranking import EPISODE_GAP_US, REACH, SPREAD_FROM, Candidates
+from memory_server.domain.spans import Span, within
 from memory_server.domain.text import is_question
 from memory_server.kernels.candidates import Facts, Neighbours
 from memory_server.kernels.search import Leg, Search
@@ -302,6 +303,12 @@ class Partition:
         found: list[int] = self.columns.seq.view[slots].tolist()
         return found
 
+    def event_times(self) -> Span | None:
+        """Return from when until when events were; None: there are no memories."""
+        columns = self.columns
+        times_us = columns.event_time_us.view[columns.is_live.view]
+        return Span(int(times_us.min()), int(times_us.max()) + 1) if len(times_us) else None
+
     def slots_of(self, seqs: Seqs) -> Slots:
         """Return the live slots of these commits, in their order; those that are gone are left out."""
         known = self.columns.seq.view
@@ -361,7 +368,7 @@ class Partition:
         mask: Mask = columns.is_live.view
         if self._next_expiry_us <= allowed.now_us:
             mask = mask & (columns.expire_time_us.view > allowed.now_us)
-        elif given == _EVERYTHING:
+        elif given == _EVERYTHING and not allowed.times:
             return mask if self.dead_count else None
         if given.kinds:
             mask = mask & np.isin(columns.kind.view, [int(kind) for kind in given.kinds])
@@ -373,6 +380,8 @@ class Partition:
             mask = mask & (columns.importance.view >= given.min_importance)
         if given.importance_below is not None:
             mask = mask & (columns.importance.view < given.importance_below)
+        if allowed.times:
+            mask = mask & within(columns.event_time_us.view, allowed.times)
         for test in given.metadata:
             mask = mask & self.metadata.passing(test, len(mask))
         return mask

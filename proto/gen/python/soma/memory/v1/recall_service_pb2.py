@@ -27,41 +27,41 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from soma.memory.v1 import memory_pb2 as soma_dot_memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/recall_service.proto\x12\x0esoma.memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bsoma/memory/v1/memory.proto\"\xb2\x03\n\rRecallRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x30\n\ncoordinate\x18\x04 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x12\x31\n\x0b\x66ield_match\x18\r \x01(\x0b\x32\x1a.soma.memory.v1.FieldMatchH\x00\x12(\n\x04mode\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.RecallMode\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12&\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x16\n\tmin_score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emin_commit_seq\x18\t \x01(\x03\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x0c \x01(\t\x12\x12\n\npage_token\x18\x0e \x01(\tB\x07\n\x05queryB\x0c\n\n_min_score\"E\n\nFieldMatch\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x11\n\tsubstring\x18\x02 \x01(\x08\x12\x16\n\x0e\x63\x61se_sensitive\x18\x03 \x01(\x08\"\x8f\x01\n\nScoreParts\x12\x0f\n\x07keyword\x18\x01 \x01(\x01\x12\x0e\n\x06vector\x18\x02 \x01(\x01\x12\x1b\n\x13\x63oordinate_distance\x18\x03 \x01(\x01\x12\r\n\x05links\x18\x04 \x01(\x01\x12\x0f\n\x07recency\x18\x05 \x01(\x01\x12\x12\n\nimportance\x18\x06 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x07 \x01(\x01\"p\n\x0cRecallResult\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.ScoreParts\"\xc5\x01\n\x0eRecallResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.soma.memory.v1.RecallResult\x12\x32\n\x0c\x63ompleteness\x18\x02 \x01(\x0e\x32\x1c.soma.memory.v1.Completeness\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x12\n\ncommit_seq\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"D\n\x12RecallBatchRequest\x12.\n\x07queries\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.RecallRequest\"s\n\rRecallOutcome\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32\x1e.soma.memory.v1.RecallResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x13RecallBatchResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.RecallOutcome\"U\n\x13RecallStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x05query\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.RecallRequest\"X\n\x14RecallStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\x07outcome\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.RecallOutcome\"\xc8\x01\n\x12RangeSearchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\'\n\x03min\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12\'\n\x03max\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"X\n\x13RangeSearchResponse\x12(\n\x08memories\x18\x01 \x03(\x0b\x32\x16.soma.memory.v1.Memory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*r\n\nRecallMode\x12\x1b\n\x17RECALL_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECALL_MODE_HYBRID\x10\x01\x12\x16\n\x12RECALL_MODE_VECTOR\x10\x02\x12\x17\n\x13RECALL_MODE_KEYWORD\x10\x03*}\n\x0c\x43ompleteness\x12\x1c\n\x18\x43OMPLETENESS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETENESS_EXACT\x10\x01\x12\x1c\n\x18\x43OMPLETENESS_APPROXIMATE\x10\x02\x12\x19\n\x15\x43OMPLETENESS_DEGRADED\x10\x03\x32\xe7\x02\n\rRecallService\x12G\n\x06Recall\x12\x1d.soma.memory.v1.RecallRequest\x1a\x1e.soma.memory.v1.RecallResponse\x12V\n\x0bRecallBatch\x12\".soma.memory.v1.RecallBatchRequest\x1a#.soma.memory.v1.RecallBatchResponse\x12]\n\x0cRecallStream\x12#.soma.memory.v1.RecallStreamRequest\x1a$.soma.memory.v1.RecallStreamResponse(\x01\x30\x01\x12V\n\x0bRangeSearch\x12\".soma.memory.v1.RangeSearchRequest\x1a#.soma.memory.v1.RangeSearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#soma/memory/v1/recall_service.proto\x12\x0esoma.memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bsoma/memory/v1/memory.proto\"\xb2\x03\n\rRecallRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x30\n\ncoordinate\x18\x04 \x01(\x0b\x32\x1a.soma.memory.v1.CoordinateH\x00\x12\x31\n\x0b\x66ield_match\x18\r \x01(\x0b\x32\x1a.soma.memory.v1.FieldMatchH\x00\x12(\n\x04mode\x18\x05 \x01(\x0e\x32\x1a.soma.memory.v1.RecallMode\x12\r\n\x05top_k\x18\x06 \x01(\x05\x12&\n\x06\x66ilter\x18\x07 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x16\n\tmin_score\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0emin_commit_seq\x18\t \x01(\x03\x12\x0f\n\x07\x65xplain\x18\n \x01(\x08\x12)\n\x05\x61s_of\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x0c \x01(\t\x12\x12\n\npage_token\x18\x0e \x01(\tB\x07\n\x05queryB\x0c\n\n_min_score\"E\n\nFieldMatch\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x11\n\tsubstring\x18\x02 \x01(\x08\x12\x16\n\x0e\x63\x61se_sensitive\x18\x03 \x01(\x08\"\xa3\x01\n\nScoreParts\x12\x0f\n\x07keyword\x18\x01 \x01(\x01\x12\x0e\n\x06vector\x18\x02 \x01(\x01\x12\x1b\n\x13\x63oordinate_distance\x18\x03 \x01(\x01\x12\r\n\x05links\x18\x04 \x01(\x01\x12\x0f\n\x07recency\x18\x05 \x01(\x01\x12\x12\n\nimportance\x18\x06 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x07 \x01(\x01\x12\x12\n\nnamed_time\x18\x08 \x01(\x01\"p\n\x0cRecallResult\x12&\n\x06memory\x18\x01 \x01(\x0b\x32\x16.soma.memory.v1.Memory\x12\r\n\x05score\x18\x02 \x01(\x01\x12)\n\x05parts\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.ScoreParts\"\xc5\x01\n\x0eRecallResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.soma.memory.v1.RecallResult\x12\x32\n\x0c\x63ompleteness\x18\x02 \x01(\x0e\x32\x1c.soma.memory.v1.Completeness\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x12\n\ncommit_seq\x18\x04 \x01(\x03\x12\x11\n\ttruncated\x18\x05 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\"D\n\x12RecallBatchRequest\x12.\n\x07queries\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.RecallRequest\"s\n\rRecallOutcome\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32\x1e.soma.memory.v1.RecallResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"F\n\x13RecallBatchResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.soma.memory.v1.RecallOutcome\"U\n\x13RecallStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12,\n\x05query\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.RecallRequest\"X\n\x14RecallStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12.\n\x07outcome\x18\x02 \x01(\x0b\x32\x1d.soma.memory.v1.RecallOutcome\"\xc8\x01\n\x12RangeSearchRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\'\n\x03min\x18\x02 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12\'\n\x03max\x18\x03 \x01(\x0b\x32\x1a.soma.memory.v1.Coordinate\x12&\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x16.soma.memory.v1.Filter\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"X\n\x13RangeSearchResponse\x12(\n\x08memories\x18\x01 \x03(\x0b\x32\x16.soma.memory.v1.Memory\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*r\n\nRecallMode\x12\x1b\n\x17RECALL_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12RECALL_MODE_HYBRID\x10\x01\x12\x16\n\x12RECALL_MODE_VECTOR\x10\x02\x12\x17\n\x13RECALL_MODE_KEYWORD\x10\x03*}\n\x0c\x43ompleteness\x12\x1c\n\x18\x43OMPLETENESS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPLETENESS_EXACT\x10\x01\x12\x1c\n\x18\x43OMPLETENESS_APPROXIMATE\x10\x02\x12\x19\n\x15\x43OMPLETENESS_DEGRADED\x10\x03\x32\xe7\x02\n\rRecallService\x12G\n\x06Recall\x12\x1d.soma.memory.v1.RecallRequest\x1a\x1e.soma.memory.v1.RecallResponse\x12V\n\x0bRecallBatch\x12\".soma.memory.v1.RecallBatchRequest\x1a#.soma.memory.v1.RecallBatchResponse\x12]\n\x0cRecallStream\x12#.soma.memory.v1.RecallStreamRequest\x1a$.soma.memory.v1.RecallStreamResponse(\x01\x30\x01\x12V\n\x0bRangeSearch\x12\".soma.memory.v1.RangeSearchRequest\x1a#.soma.memory.v1.RangeSearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'soma.memory.v1.recall_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECALLMODE']._serialized_start=1839
-  _globals['_RECALLMODE']._serialized_end=1953
-  _globals['_COMPLETENESS']._serialized_start=1955
-  _globals['_COMPLETENESS']._serialized_end=2080
+  _globals['_RECALLMODE']._serialized_start=1859
+  _globals['_RECALLMODE']._serialized_end=1973
+  _globals['_COMPLETENESS']._serialized_start=1975
+  _globals['_COMPLETENESS']._serialized_end=2100
   _globals['_RECALLREQUEST']._serialized_start=143
   _globals['_RECALLREQUEST']._serialized_end=577
   _globals['_FIELDMATCH']._serialized_start=579
   _globals['_FIELDMATCH']._serialized_end=648
   _globals['_SCOREPARTS']._serialized_start=651
-  _globals['_SCOREPARTS']._serialized_end=794
-  _globals['_RECALLRESULT']._serialized_start=796
-  _globals['_RECALLRESULT']._serialized_end=908
-  _globals['_RECALLRESPONSE']._serialized_start=911
-  _globals['_RECALLRESPONSE']._serialized_end=1108
-  _globals['_RECALLBATCHREQUEST']._serialized_start=1110
-  _globals['_RECALLBATCHREQUEST']._serialized_end=1178
-  _globals['_RECALLOUTCOME']._serialized_start=1180
-  _globals['_RECALLOUTCOME']._serialized_end=1295
-  _globals['_RECALLBATCHRESPONSE']._serialized_start=1297
-  _globals['_RECALLBATCHRESPONSE']._serialized_end=1367
-  _globals['_RECALLSTREAMREQUEST']._serialized_start=1369
-  _globals['_RECALLSTREAMREQUEST']._serialized_end=1454
-  _globals['_RECALLSTREAMRESPONSE']._serialized_start=1456
-  _globals['_RECALLSTREAMRESPONSE']._serialized_end=1544
-  _globals['_RANGESEARCHREQUEST']._serialized_start=1547
-  _globals['_RANGESEARCHREQUEST']._serialized_end=1747
-  _globals['_RANGESEARCHRESPONSE']._serialized_start=1749
-  _globals['_RANGESEARCHRESPONSE']._serialized_end=1837
-  _globals['_RECALLSERVICE']._serialized_start=2083
-  _globals['_RECALLSERVICE']._serialized_end=2442
+  _globals['_SCOREPARTS']._serialized_end=814
+  _globals['_RECALLRESULT']._serialized_start=816
+  _globals['_RECALLRESULT']._serialized_end=928
+  _globals['_RECALLRESPONSE']._serialized_start=931
+  _globals['_RECALLRESPONSE']._serialized_end=1128
+  _globals['_RECALLBATCHREQUEST']._serialized_start=1130
+  _globals['_RECALLBATCHREQUEST']._serialized_end=1198
+  _globals['_RECALLOUTCOME']._serialized_start=1200
+  _globals['_RECALLOUTCOME']._serialized_end=1315
+  _globals['_RECALLBATCHRESPONSE']._serialized_start=1317
+  _globals['_RECALLBATCHRESPONSE']._serialized_end=1387
+  _globals['_RECALLSTREAMREQUEST']._serialized_start=1389
+  _globals['_RECALLSTREAMREQUEST']._serialized_end=1474
+  _globals['_RECALLSTREAMRESPONSE']._serialized_start=1476
+  _globals['_RECALLSTREAMRESPONSE']._serialized_end=1564
+  _globals['_RANGESEARCHREQUEST']._serialized_start=1567
+  _globals['_RANGESEARCHREQUEST']._serialized_end=1767
+  _globals['_RANGESEARCHRESPONSE']._serialized_start=1769
+  _globals['_RANGESEARCHRESPONSE']._serialized_end=1857
+  _globals['_RECALLSERVICE']._serialized_start=2103
+  _globals['_RECALLSERVICE']._serialized_end=2462
 # @@protoc_insertion_point(module_scope)

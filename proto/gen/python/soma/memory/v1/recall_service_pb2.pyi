@@ -77,7 +77,7 @@ class FieldMatch(_message.Message):
     def __init__(self, term: _Optional[str] = ..., substring: _Optional[bool] = ..., case_sensitive: _Optional[bool] = ...) -> None: ...
 
 class ScoreParts(_message.Message):
-    __slots__ = ("keyword", "vector", "coordinate_distance", "links", "recency", "importance", "context")
+    __slots__ = ("keyword", "vector", "coordinate_distance", "links", "recency", "importance", "context", "named_time")
     KEYWORD_FIELD_NUMBER: _ClassVar[int]
     VECTOR_FIELD_NUMBER: _ClassVar[int]
     COORDINATE_DISTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,7 @@ class ScoreParts(_message.Message):
     RECENCY_FIELD_NUMBER: _ClassVar[int]
     IMPORTANCE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    NAMED_TIME_FIELD_NUMBER: _ClassVar[int]
     keyword: float
     vector: float
     coordinate_distance: float
@@ -92,7 +93,8 @@ class ScoreParts(_message.Message):
     recency: float
     importance: float
     context: float
-    def __init__(self, keyword: _Optional[float] = ..., vector: _Optional[float] = ..., coordinate_distance: _Optional[float] = ..., links: _Optional[float] = ..., recency: _Optional[float] = ..., importance: _Optional[float] = ..., context: _Optional[float] = ...) -> None: ...
+    named_time: float
+    def __init__(self, keyword: _Optional[float] = ..., vector: _Optional[float] = ..., coordinate_distance: _Optional[float] = ..., links: _Optional[float] = ..., recency: _Optional[float] = ..., importance: _Optional[float] = ..., context: _Optional[float] = ..., named_time: _Optional[float] = ...) -> None: ...
 
 class RecallResult(_message.Message):
     __slots__ = ("memory", "score", "parts")

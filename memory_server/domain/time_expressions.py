@@ -1,0 +1,283 @@
+"""Times that an English question names: "on May 4th", "in June 2023", "yesterday", "two weeks ago", "since Monday".
+
+Such words say when the answer happened, and seldom stand in its text. Here they become days: those of UTC, whatever the
+clock on the wall of who asks. A date without its year, "May 4th", is that day of every year.
+
+Rule: what can as well be read as something else is not read as a time. A month alone counts only behind a word like
+"in", as April, May and June are people, too; and so does a year.
+"""
+
+import calendar
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from memory_server.domain.spans import ALWAYS_US, NEVER_US, Span
+
+MOST_CHARACTERS = 2_000
+MOST_TIMES = 8
+"""So much of a text is looked at, and so many times of each form: a question is short, and a document is none."""
+
+DAY_US = 86_400_000_000
+
+
+class NamedTime(NamedTuple):
+    """One time that a text names.
+
+    Attributes:
+        first: First day of it. Where `is_yearly`, of any year: its own counts for nothing.
+        last: Last day of it; where it is yearly and before the first, it is in the year after.
+        is_yearly: Whether it is that of every year.
+        opens: -1: everything before it is meant; 1: everything from its beginning on; 0: itself.
+    """
+
+    first: date
+    last: date
+    is_yearly: bool = False
+    opens: int = 0
+
+    def spans(self, years: Sequence[int]) -> list[Span]:
+        """Return what it means; where it is yearly, in each of some ascending years."""
+        if not self.is_yearly:
+            return [self._span(self.first, self.last)]
+        later = int(self.last < self.first)
+        return [
+            self._span(_in_year(self.first, year), _in_year(self.last, year + later))
+            for year in years
+        ]
+
+    def _span(self, first: date, last: date) -> Span:
+        if self.opens < 0:
+            return Span(NEVER_US, _start_us(first))
+        return Span(_start_us(first), ALWAYS_US if self.opens else _start_us(last) + DAY_US)
+
+
+def times_named(text: str, now_us: int) -> tuple[NamedTime, ...]:
+    """Return the times that a text names, in their order.
+
+    Args:
+        text: A question.
+        now_us: What "yesterday" is seen from.
+    """
+    text = text[:MOST_CHARACTERS].lower()
+    if _HINT.search(text) is None:
+        return ()
+    today = _date_of(now_us)
+    found: list[_Place] = []
+    for pattern, read in _FORMS:
+        for match in islice(pattern.finditer(text), MOST_TIMES):
+            start, end = match.span()
+            # Words that a more telling form has read are not read again.
+            if all(end <= place.start or place.end <= start for place in found):
+                named = _read(read, match, today)
+                if named is not None:
+                    found.append(_Place(start, end, named))
+    return _with_ranges(text, sorted(found))
+
+
+def spans_of(named: Iterable[NamedTime], years: Sequence[int]) -> tuple[Span, ...]:
+    """Return the spans that some times mean, ascending; those that touch are one.
+
+    Args:
+        named: The times.
+        years: In which years the yearly ones are meant, ascending.
+    """
+    made: list[Span] = []
+    for span in sorted(span for each in named for span in each.spans(years)):
+        if made and span.from_us <= made[-1].until_us:
+            made[-1] = Span(made[-1].from_us, max(made[-1].until_us, span.until_us))
+        else:
+            made.append(span)
+    return tuple(made)
+
+
+def year_of(time_us: int) -> int:
+    """Return the year in which a time lies."""
+    return _date_of(time_us).year
+
+
+def _date_of(time_us: int) -> date:
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).date()
+
+
+def _start_us(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def _in_year(day: date, year: int) -> date:
+    """Return the same day of a year; for the 29th of February, the end of February."""
+    year = min(year, date.max.year)
+    return date(year, day.month, min(day.day, calendar.monthrange(year, day.month)[1]))
+
+
+class _Place(NamedTuple):
+    """Where a text names a time."""
+
+    start: int
+    end: int
+    named: NamedTime
+
+
+def _with_ranges(text: str, places: Sequence[_Place]) -> tuple[NamedTime, ...]:
+    """Return the times, where two that are the ends of one are one: "from May 3rd to May 5th"."""
+    made: list[NamedTime] = []
+    last_end = 0
+    for start, end, named in places:
+        is_end = made and _RANGE.search(text[:last_end]) and _JOINT.fullmatch(text[last_end:start])
+        if is_end:
+            made.append(_from_to(made.pop(), named))
+        else:
+            made.append(named)
+        last_end = end
+    return tuple(made)
+
+
+def _from_to(first: NamedTime, last: NamedTime) -> NamedTime:
+    start, end = first.first, last.last
+    if first.is_yearly and not last.is_yearly:
+        # "from May 3rd to May 5th, 2023"
+        start = _in_year(start, end.year)
+    elif last.is_yearly and not first.is_yearly:
+        end = _in_year(end, start.year)
+    is_yearly = first.is_yearly and last.is_yearly
+    if not is_yearly and end < start:
+        start, end = end, start
+    return NamedTime(start, end, is_yearly)
+
+
+_Reader = Callable[["re.Match[str]", date], NamedTime]
+"""Makes a time of what a pattern matched, seen from a day; a ValueError or OverflowError: there is no such day."""
+
+
+def _read(read: _Reader, match: "re.Match[str]", today: date) -> NamedTime | None:
+    try:
+        named = read(match, today)
+        opens = _LIMITS.get(match["limit"], 0)
+        return _limit(named, opens, today) if opens else named
+    except (OverflowError, ValueError):
+        return None
+
+
+def _limit(named: NamedTime, opens: int, today: date) -> NamedTime:
+    if named.is_yearly:
+        # "Since May" means the last one.
+        year = today.year - (_in_year(named.first, today.year) > today)
+        named = NamedTime(_in_year(named.first, year), _in_year(named.last, year))
+    return named._replace(opens=opens)
+
+
+_MONTHS = {
+    name: number
+    for number in range(1, 13)
+    for name in (calendar.month_name[number].lower(), calendar.month_abbr[number].lower())
+} | {"sept": 9}
+_WEEKDAYS = {calendar.day_name[number].lower(): number for number in range(7)}
+_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+_NUMBERS |= {"seven": 7, "eight": 8, "nine": 9, "ten": 10, "couple of": 2, "a couple of": 2}
+_UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "month": 30, "year": 365}
+_LIMITS = {"before": -1, "since": 1, "after": 1}
+"""What makes a time the end or the beginning of the one that is meant."""
+
+_ANY_YEAR = 2024
+"""Has all days."""
+
+
+def _one_of(words: Iterable[str]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_MONTH = rf"(?P<month>{_one_of(_MONTHS)})\b\.?"
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_YEAR = r"(?P<year>(?:19|20)\d\d)\b"
+_COUNT = rf"(?P<count>\d{{1,3}}|{_one_of(_NUMBERS)})"
+_WEEKDAY = rf"(?P<weekday>{_one_of(_WEEKDAYS)})\b(?!\s+(?:mornings|evenings|nights))"
+_SAID = r"(?P<said>day before yesterday|yesterday|last night|today|tonight|this (?:morning|afternoon|evening))\b"
+
+_RANGE = re.compile(r"\b(?:between|from)\b")
+_JOINT = re.compile(r"\s*(?:to|and|-|–|until|till|through)\s*")
+_HINT = re.compile(rf"\d|day|week|month|year|night|morning|afternoon|evening|{_one_of(_MONTHS)}")
+"""Stands in every text that names a time."""
+
+
+def _form(pattern: str, *, after: str = "") -> "re.Pattern[str]":
+    """Return a pattern that may stand behind a limit; with `after`, only behind one or behind one of these words."""
+    limit = rf"(?P<limit>{_one_of(_LIMITS)})\s+"
+    start = rf"(?:{limit}|(?:{after})[\s-]+)" if after else rf"(?:{limit})?"
+    return re.compile(rf"\b{start}(?:the\s+)?\b{pattern}", re.ASCII)
+
+
+def _date(match: "re.Match[str]", _today: date) -> NamedTime:
+    year, month = match["year"], match["month"]
+    number = _MONTHS[month] if month in _MONTHS else int(month)
+    day = date(int(year or _ANY_YEAR), number, int(match["day"]))
+    return NamedTime(day, day, is_yearly=not year)
+
+
+def _month_of(year: int, month: int, *, is_yearly: bool = False) -> NamedTime:
+    days = calendar.monthrange(year, month)[1]
+    return NamedTime(date(year, month, 1), date(year, month, days), is_yearly)
+
+
+def _month(match: "re.Match[str]", _today: date) -> NamedTime:
+    return _month_of(_ANY_YEAR, _MONTHS[match["month"]], is_yearly=True)
+
+
+def _month_and_year(match: "re.Match[str]", _today: date) -> NamedTime:
+    return _month_of(int(match["year"]), _MONTHS[match["month"]])
+
+
+def _year(match: "re.Match[str]", _today: date) -> NamedTime:
+    year = int(match["year"])
+    return NamedTime(date(year, 1, 1), date(year, 12, 31))
+
+
+def _ago(match: "re.Match[str]", today: date) -> NamedTime:
+    said, days = match["count"], _UNIT_DAYS[match["unit"]]
+    then = today - timedelta(days * (_NUMBERS[said] if said in _NUMBERS else int(said)))
+    # Who says "two months ago" does not mean the day.
+    about = timedelta(days // 2)
+    return NamedTime(then - about, then + about)
+
+
+def _near_day(match: "re.Match[str]", today: date) -> NamedTime:
+    said = match["said"]
+    days = 2 if said == "day before yesterday" else int(said in ("yesterday", "last night"))
+    return NamedTime(today - timedelta(days), today - timedelta(days))
+
+
+def _weekday(match: "re.Match[str]", today: date) -> NamedTime:
+    back = (today.weekday() - _WEEKDAYS[match["weekday"]]) % 7
+    if back == 0 and match["which"] == "last":
+        back = 7
+    return NamedTime(today - timedelta(back), today - timedelta(back))
+
+
+def _near_unit(match: "re.Match[str]", today: date) -> NamedTime:
+    which, unit = match["which"], match["unit"]
+    back = int(which == "last")
+    if which == "past":
+        return NamedTime(today - timedelta(_UNIT_DAYS[unit]), today)
+    if unit == "year":
+        return NamedTime(date(today.year - back, 1, 1), date(today.year - back, 12, 31))
+    if unit == "month":
+        there = today.replace(day=1) - timedelta(back)
+        return _month_of(there.year, there.month)
+    monday = today - timedelta(today.weekday() + 7 * back)
+    return NamedTime(monday + timedelta(5 * (unit == "weekend")), monday + timedelta(6))
+
+
+_FORMS: Sequence[tuple["re.Pattern[str]", _Reader]] = (
+    (_form(rf"{_YEAR}[-/](?P<month>[01]\d)[-/](?P<day>[0-3]\d)\b"), _date),
+    (_form(rf"{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?"), _date),
+    (_form(rf"{_MONTH}\s+(?:the\s+)?{_DAY}(?:,?\s+{_YEAR})?"), _date),
+    (_form(rf"{_MONTH},?\s+(?:of\s+)?{_YEAR}"), _month_and_year),
+    (_form(_MONTH, after="in|during|last|this|early|late|mid"), _month),
+    (_form(_YEAR, after="in|during"), _year),
+    (_form(rf"{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+ago\b"), _ago),
+    (_form(_SAID), _near_day),
+    (_form(_WEEKDAY, after="(?P<which>last|this|on)"), _weekday),
+    (_form(r"(?P<which>last|this|past)\s+(?P<unit>weekend|week|month|year)\b"), _near_unit),
+)
+"""The more telling ones first."""
