@@ -182,3 +182,23 @@ def test_upkeep_is_due_when_the_tail_is_long_and_builds_anew_after_growth() -> N
     )
     assert rows.inverted.trained_rows == rows.inverted.rows == len(made)
     assert rows.tail_size == 0
+
+
+def test_a_pause_is_used_for_new_cells() -> None:
+    """A fifth more rows than the cells were learnt from are enough then, though no tail is left; fewer are not."""
+    made = clustered(2 * vectors.EXACT_ROWS)
+    trained = vectors.EXACT_ROWS + 1
+    rows = rows_of(made[:trained])
+    upkeep(rows)
+    grown = int(vectors.QUIET_RETRAIN_AT * trained)
+    for slot in range(trained, grown):
+        rows.append(slot, made[slot])
+    upkeep(rows)
+    assert rows.tail_size == 0
+    assert rows.upkeep(is_quiet=True) is None
+
+    rows.append(grown, made[grown])
+    assert rows.upkeep() is None
+    work = rows.upkeep(is_quiet=True)
+    assert work is not None
+    assert work().trained_rows == grown + 1
