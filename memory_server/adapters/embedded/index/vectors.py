@@ -38,8 +38,8 @@ QUIET_TAIL_ROWS = 64
 RETRAIN_AT = 2.0
 QUIET_RETRAIN_AT = 1.2
 """The inverted file is built anew when there are so many times the rows that it was trained on, while memories come and
-when they pause: its cells are where the rows were then, and are larger now. Among 70,000 that was trained on half of
-them, one in sixty of the ten nearest is missed; on all of them, one in a hundred and fifty. It takes a second or two."""
+when they pause: its cells are where the rows were then, and are larger now. Among 70,000, where it was trained on half
+of them, one in sixty of the ten nearest is missed; on all, one in a hundred and fifty. It takes a second or two."""
 
 _ROUGHENED_AT_ONCE = 256
 """So many rows wait for their rough copy, or for the next search, whichever comes first."""
