@@ -5,11 +5,11 @@ what was found for the first ones is ranked and sent. So a search may still be u
 changed; `Hands.settle` comes before every change.
 """
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from threading import Thread
 from typing import TypeAlias
 
+from memory_server.adapters.cores import usable_cores
 from memory_server.adapters.embedded.index.columns import Mask, Slots
 from memory_server.domain.ranking import Scores
 from memory_server.kernels.keywords import Occurrences
@@ -84,12 +84,13 @@ class Hands:
 
     def __init__(self) -> None:
         self.own = Occurrences()
+        self._core_count = usable_cores()
         self._helper: tuple[Helper, Thread] | None = None
         self._running: list[Running] = []
 
     def part_size(self, searches: int) -> int:
         """Return how many of some searches make a part."""
-        return SEARCHES_OF_PART if searches >= LEAST_SHARED and _cores() > 1 else searches
+        return SEARCHES_OF_PART if searches >= LEAST_SHARED and self._core_count > 1 else searches
 
     def begin(self, parts: Sequence[Part], slots: int) -> Running:
         """Begin to search.
@@ -131,10 +132,3 @@ class Hands:
             thread.start()
             self._helper = (helper, thread)
         return self._helper[0]
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; not every system tells it."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
