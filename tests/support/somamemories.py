@@ -198,6 +198,7 @@ def _of_storage() -> Fields:
     embedded = _some(
         size=st.sampled_from(["1Gi", "10Gi", "1.5Ti", "500M"]),
         storageClassName=st.sampled_from(["standard", "fast"]),
+        accessMode=st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod"]),
         synchronous=st.sampled_from(["Full", "Normal"]),
     )
     return {

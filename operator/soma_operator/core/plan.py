@@ -132,12 +132,12 @@ def _obstacle(manifest: Manifest, live: Manifest | None, observed: Observed) -> 
     return None if is_ours else Obstacle(manifest, is_leaving=False)
 
 
-_FIXED = ("storageClassName", "resources")
+_FIXED = ("storageClassName", "accessModes", "resources")
 """What a claim without a volume cannot be given anew."""
 
 
 def _is_stillborn_claim(live: Manifest, manifest: Manifest) -> bool:
-    """Return whether a claim never got a volume, and asks for another class or size than the wished one."""
+    """Return whether a claim never got a volume, and asks for another class, mode or size than is wished."""
     if kind_of(live) != PERSISTENT_VOLUME_CLAIM or not never_got_volume(live):
         return False
     asked = {key: manifest["spec"][key] for key in _FIXED if key in manifest["spec"]}

@@ -468,6 +468,18 @@ UPDATES = [
         f"storage.embedded.storageClassName cannot be changed: {MOVE}",
     ),
     (
+        embedded(accessMode="ReadWriteOncePod"),
+        {**embedded(accessMode="ReadWriteOncePod"), "paused": True},
+        {"paused": True},
+        f"storage.embedded.accessMode cannot be changed: {MOVE}",
+    ),
+    (
+        {},
+        embedded(accessMode="ReadWriteOnce"),
+        embedded(accessMode="ReadWriteOncePod"),
+        f"storage.embedded.accessMode cannot be changed: {MOVE}",
+    ),
+    (
         embedded(size="10Gi"),
         embedded(size="0.02Ti"),
         embedded(size="9999Mi"),

@@ -102,15 +102,22 @@ def test_a_change_of_the_class_makes_new_pods() -> None:
     assert before.newest.wish != after.newest.wish
 
 
-@pytest.mark.parametrize(("volume", "asked"), [("pv-1", None), (None, "fast")])
-def test_the_storage_class_is_that_of_new_volumes(volume: str | None, asked: str | None) -> None:
-    """A volume keeps the class that it was made with; a claim that has none yet follows."""
+@pytest.mark.parametrize(
+    ("volume", "asked"),
+    [("pv-1", (None, "ReadWriteOnce")), (None, ("fast", "ReadWriteOncePod"))],
+)
+def test_the_storage_class_is_that_of_new_volumes(
+    volume: str | None, asked: tuple[str | None, str]
+) -> None:
+    """A volume keeps the class and mode that it was made with; a claim that has none yet follows."""
     [claim] = [one for one in settled() if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
     if volume is None:
         del claim["spec"]["volumeName"]
-    observed = seen({}, {"storage": {"embedded": {"storageClassName": "fast"}}}, children=(claim,))
+    of_class = {"storageClassName": "fast", "accessMode": "ReadWriteOncePod"}
+    observed = seen({}, {"storage": {"embedded": of_class}}, children=(claim,))
 
-    assert resolve(observed).spec.storage.embedded.storage_class_name == asked
+    embedded = resolve(observed).spec.storage.embedded
+    assert (embedded.storage_class_name, embedded.access_mode) == asked
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ ELSEWHERE = ("backup.", "bootstrap.", "className")
 AT_BIRTH = {
     "embeddings.dimensions",
     "paused",
+    "storage.embedded.accessMode",
     "storage.embedded.size",
     "storage.embedded.storageClassName",
     "storage.type",

@@ -184,8 +184,9 @@ def test_real_differences_are_seen(live: Manifest, wished: Manifest) -> None:
         ({"size": "10Gi"}, {"size": "10240Mi", "name": "default-class"}, False),
         ({"size": "10Gi", "storageClassName": "fast"}, {"size": "10Gi", "name": "slow"}, True),
         ({"size": "10Gi", "storageClassName": "fast"}, {"size": "10Gi", "name": "fast"}, False),
+        ({"accessMode": "ReadWriteOncePod"}, {"size": "10Gi", "name": "fast"}, True),
     ],
-    ids=["smaller", "larger", "the same", "another class", "the same class"],
+    ids=["smaller", "larger", "the same", "another class", "the same class", "another mode"],
 )
 @pytest.mark.parametrize("has_volume", [False, True], ids=["pending", "bound"])
 def test_a_claim_that_never_got_a_volume_makes_room(
@@ -196,6 +197,7 @@ def test_a_claim_that_never_got_a_volume_makes_room(
     children = [deepcopy(one) for one in settled(resource)]
     [claim] = [one for one in children if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
     claim["spec"]["storageClassName"] = asked["name"]
+    claim["spec"]["accessModes"] = ["ReadWriteOnce"]
     claim["spec"]["resources"]["requests"]["storage"] = asked["size"]
     if not has_volume:
         del claim["spec"]["volumeName"]

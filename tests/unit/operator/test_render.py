@@ -41,7 +41,12 @@ FULL: Manifest = {
     },
     "storage": {
         "type": "Embedded",
-        "embedded": {"size": "20Gi", "storageClassName": "fast", "synchronous": "Normal"},
+        "embedded": {
+            "size": "20Gi",
+            "storageClassName": "fast",
+            "accessMode": "ReadWriteOncePod",
+            "synchronous": "Normal",
+        },
     },
     "embeddings": {"provider": "None", "dimensions": 384},
     "tls": {

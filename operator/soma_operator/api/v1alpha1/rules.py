@@ -98,6 +98,10 @@ SPEC_RULES = rules(
         f"storage.embedded.storageClassName cannot be changed: {_MOVE}",
     ),
     (
+        _kept("storage.embedded.accessMode", "'ReadWriteOnce'"),
+        f"storage.embedded.accessMode cannot be changed: {_MOVE}",
+    ),
+    (
         f"!isQuantity({_value(*_SIZE)}) || {_IS_NOT_LESS}",
         f"storage.embedded.size cannot shrink: {_MOVE}",
     ),

@@ -30,6 +30,10 @@ class EmbeddedStorage(ApiModel):
     storage_class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Storage class of the volume; cannot be changed. Default: the cluster's default class."""
 
+    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod"] = "ReadWriteOnce"
+    """Who may mount the volume at once; cannot be changed. ReadWriteOnce: the pods of a node. ReadWriteOncePod: one pod
+    of the whole cluster, where the volumes' driver can tell (CSI). Default: ReadWriteOnce."""
+
     synchronous: Literal["Full", "Normal"] = "Full"
     """Full: an acknowledged write survives the loss of power. Normal: only the death of the process. Default: Full."""
 
