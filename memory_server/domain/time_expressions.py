@@ -28,7 +28,7 @@ class NamedTime(NamedTuple):
 
     Attributes:
         first: First day of it. Where `is_yearly`, of any year: its own counts for nothing.
-        last: Last day of it; where it is yearly and before the first, it is in the year after.
+        last: Last day of it; where it is yearly and earlier in the year than the first, it is in the next one.
         is_yearly: Whether it is that of every year.
         opens: -1: everything before it is meant; 1: everything from its beginning on; 0: itself.
     """
@@ -42,7 +42,7 @@ class NamedTime(NamedTuple):
         """Return what it means; where it is yearly, in each of some ascending years."""
         if not self.is_yearly:
             return [self._span(self.first, self.last)]
-        later = int(self.last < self.first)
+        later = int(self.last.timetuple()[1:3] < self.first.timetuple()[1:3])
         return [
             self._span(_in_year(self.first, year), _in_year(self.last, year + later))
             for year in years
@@ -154,10 +154,30 @@ _Reader = Callable[["re.Match[str]", date], NamedTime]
 def _read(read: _Reader, match: "re.Match[str]", today: date) -> NamedTime | None:
     try:
         named = read(match, today)
+        if match["near"]:
+            return _near(named, match)
         opens = _LIMITS.get(match["limit"], 0)
         return _limit(named, opens, today) if opens else named
     except (OverflowError, ValueError):
         return None
+
+
+def _near(named: NamedTime, match: "re.Match[str]") -> NamedTime:
+    """Return what is named by another time: "the weekend before May 4th", "two days after", "the week of"."""
+    side, unit, said = match["near"], match["near_unit"], match["near_count"]
+    first, last, is_yearly, _ = named
+    if side == "of":
+        around = timedelta(_AROUND.get(unit, 0))
+        return NamedTime(first - around, last + around, is_yearly)
+    if said:
+        days = _UNIT_DAYS[unit]
+        far, about = timedelta(days * _number(said)), timedelta(days // 2)
+        middle = first - far if side == "before" else last + far
+        return NamedTime(middle - about, middle + about, is_yearly)
+    one, most = timedelta(1), timedelta(_BESIDE[unit])
+    if side == "before":
+        return NamedTime(first - most, first - one, is_yearly)
+    return NamedTime(last + one, last + most, is_yearly)
 
 
 def _limit(named: NamedTime, opens: int, today: date) -> NamedTime:
@@ -176,7 +196,12 @@ _MONTHS = {
 _WEEKDAYS = {calendar.day_name[number].lower(): number for number in range(7)}
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 _NUMBERS |= {"seven": 7, "eight": 8, "nine": 9, "ten": 10, "couple of": 2, "a couple of": 2}
-_UNIT_DAYS = {"day": 1, "week": 7, "weekend": 7, "month": 30, "year": 365}
+_UNIT_DAYS = {"day": 1, "night": 1, "week": 7, "weekend": 7, "month": 30, "year": 365}
+_BESIDE = {"day": 1, "night": 1, "weekend": 7, "week": 10, "month": 31, "year": 366}
+_AROUND = {"week": 6, "weekend": 3}
+"""How many days the one before or after a day may reach, and around a day the one that it is in, whatever weekday it
+is."""
+
 _LIMITS = {"before": -1, "since": 1, "after": 1}
 """What makes a time the end or the beginning of the one that is meant."""
 
@@ -191,7 +216,8 @@ def _one_of(words: Iterable[str]) -> str:
 _MONTH = rf"(?P<month>{_one_of(_MONTHS)})\b\.?"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _YEAR = r"(?P<year>(?:19|20)\d\d)\b"
-_COUNT = rf"(?P<count>\d{{1,3}}|{_one_of(_NUMBERS)})"
+_COUNTED = rf"\d{{1,3}}|{_one_of(_NUMBERS)}"
+_COUNT = rf"(?P<count>{_COUNTED})"
 _WEEKDAY = rf"(?P<weekday>{_one_of(_WEEKDAYS)})\b(?!\s+(?:mornings|evenings|nights))"
 _SAID = r"(?P<said>day before yesterday|yesterday|last night|today|tonight|this (?:morning|afternoon|evening))\b"
 
@@ -202,9 +228,11 @@ _HINT = re.compile(rf"\d|day|week|month|year|night|morning|afternoon|evening|{_o
 
 
 def _form(pattern: str, *, after: str = "") -> "re.Pattern[str]":
-    """Return a pattern that may stand behind a limit; with `after`, only behind one or behind one of these words."""
-    limit = rf"(?P<limit>{_one_of(_LIMITS)})\s+"
-    start = rf"(?:{limit}|(?:{after})[\s-]+)" if after else rf"(?:{limit})?"
+    """Return a pattern that may stand behind a limit or something near; with `after`, only so or behind these words."""
+    near = rf"(?:(?P<near_count>{_COUNTED})\s+)?(?P<near_unit>{_one_of(_BESIDE)})s?\s+(?P<near>before|after|of)"
+    start = rf"(?P<behind>(?:{near}|(?P<limit>{_one_of(_LIMITS)}))\s+)?"
+    if after:
+        start += rf"(?:(?P<word>{after})[\s-]+)?(?(behind)|(?(word)|(?!)))"
     return re.compile(rf"\b{start}(?:the\s+)?\b{pattern}", re.ASCII)
 
 
@@ -234,11 +262,15 @@ def _year(match: "re.Match[str]", _today: date) -> NamedTime:
 
 
 def _ago(match: "re.Match[str]", today: date) -> NamedTime:
-    said, days = match["count"], _UNIT_DAYS[match["unit"]]
-    then = today - timedelta(days * (_NUMBERS[said] if said in _NUMBERS else int(said)))
+    days = _UNIT_DAYS[match["unit"]]
+    then = today - timedelta(days * _number(match["count"]))
     # Who says "two months ago" does not mean the day.
     about = timedelta(days // 2)
     return NamedTime(then - about, then + about)
+
+
+def _number(said: str) -> int:
+    return _NUMBERS[said] if said in _NUMBERS else int(said)
 
 
 def _near_day(match: "re.Match[str]", today: date) -> NamedTime:
@@ -249,7 +281,7 @@ def _near_day(match: "re.Match[str]", today: date) -> NamedTime:
 
 def _weekday(match: "re.Match[str]", today: date) -> NamedTime:
     back = (today.weekday() - _WEEKDAYS[match["weekday"]]) % 7
-    if back == 0 and match["which"] == "last":
+    if back == 0 and match["word"] == "last":
         back = 7
     return NamedTime(today - timedelta(back), today - timedelta(back))
 
@@ -277,7 +309,7 @@ _FORMS: Sequence[tuple["re.Pattern[str]", _Reader]] = (
     (_form(_YEAR, after="in|during"), _year),
     (_form(rf"{_COUNT}\s+(?P<unit>day|week|month|year)s?\s+ago\b"), _ago),
     (_form(_SAID), _near_day),
-    (_form(_WEEKDAY, after="(?P<which>last|this|on)"), _weekday),
+    (_form(_WEEKDAY, after="last|this|on"), _weekday),
     (_form(r"(?P<which>last|this|past)\s+(?P<unit>weekend|week|month|year)\b"), _near_unit),
 )
 """The more telling ones first."""

@@ -63,6 +63,14 @@ def days(text: str, now: datetime = NOW) -> list[str]:
         ("last month", ["2023-04-01..2023-04-30"]),
         ("this year", ["2023-01-01..2023-12-31"]),
         ("in the past week", ["2023-05-01..2023-05-08"]),
+        ("the day before May 4th", ["05-03"]),
+        ("the night after 2023-05-04", ["2023-05-05"]),
+        ("the weekend before 9 June 2023", ["2023-06-02..2023-06-08"]),
+        ("the week of 9 June 2023", ["2023-06-03..2023-06-15"]),
+        ("two days after Jan 30, 2023", ["2023-02-01"]),
+        ("a week before May 10, 2023", ["2023-04-30..2023-05-06"]),
+        ("in the month of May", ["05-01..05-31"]),
+        ("the week before last Friday", ["2023-04-25..2023-05-04"]),
     ],
 )
 def test_a_time_is_read(text: str, expected: list[str]) -> None:
@@ -75,6 +83,8 @@ def test_a_time_is_read(text: str, expected: list[str]) -> None:
     [
         "May I ask where the key is?",
         "What did April and June say to August?",
+        "Who is a friend of April?",
+        "the day of reckoning",
         "Who marches on?",
         "Is A4821-17 my ticket?",
         "What is on page 2023?",
@@ -111,6 +121,7 @@ def test_a_date_without_its_year_is_meant_in_every_year() -> None:
     """Also where a year does not have it, and over the turn of a year; what touches is one span."""
     leap = NamedTime(date(2024, 2, 29), date(2024, 2, 29), is_yearly=True)
     winter = NamedTime(date(2024, 12, 20), date(2024, 1, 5), is_yearly=True)
+    (new_year,) = times_named("the week before January 3rd", microseconds(NOW))
     march = NamedTime(date(2023, 3, 1), date(2023, 3, 1))
 
     starts = [microseconds(datetime(year, 2, 28 + (year == 2024), tzinfo=UTC)) for year in (2023, 2024)]  # fmt: skip
@@ -120,6 +131,12 @@ def test_a_date_without_its_year_is_meant_in_every_year() -> None:
         microseconds(datetime(2022, 12, 20, tzinfo=UTC)),
         microseconds(datetime(2023, 1, 6, tzinfo=UTC)),
     )
+    assert new_year.spans([2022]) == [
+        Span(
+            microseconds(datetime(2022, 12, 24, tzinfo=UTC)),
+            microseconds(datetime(2023, 1, 3, tzinfo=UTC)),
+        )
+    ]
     assert spans_of([march, leap], [2023]) == (Span(starts[0], starts[0] + 2 * DAY_US),)
 
 
