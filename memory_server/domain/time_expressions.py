@@ -18,7 +18,7 @@ from memory_server.domain.spans import ALWAYS_US, NEVER_US, Span
 
 MOST_CHARACTERS = 2_000
 MOST_TIMES = 8
-"""So much of a text is looked at, and so many times of each form: a question is short, and a document is none."""
+"""So much of a text is looked at, and so many times are read: a question is short, and a document is none."""
 
 DAY_US = 86_400_000_000
 
@@ -74,7 +74,7 @@ def times_named(text: str, now_us: int) -> tuple[NamedTime, ...]:
                 named = _read(read, match, today)
                 if named is not None:
                     found.append(_Place(start, end, named))
-    return _with_ranges(text, sorted(found))
+    return _with_ranges(text, sorted(found)[:MOST_TIMES])
 
 
 def spans_of(named: Iterable[NamedTime], years: Sequence[int]) -> tuple[Span, ...]:

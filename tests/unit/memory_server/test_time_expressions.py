@@ -5,6 +5,8 @@ from time import perf_counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memory_server.domain.limits import MAX_TIME_US, MIN_TIME_US
 from memory_server.domain.spans import Span, within
@@ -161,3 +163,15 @@ def test_within_tells_which_times_lie_in_a_span() -> None:
     times_us = np.array([1, 2, 3, 10], np.int64)
     assert within(times_us, [Span(2, 3), Span(10, 11)]).tolist() == [False, True, False, True]
     assert not within(times_us, []).any()
+
+
+@given(
+    st.lists(st.integers(-50, 50), max_size=40, unique=True),
+    st.lists(st.integers(-60, 60), max_size=30),
+)
+def test_many_spans_are_searched_as_few_are(ends: list[int], times: list[int]) -> None:
+    """Whatever their number, also at their ends."""
+    ordered = sorted(ends)
+    spans = [Span(*pair) for pair in zip(ordered[::2], ordered[1::2], strict=False)]
+    found = within(np.array(times, np.int64), spans).tolist()
+    assert found == [any(span.holds(time) for span in spans) for time in times]
