@@ -26,7 +26,12 @@ WINDOW_RESPONSES = 8
 Handler = Any
 """A `grpc.RpcMethodHandler`."""
 
-_CANCELLED = Failure(grpc.StatusCode.CANCELLED.value[0], "the server has cancelled the call")
+_BROKEN_OFF = Failure(
+    grpc.StatusCode.UNAVAILABLE.value[0],
+    "the server has broken the call off; whether it was carried out is not known",
+)
+"""As for a connection that breaks: clients of every language try again, and a request id makes that safe."""
+
 _FAILED = Failure(grpc.StatusCode.UNKNOWN.value[0], "the method failed")
 
 
@@ -105,7 +110,7 @@ class Relay:
         except asyncio.CancelledError:
             # Of a client that has gone the front process knows, and waits for no word.
             if not call.is_cancelled:
-                self._send(frames.FAIL, call.number, _CANCELLED.packed())
+                self._send(frames.FAIL, call.number, _BROKEN_OFF.packed())
         except Exception:
             # What gRPC does, too, with a handler that fails by a bug.
             log.exception("a handler failed")

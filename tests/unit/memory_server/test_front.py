@@ -135,6 +135,29 @@ async def test_a_call_whose_client_has_gone_at_once_is_forgotten() -> None:
     assert told == [(frames.END, 2, b"x")]
 
 
+async def test_a_call_that_the_server_breaks_off_may_be_tried_again() -> None:
+    """Its end is one that clients know from broken connections, not that of a client which has gone."""
+    told: list[tuple[int, int, bytes]] = []
+
+    async def hang(_body: bytes, _context: object) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    handler: Any = grpc.unary_unary_rpc_method_handler(hang)
+    relay = Relay([handler], lambda *frame: told.append(frame))
+    before = asyncio.all_tasks()
+    relay.receive(frames.OPEN, 1, bytes.fromhex(GOLDEN["openings"][0]["body"]) + b"x")
+    await asyncio.sleep(0.01)
+    [task] = asyncio.all_tasks() - before
+    task.cancel()
+    await asyncio.sleep(0.01)
+
+    [(kind, call, body)] = told
+    assert (kind, call) == (frames.FAIL, 1)
+    assert int.from_bytes(body[:2], "little") == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert relay.open_calls == 0
+
+
 def test_options_are_written_as_the_other_half_reads_them() -> None:
     """Paths and tuples go as JSON has them."""
     options = FrontOptions(
