@@ -17,6 +17,10 @@ LONGEST_DETAIL = 600
 """Characters of a foreign message that go into a condition: enough for its cause."""
 
 
+RESTORING = "Restoring"
+"""Reason of what takes as long as it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Why a resource is not ready.

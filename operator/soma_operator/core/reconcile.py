@@ -23,7 +23,7 @@ from soma_operator.core.published import Status, condition, is_published
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import ResolvedMemory, resolve
-from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose
+from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose, gives_way
 from soma_operator.core.situation import Situation
 from soma_operator.core.status import (
     CONDITION_TYPES,
@@ -192,8 +192,10 @@ def _time_passes_s(status: Status, decision: Decision, observed: Observed) -> fl
     strategy, stalled = decision.memory.spec.update_strategy, condition(status, "Stalled")
     if stalled and stalled["reason"] in CAUSED_BY_PODS and decision.choice.failed is None:
         good = decision.choice.last_good
-        has_way_back = good is not None and good.name != decision.choice.running.name
-        return 0.0 if has_way_back and strategy.rollback.enabled else None
+        running, newest = decision.choice.running, decision.choice.newest
+        has_way_back = good is not None and good.name != running.name
+        is_taken = has_way_back and strategy.rollback.enabled and gives_way(running, newest)
+        return 0.0 if is_taken else None
     deadline = deadline_of(status, strategy)
     if deadline is None or condition(status, "Reconciling") is None:
         return None

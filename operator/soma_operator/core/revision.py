@@ -162,9 +162,12 @@ def choose(newest: Revision, memory: ResolvedMemory, observed: Observed) -> Choi
     if rejected:
         is_last = last_good is not None and last_good.name == newest.name
         before = earlier_good if is_last else last_good
-        if before is None:
-            return Choice(newest, newest, last_good, is_rejected=True)
-        return Choice(newest, before, before, failed=rejected, is_rejected=True)
+        if before is not None:
+            return Choice(newest, before, before, failed=rejected, is_rejected=True)
+        if current is not None and current.name != newest.name:
+            # Nothing is known to have served: what runs goes on.
+            return Choice(newest, current, failed=rejected, is_rejected=True)
+        return Choice(newest, newest, last_good, is_rejected=True)
     failed = _failed(newest, stored, memory, observed) if last_good else None
     if last_good and failed:
         return Choice(newest, last_good, last_good, earlier_good, failed=failed)
@@ -241,12 +244,19 @@ def _failed(
         # The same wish made by another release is not another try, unless somebody asks for it.
         is_same = newest.wish == failed.wish and memory.approved_revision != newest.name
         return failed if is_same or newest.name == failed.name else None
+    name = status.get("currentRevision")
+    running = newest if name == newest.name else stored.get(str(name))
     stalled = observed.condition("Stalled")
-    is_running = status.get("currentRevision") == newest.name
-    was_good = status.get("lastGoodRevision") == newest.name
-    if stalled and stalled["reason"] in CAUSED_BY_PODS and is_running and not was_good:
-        return newest
-    return None
+    if stalled is None or stalled["reason"] not in CAUSED_BY_PODS or running is None:
+        return None
+    was_good = status.get("lastGoodRevision") == name
+    # A release that came meanwhile makes the same wish, and waits: it is not what failed.
+    return running if gives_way(running, newest) and not was_good else None
+
+
+def gives_way(running: Revision, newest: Revision) -> bool:
+    """Return whether a running revision that stalls is taken back; another wish that waits is a person's turn."""
+    return running.wish == newest.wish
 
 
 def _current_name(observed: Observed) -> str:

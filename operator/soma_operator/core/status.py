@@ -15,7 +15,7 @@ from soma_operator.core.backup.schedule import backup_fields
 from soma_operator.core.conditions import aspects
 from soma_operator.core.kinds import Manifest, name_of
 from soma_operator.core.observed import Observed
-from soma_operator.core.pods import Finding
+from soma_operator.core.pods import RESTORING, Finding
 from soma_operator.core.problems import ROLLING, find_problem
 from soma_operator.core.published import Aspect, Status, dated, format_time, parse_time
 from soma_operator.core.render.metadata import selector_of
@@ -54,7 +54,8 @@ def opening_status(memory: ResolvedMemory, choice: Choice, observed: Observed) -
     known = {aspect.type for aspect in kept}
     kept += [one for one in _unwatched(finding, memory) if one.type not in known]
     fields = {**_kept_fields(observed), **_wished_fields(memory, choice)}
-    return _document(observed, [*_verdict(finding, memory, observed), *kept], fields, "Progressing")
+    verdict = _verdict(finding, memory, observed, choice)
+    return _document(observed, [*verdict, *kept], fields, "Progressing")
 
 
 def status_of(situation: Situation) -> Status:
@@ -84,11 +85,11 @@ def _judged(
     taken_back = next((one for one in told if one.type == "RolledBack"), None)
     if taken_back is not None and taken_back.status == "True":
         finding = Finding(taken_back.reason, taken_back.message, is_final=True)
-        return _verdict(finding, memory, situation.observed), "RolledBack"
-    if choice.keeps_wish_waiting:
+        return _verdict(finding, memory, situation.observed, choice), "RolledBack"
+    if choice.keeps_wish_waiting and problem is None:
         text = "a change of the spec waits, as spec.updateStrategy says"
         return [Aspect("Ready", "Unknown", "UpdatePending", text)], "UpdatePending"
-    verdict = _verdict(problem, memory, situation.observed)
+    verdict = _verdict(problem, memory, situation.observed, choice)
     return verdict, _phase(verdict, memory)
 
 
@@ -152,7 +153,12 @@ _OF_A_GENERATION = ("Ready", *_ABNORMAL, "UpdatePending", "RolledBack")
 """Conditions that say nothing about the next generation."""
 
 
-def _verdict(problem: Finding | None, memory: ResolvedMemory, observed: Observed) -> list[Aspect]:
+def _verdict(
+    problem: Finding | None,
+    memory: ResolvedMemory,
+    observed: Observed,
+    choice: Choice | None = None,
+) -> list[Aspect]:
     if problem is None:
         return [_ready(memory)]
     ready = Aspect(
@@ -160,9 +166,9 @@ def _verdict(problem: Finding | None, memory: ResolvedMemory, observed: Observed
     )
     if problem.is_final:
         return [ready, Aspect("Stalled", "True", problem.reason, problem.message)]
-    deadline = deadline_of(
-        {"progressStartedAt": _progress_started_at(observed)}, memory.spec.update_strategy
-    )
+    running = None if choice is None else choice.running.name
+    started = _progress_started_at(observed, running, problem.reason)
+    deadline = deadline_of({"progressStartedAt": started}, memory.spec.update_strategy)
     if deadline is None or observed.now < deadline or problem.is_patient:
         return [ready, Aspect("Reconciling", "True", problem.reason, problem.message)]
     late = _overdue(problem, memory)
@@ -205,11 +211,27 @@ def _phase(verdict: list[Aspect], memory: ResolvedMemory) -> str:
     return "Stopped" if memory.replicas.wished == 0 else "Ready"
 
 
-def _progress_started_at(observed: Observed) -> str:
-    """Return since when the resource is on its way: a new generation starts anew, so does leaving Ready."""
+_HELD_UP = (RESTORING, "SecretNotFound", "ClassNotFound")
+"""Reasons for which no pod could have begun."""
+
+
+def _progress_started_at(observed: Observed, running: str | None, reason: str) -> str:
+    """Return since when the resource is on its way.
+
+    A new generation starts anew, so does leaving Ready, a revision that has not run before, and the end of what held
+    everything up: each is to have the whole time.
+
+    Args:
+        observed: What was seen.
+        running: Name of the revision that is to run now; None: as before.
+        reason: Why the resource is not ready.
+    """
     status = observed.status
     started: str | None = status.get("progressStartedAt")
-    if observed.is_new_generation or started is None:
+    is_another = running is not None and status.get("currentRevision") not in (None, running)
+    told = (observed.condition("Ready") or {}).get("reason")
+    is_let_go = told in _HELD_UP and reason not in _HELD_UP
+    if observed.is_new_generation or started is None or is_another or is_let_go:
         return format_time(observed.now)
     return started
 
@@ -227,9 +249,10 @@ def _document(
         **fields,
         "operatorVersion": observed.defaults.operator_version,
     }
-    types = {aspect.type: aspect.status for aspect in found}
-    if phase in ("Progressing", "Stalled", "RolledBack") and types["Ready"] != "True":
-        status["progressStartedAt"] = _progress_started_at(observed)
+    ready = next(aspect for aspect in found if aspect.type == "Ready")
+    if phase in ("Progressing", "Stalled", "RolledBack") and ready.status != "True":
+        running = fields.get("currentRevision")
+        status["progressStartedAt"] = _progress_started_at(observed, running, ready.reason)
     return status
 
 

@@ -7,7 +7,7 @@ from soma_operator.core.backup.tasks import place_of
 from soma_operator.core.jobs import exit_codes, has_failed, pods_of, why_failed
 from soma_operator.core.kinds import Manifest, name_of
 from soma_operator.core.observed import Observed
-from soma_operator.core.pods import Finding, diagnose, shortened
+from soma_operator.core.pods import RESTORING, Finding, diagnose, shortened
 from soma_operator.core.render.environment import DATA_DIR
 from soma_operator.core.render.job import Task, job
 from soma_operator.core.render.metadata import RESTORE_APP, owner_reference, task_labels
@@ -43,11 +43,11 @@ def restore_problem(memory: ResolvedMemory, observed: Observed) -> Finding | Non
         source = _source(memory, observed)
         if isinstance(source, Finding):
             return source
-        return Finding("Restoring", f"{source.place.shown} is being restored", is_patient=True)
+        return Finding(RESTORING, f"{source.place.shown} is being restored", is_patient=True)
     if not has_failed(made):
         problem = diagnose(pods_of(made, observed.restore.pods))
         text = f"{made['metadata']['annotations'][SOURCE_ANNOTATION]} is being restored"
-        return problem or Finding("Restoring", text, is_patient=True)
+        return problem or Finding(RESTORING, text, is_patient=True)
     return _failed(memory, made, observed.restore.pods)
 
 
