@@ -54,6 +54,16 @@ def request_id_reused(request_id: str) -> RequestIdReused:
     return RequestIdReused(message, request_id=request_id)
 
 
+def check_unchanged(read_seq: int | None, current_seq: int | None) -> None:
+    """Check that a record is still the one that was read; None: nothing was read, or nothing is there.
+
+    Raises:
+        Conflict: It is another one.
+    """
+    if read_seq is not None and read_seq != current_seq:
+        raise Conflict("the memory was written meanwhile; read again and decide again")
+
+
 def check_version(expected: int | None, current: int) -> None:
     """Check the version that a caller expects; 0 stands for nothing there.
 

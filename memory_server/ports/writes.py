@@ -51,19 +51,24 @@ class StoreWrite(NamedTuple):
     """Whether the version that is overwritten is kept; if not, older ones go too."""
     older: tuple[MemoryRecord, ...] = ()
     """Versions that come before `record`, oldest first, each dated by its update time: written with it or not at
-    all. `now_us` is then when the first of them began. Only `record` counts for quotas, and has its
-    coordinate for itself."""
+    all. Only `record` counts for quotas, and has its coordinate for itself."""
+    create_time_us: int | None = None
+    """When the memory began, if that was not now; of one that is overwritten it stays."""
+    read_seq: int | None = None
+    """Commit of the record that was read to be changed: where another one is there, or none, this is a `Conflict`. A
+    version does not tell: it is counted anew once a memory was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteWrite:
-    """Deletes one memory with its versions and links."""
+    """Deletes one memory with its versions and links; `read_seq` as in `StoreWrite`."""
 
     scope: Scope
     ref: MemoryRef
     now_us: int
     request: RequestKey | None = None
     expected_version: int | None = None
+    read_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.summary import summary
 from memory_server.domain.validation import Violations
-from memory_server.ports import LinkWrite
-from memory_server.usecases import delete, store, update
+from memory_server.ports import DeleteWrite, LinkWrite
+from memory_server.usecases import store, update
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import NEWEST, every_page
 
@@ -165,8 +165,9 @@ async def _undo_one(
         if version.record.metadata.get(CONSOLIDATION) != consolidation_id:
             older = version.record
             return (await update.write_version(engine, scope, record, older, None)).commit_seq
-    command = delete.DeleteCommand(ref, expected_version=record.version)
-    return (await delete.delete(engine, scope, command)).commit_seq
+    now_us = engine.clock.now_us()
+    write = DeleteWrite(scope, ref, now_us, read_seq=record.commit_seq)
+    return (await engine.commit_one(write)).commit_seq
 
 
 async def _own_plans(

@@ -106,7 +106,7 @@ async def _delete_page(
     while pending:
         now_us = engine.clock.now_us()
         writes = [
-            DeleteWrite(scope, MemoryRef(id=one.id), now_us, expected_version=one.version)
+            DeleteWrite(scope, MemoryRef(id=one.id), now_us, read_seq=one.commit_seq)
             for one in pending
         ]
         changed = []

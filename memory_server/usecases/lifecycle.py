@@ -116,7 +116,7 @@ async def _decay_write(
         fallback_id=MemoryId(""),
         record=reduced,
         now_us=now_us,
-        expected_version=record.version,
+        read_seq=record.commit_seq,
         has_default_ttl=False,
         keeps_history=False,
     )

@@ -144,7 +144,8 @@ async def write_version(
         now_us=now_us,
         request=request,
         # What was read is what is changed, whatever the caller expects.
-        expected_version=current.version if expected_version is None else expected_version,
+        expected_version=expected_version,
+        read_seq=current.commit_seq,
         has_default_ttl=False,
     )
     return await engine.commit_one(write)

@@ -23,6 +23,7 @@ from memory_server.domain.memory import (
 from memory_server.domain.policy import MAX_EVICTED
 from memory_server.domain.quota import UNLIMITED, Allowance, TenantQuotas, Usage
 from memory_server.domain.refusals import (
+    check_unchanged,
     check_version,
     coordinate_taken,
     link_not_found,
@@ -179,6 +180,7 @@ class Writer:
                 raise coordinate_taken(record.id)
         current = live[0] if live else None
         check_version(write.expected_version, current.version if current else 0)
+        check_unchanged(write.read_seq, current.commit_seq if current else None)
         making_room = self._to_go(space, write, found)
 
         self.spaces[write.scope] = space
@@ -189,7 +191,7 @@ class Writer:
             space.remove(record, seq, write.now_us)
         kept = space.policy.max_versions if write.keeps_history else 0
         if current:
-            space.supersede(current, write.now_us, kept)
+            space.supersede(current, records[0].update_time_us, kept)
             removed.append(current)
         for version, newer in itertools.pairwise(records):
             space.keep(version, newer.update_time_us, kept)
@@ -239,6 +241,7 @@ class Writer:
         space = self._require(write.scope)
         record = space.require_live(write.ref, write.now_us)
         check_version(write.expected_version, record.version)
+        check_unchanged(write.read_seq, record.commit_seq)
         seq = self._next_seq(space)
         space.remove(record, seq, write.now_us)
         self.listener([Change(write.scope, seq, removed_seqs=(record.commit_seq,))])
@@ -387,7 +390,8 @@ def _records_of(
         record = record._replace(expire_time_us=expire_us)
     memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
     everything = [*write.older, record]
-    return committed_in_a_row(everything, memory_id, first_seq, write.now_us, current)
+    begin_us = write.now_us if write.create_time_us is None else write.create_time_us
+    return committed_in_a_row(everything, memory_id, first_seq, begin_us, current)
 
 
 def _beyond(space: Space, others: list[MemoryRecord], *, stored: int) -> list[MemoryRecord]:

@@ -231,10 +231,11 @@ class Importer:
             id=memory.draft.id,
             fallback_id=MemoryId(self._engine.new_id() if not memory.draft.id else ""),
             record=record,
-            now_us=min(memory.create_time_us or first_us, first_us),
+            now_us=now_us,
             expected_version=0 if is_new else None,
             has_default_ttl=False,
             older=tuple(older),
+            create_time_us=min(memory.create_time_us or first_us, first_us),
         )
 
     async def _embeddings(self, chain: Sequence[MovedMemory]) -> list[Embedding]:

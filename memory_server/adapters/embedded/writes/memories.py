@@ -22,6 +22,7 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.quota import TenantQuotas
 from memory_server.domain.refusals import (
+    check_unchanged,
     check_version,
     coordinate_taken,
     memory_not_found,
@@ -85,6 +86,7 @@ class MemoryWrites:
         found = self._heads_at(space, write)
         current = _the_one([head for head in found if not head.is_expired], write.id)
         check_version(write.expected_version, current.version if current else 0)
+        check_unchanged(write.read_seq, current.commit_seq if current else None)
         removed = self._room.to_go(space, write, found)
 
         if space is None:
@@ -94,7 +96,7 @@ class MemoryWrites:
             self.remove(space, head, commit_seq + len(write.older), write.now_us)
         *older, record = _records_of(write, current, space, commit_seq)
         if current:
-            self._supersede(space, current, write)
+            self._supersede(space, current, write, (older[0] if older else record).update_time_us)
             removed.append(current)
         if older or current:
             self._keep(space, write, older, record)
@@ -119,6 +121,7 @@ class MemoryWrites:
         space = self._namespaces.require(write.scope)
         head = self.require_live(space, write.ref, write.now_us)
         check_version(write.expected_version, head.version)
+        check_unchanged(write.read_seq, head.commit_seq)
 
         self.remove(space, head, commit_seq, write.now_us)
         self._namespaces.touch(space, commit_seq)
@@ -226,9 +229,11 @@ class MemoryWrites:
         self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
         return links
 
-    def _supersede(self, space: Space, current: Head, write: StoreWrite) -> None:
+    def _supersede(
+        self, space: Space, current: Head, write: StoreWrite, supersede_time_us: int
+    ) -> None:
         if write.keeps_history and space.policy.max_versions:
-            self._history.keep(current.commit_seq, write.now_us)
+            self._history.keep(current.commit_seq, supersede_time_us)
         self._remove_row(space, current)
 
     def _keep(
@@ -291,10 +296,11 @@ def _records_of(
     record, expire_time_us = write.record, write.record.expire_time_us
     if write.has_default_ttl:
         expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
+    begin_us = write.now_us if write.create_time_us is None else write.create_time_us
     if not write.older:
-        return [record.committed(memory_id, commit_seq, write.now_us, expire_time_us, current)]
+        return [record.committed(memory_id, commit_seq, begin_us, expire_time_us, current)]
     everything = [*write.older, record._replace(expire_time_us=expire_time_us)]
-    return committed_in_a_row(everything, memory_id, commit_seq, write.now_us, current)
+    return committed_in_a_row(everything, memory_id, commit_seq, begin_us, current)
 
 
 def _the_one(live: list[Head], wanted_id: str) -> Head | None:

@@ -59,14 +59,24 @@ class Namespaces:
     def make(
         self, scope: Scope, now_us: int, commit_seq: int, policy: NamespacePolicy = DEFAULT_POLICY
     ) -> Space:
-        """Make a namespace."""
-        cursor = self._statements.execute(
-            "INSERT INTO namespace (tenant, name, create_time_us, commit_seq, policy_json, policy_version,"
-            " memory_count, payload_bytes) VALUES (?, ?, ?, ?, ?, 1, 0, 0)",
-            (scope.tenant, scope.namespace, now_us, commit_seq, rows.policy_json(policy)),
+        """Make a namespace.
+
+        Its key is its commit, which no other one ever has: whoever still reads by the key of one that was dropped
+        must not find what belongs to the next.
+        """
+        self._statements.execute(
+            "INSERT INTO namespace (key, tenant, name, create_time_us, commit_seq, policy_json, policy_version,"
+            " memory_count, payload_bytes) VALUES (?, ?, ?, ?, ?, ?, 1, 0, 0)",
+            (
+                commit_seq,
+                scope.tenant,
+                scope.namespace,
+                now_us,
+                commit_seq,
+                rows.policy_json(policy),
+            ),
         )
-        assert cursor.lastrowid is not None
-        space = self._spaces[scope] = Space(cursor.lastrowid, policy, 1, 0, 0)
+        space = self._spaces[scope] = Space(commit_seq, policy, 1, 0, 0)
         return space
 
     def touch(self, space: Space, commit_seq: int) -> None:
