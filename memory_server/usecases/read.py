@@ -22,7 +22,9 @@ _VERSION = struct.Struct(">q")
 NEWEST = 2**62
 """Above every version."""
 
-SWEEP_PAGE = 500
+SWEEP_PAGE = 100
+LISTED_AT_ONCE = 50
+"""Memories that are read before it is known how large they are: of a page that callers ask for, and of a sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,14 @@ async def list_memories(
     if token:
         after = ListPosition(*pack.unpack(read_page_token(token, question=question, key=key)))
     now_us = engine.clock.now_us()
-    records = await engine.store.list_page(scope, given, now_us, after, limit + 1, order)
+    records: list[MemoryRecord] = []
+    while len(records) <= limit and sum(map(_size, records)) <= MAX_RESPONSE_BYTES:
+        count = min(limit + 1 - len(records), LISTED_AT_ONCE)
+        some = await engine.store.list_page(scope, given, now_us, after, count, order)
+        records += some
+        if len(some) < count:
+            break
+        after = _position(some[-1], order)
     page = fitting(records[:limit])
     next_token = ""
     if len(page) < len(records):

@@ -164,7 +164,7 @@ async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
     # One more than is wanted tells whether there is another page.
     limit = min(first + top_k, MAX_TOP_K) + 1
     boosts = _boosts(engine, query, policy.recency_half_life_s)
-    return _Plan(Task(scope, query, limit, boosts), top_k, position, first)
+    return _Plan(Task(scope, query, limit, boosts, first=first), top_k, position, first)
 
 
 async def _of_the_past(engine: Engine, plan: _Plan, moment_us: int) -> RecallAnswer:

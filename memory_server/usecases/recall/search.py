@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from memory_server.domain import ranking
+from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import CALLER_MODEL, Coordinate, MemoryRecord, Scope
 from memory_server.domain.ranking import Boosts, ScoreParts, Scores
 from memory_server.domain.spans import Span
@@ -23,6 +24,9 @@ from memory_server.usecases.recall.times import named_times
 LEG_FACTOR = 4
 LEG_LEAST = 50
 """Each leg proposes so many times what is wanted, at least so many: a memory that is middling in both can win."""
+
+READ_AT_ONCE = 32
+"""Memories that are read before it is known how large they are."""
 
 _UNEXPLAINED = ScoreParts()
 
@@ -57,6 +61,7 @@ class Task(NamedTuple):
 
     Attributes:
         limit: How many hits are wanted.
+        first: How many of them are on earlier pages, and need only be there still.
         past: What there was at the query's moment; None: it asks for what there is.
     """
 
@@ -65,6 +70,7 @@ class Task(NamedTuple):
     limit: int
     boosts: Boosts
     past: Past | None = None
+    first: int = 0
 
 
 async def prepare(engine: Engine, queries: Sequence[RecallQuery]) -> list[Prepared]:
@@ -144,11 +150,38 @@ class Searching:
         task, prepared, groups = next(self._turns)
         ranked, is_exact = await _ranked(engine, task, prepared, groups)
         group = groups[0]
+        records: Mapping[int, MemoryRecord]
         if task.past is not None:
             records = task.past.records
         else:
-            records = await engine.store.get_by_seq(task.scope, [hit.commit_seq for hit in ranked])
+            records, looked_at = await _read(engine, task, ranked)
+            ranked = ranked[:looked_at]
         return Attempt(ranked, records, group.commit_seq, is_exact)
+
+
+async def _read(
+    engine: Engine, task: Task, ranked: Sequence[Proposal]
+) -> tuple[Mapping[int, MemoryRecord], int]:
+    """Read what was proposed, no more of it than an answer can carry; return the records, and how many were looked for.
+
+    The largest page of the largest memories is a thousand times as much as one answer.
+    """
+    records: dict[int, MemoryRecord] = {}
+    size = looked_at = 0
+    while looked_at < len(ranked) and size <= MAX_RESPONSE_BYTES:
+        seqs = [hit.commit_seq for hit in ranked[looked_at : looked_at + READ_AT_ONCE]]
+        found = await engine.store.get_by_seq(task.scope, seqs)
+        for place, seq in enumerate(seqs, start=looked_at):
+            record = found.get(seq)
+            if record is None:
+                continue
+            if place < task.first:
+                records[seq] = record._replace(payload_json=b"", text="")
+            else:
+                records[seq] = record
+                size += len(record.payload_json) + len(record.text)
+        looked_at += len(seqs)
+    return records, looked_at
 
 
 class _Key(NamedTuple):

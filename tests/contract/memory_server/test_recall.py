@@ -14,7 +14,7 @@ from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryRef
 from memory_server.domain.policy import NamespacePolicy
 from memory_server.ports import CreateNamespaceWrite
-from memory_server.usecases import delete, link, recall, store
+from memory_server.usecases import delete, link, read, recall, store
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
 from soma_common.errors import InvalidInput, NotFound, Unavailable
@@ -216,6 +216,45 @@ async def test_questions_with_and_without_times_are_answered_together(case: Reca
 
     alone = [await recall.recall(case.engine, SCOPE, query) for query in queries]
     assert together == alone
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["recall", "list"])
+async def test_no_more_is_read_than_an_answer_can_carry(
+    case: RecallCase, monkeypatch: pytest.MonkeyPatch, is_listed: bool
+) -> None:
+    """However many memories are asked for, and however large they are; page by page each is there, once."""
+    for number in range(150):
+        await case.add(f"m{number}", "tea", payload={"blob": "x" * 200_000})
+    read_bytes: list[int] = []
+    name = "list_page" if is_listed else "get_by_seq"
+    reads = getattr(case.engine.store, name)
+
+    async def counted(*given: Any) -> Any:
+        found = await reads(*given)
+        records = found if is_listed else found.values()
+        read_bytes.append(sum(len(record.payload_json) for record in records))
+        return found
+
+    monkeypatch.setattr(case.engine.store, name, counted)
+    found: list[str] = []
+    token, most = "", 0
+    while not found or token:
+        read_bytes.clear()
+        if is_listed:
+            page = await read.list_memories(
+                case.engine, SCOPE, Filter(), page_size=1000, token=token
+            )
+            found += [record.id for record in page.records]
+            token = page.next_token
+        else:
+            answer = await case.recall("tea", top_k=1000, page_token=token)
+            assert answer.is_truncated == bool(answer.next_token)
+            found += [hit.record.id for hit in answer.hits]
+            token = answer.next_token
+        most = max(most, read_bytes[-1])
+
+    assert sorted(found) == sorted(f"m{number}" for number in range(150))
+    assert most <= 50 * 200_100
 
 
 async def test_context_lifts_what_fits_it_and_adds_nothing(case: RecallCase) -> None:
