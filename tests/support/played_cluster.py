@@ -79,14 +79,12 @@ class PlayedCluster(Bench):
 
     async def give_class(self, spec: Manifest) -> None:
         """Make the SomaMemoryClass `gold`, or change it; then reconcile."""
-        name = "gold"
-        stored = await self.cluster.read(SOMA_MEMORY_CLASS, "", name)
-        if stored is not None:
+        for stored in await self.cluster.find(SOMA_MEMORY_CLASS):
             await self.cluster.replace({**stored, "spec": spec})
             await self.settle()
             return
         kind = {"apiVersion": SOMA_MEMORY_CLASS.api_version, "kind": SOMA_MEMORY_CLASS.name}
-        await self.cluster.create({**kind, "metadata": {"name": name}, "spec": spec})
+        await self.cluster.create({**kind, "metadata": {"name": "gold"}, "spec": spec})
 
     async def after(self, seconds: float) -> None:
         """Let time pass; then reconcile."""

@@ -31,7 +31,7 @@ def inherited(spec: Manifest, of_class: Manifest, *, has_volume: bool) -> Manife
     Args:
         spec: What the SomaMemory says.
         of_class: The SomaMemoryClass.
-        has_volume: Whether there is a volume already, whose class and mode cannot be changed any more.
+        has_volume: Whether there is a volume already, whose storage class cannot be changed any more.
 
     Raises:
         InvalidInput: The class does not have the form of this version.
@@ -46,9 +46,7 @@ def inherited(spec: Manifest, of_class: Manifest, *, has_volume: bool) -> Manife
         raise InvalidInput("the class is not valid", violations=named) from None
     defaults: Manifest = said.spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if has_volume:
-        embedded = defaults.get("storage", {}).get("embedded", {})
-        for fixed in ("storageClassName", "accessMode"):
-            embedded.pop(fixed, None)
+        defaults.get("storage", {}).get("embedded", {}).pop("storageClassName", None)
     return _over(defaults, spec)
 
 

@@ -95,6 +95,7 @@ class ResolvedMemory:
     Attributes:
         spec: The spec with the defaults of its class and of the operator filled in.
         claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
+        access_mode: Who may mount the volume at once: as the volume that there is was made, or as the spec says.
         replicas: How many servers there are to be.
         is_exclusive: Whether the storage is held by one server at a time.
         is_paused: Whether nothing may be changed, by the spec or by the annotation.
@@ -112,6 +113,7 @@ class ResolvedMemory:
     spec: SomaMemorySpec
     image: ImageReference
     claim_size: str
+    access_mode: str
     replicas: Replicas
     is_exclusive: bool
     is_paused: bool
@@ -152,6 +154,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
         spec=spec,
         image=_image(spec.image, observed.defaults),
         claim_size=_claim_size(spec.storage.embedded.size, observed),
+        access_mode=_access_mode(spec.storage.embedded.access_mode, observed),
         replicas=_replicas(spec, observed, is_stopped=is_hibernated or is_restoring),
         is_exclusive=spec.storage.type == "Embedded",
         is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
@@ -284,6 +287,14 @@ def _is_scaled_by_others(deployment: Manifest) -> bool:
         and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
         for entry in deployment["metadata"].get("managedFields", [])
     )
+
+
+def _access_mode(wished: str, observed: Observed) -> str:
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim)
+    if claim is None or never_got_volume(claim):
+        return wished
+    present: str = next(iter(claim["spec"].get("accessModes", [])), wished)
+    return present
 
 
 def _claim_size(wished: str, observed: Observed) -> str:

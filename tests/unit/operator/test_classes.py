@@ -105,6 +105,7 @@ def test_a_change_of_the_class_makes_new_pods() -> None:
 @pytest.mark.parametrize(
     ("volume", "asked"),
     [("pv-1", (None, "ReadWriteOnce")), (None, ("fast", "ReadWriteOncePod"))],
+    ids=["bound", "pending"],
 )
 def test_the_storage_class_is_that_of_new_volumes(
     volume: str | None, asked: tuple[str | None, str]
@@ -113,11 +114,12 @@ def test_the_storage_class_is_that_of_new_volumes(
     [claim] = [one for one in settled() if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
     if volume is None:
         del claim["spec"]["volumeName"]
+        claim["status"] = {"phase": "Pending"}
     of_class = {"storageClassName": "fast", "accessMode": "ReadWriteOncePod"}
     observed = seen({}, {"storage": {"embedded": of_class}}, children=(claim,))
 
-    embedded = resolve(observed).spec.storage.embedded
-    assert (embedded.storage_class_name, embedded.access_mode) == asked
+    memory = resolve(observed)
+    assert (memory.spec.storage.embedded.storage_class_name, memory.access_mode) == asked
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def persistent_volume_claim(memory: ResolvedMemory) -> Manifest:
     """
     embedded = memory.spec.storage.embedded
     spec: Manifest = {
-        "accessModes": [embedded.access_mode],
+        "accessModes": [memory.access_mode],
         "resources": {"requests": {"storage": memory.claim_size}},
     }
     if embedded.storage_class_name is not None:
