@@ -130,7 +130,7 @@ class Observer:
                 self._cluster.find(POD, key.namespace, labels),
                 self._cluster.find(CONTROLLER_REVISION, key.namespace, labels),
                 self._optional(resource, of_class, key),
-                self._missing_secrets(resource, key),
+                self._missing_secrets(resource, of_class, key),
                 self._claim(resource, key),
                 self._copies(resource, key),
                 self._restore(resource, key),
@@ -191,8 +191,10 @@ class Observer:
             return await self._cluster.read_now(PERSISTENT_VOLUME_CLAIM, key.namespace, name)
         return known
 
-    async def _missing_secrets(self, resource: Manifest, key: ObjectKey) -> frozenset[str]:
-        names = sorted(secret_names(resource))
+    async def _missing_secrets(
+        self, resource: Manifest, of_class: Manifest | None, key: ObjectKey
+    ) -> frozenset[str]:
+        names = sorted(secret_names(resource, of_class))
         there = await asyncio.gather(
             *(self._cluster.exists(SECRET, key.namespace, name) for name in names)
         )

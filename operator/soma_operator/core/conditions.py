@@ -24,7 +24,7 @@ from soma_operator.core.pods import shortened
 from soma_operator.core.problems import secret_is_missing, volume_is_impossible
 from soma_operator.core.published import Aspect, format_time
 from soma_operator.core.quantity import parse_quantity, same_quantity
-from soma_operator.core.resolve import secret_names
+from soma_operator.core.resolve import secrets_of
 from soma_operator.core.revision import Choice, Pending
 from soma_operator.core.situation import Situation, capacity_of, phase_of_claim
 from soma_operator.core.windows import opens_at
@@ -185,7 +185,7 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
     problem = secret_is_missing(situation)
     if problem is not None:
         return Aspect("SecretsReady", "False", problem.reason, problem.message)
-    if not secret_names(situation.observed.resource):
+    if not secrets_of(situation.memory.spec):
         return None
     return Aspect("SecretsReady", "True", "Found", "every Secret that the pods need is there")
 

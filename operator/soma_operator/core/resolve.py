@@ -191,12 +191,19 @@ def restore_job_name(name: str, uid: str) -> str:
     return f"{name[:46]}-restore-{content_hash(uid)[:8]}"
 
 
-def secret_names(resource: Mapping[str, Any]) -> frozenset[str]:
+def secret_names(resource: Mapping[str, Any], of_class: Manifest | None) -> frozenset[str]:
     """Return the names of the Secrets that its pods need; none where it cannot be understood."""
+    said = resource.get("spec") or {}
     try:
-        spec = _parsed(resource)
+        # The storage class, which a volume decides about, names no Secret.
+        both = said if of_class is None else inherited(said, of_class, has_volume=False)
+        return secrets_of(_parsed({"spec": both}))
     except InvalidInput:
         return frozenset()
+
+
+def secrets_of(spec: SomaMemorySpec) -> frozenset[str]:
+    """Return the names of the Secrets that the pods of a spec need."""
     tls, auth, openai = spec.tls, spec.auth, spec.embeddings.openai
     named = {
         tls.secret_name if tls.is_on else None,

@@ -103,6 +103,11 @@ CREATIONS = [
         "backup.schedule needs backup.target: a place where the copies are kept",
     ),
     (
+        kept({"type": "Volume", "volume": {"claimName": "bad-data"}}),
+        kept({"type": "Volume", "volume": {"claimName": "bad-data"}}),
+        "backup.target.volume.claimName must not be the memory's own claim, which its copies are to outlive",
+    ),
+    (
         {"deletionPolicy": "Snapshot", **kept()},
         {"deletionPolicy": "Snapshot"},
         "deletionPolicy Snapshot needs backup.target: a place where the last copy is kept",
@@ -265,6 +270,11 @@ CREATIONS = [
         variable(name="SOMA_STORE", value="memory"),
         "podTemplate.env must not begin with 'SOMA_': the server's settings are fields of the spec",
     ),
+    (
+        variable(name="asoma_", value=""),
+        variable(name="soma_Data_dir", value="/tmp"),
+        "podTemplate.env must not begin with 'SOMA_': the server's settings are fields of the spec",
+    ),
     (variable(name="_a9", value="b"), variable(name="a-b", value="c"), "should match"),
     (
         files(configMapName="a"),
@@ -306,6 +316,9 @@ CREATIONS = [
             "/spec/containers/0/env",
             "/spec/containers/0/env/-",
             "/spec/containers/0/image",
+            "/spec/containers/0/volumeMounts",
+            "/spec/containers/0/volumeMounts/0",
+            "/spec/containers/0/volumeMounts/0/name",
             "/spec/volumes/0/persistentVolumeClaim/claimName",
             "/metadata/labels/app.kubernetes.io~1name",
             "/metadata/annotations/memory.soma.sh~1config-hash",

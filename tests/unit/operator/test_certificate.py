@@ -77,7 +77,7 @@ def test_the_pods_are_those_of_a_secret_that_somebody_keeps() -> None:
     assert len({one.pods for one in revisions}) == 1
     assert revisions[0].wish == revisions[1].wish
     assert revisions[0].environment["SOMA_TLS_CERT_FILE"].endswith("tls.crt")
-    assert secret_names(a_somamemory(spec=wish())) == {"cert"}
+    assert secret_names(a_somamemory(spec=wish()), None) == {"cert"}
 
 
 @pytest.mark.parametrize(

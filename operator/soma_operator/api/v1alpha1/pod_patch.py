@@ -10,10 +10,11 @@ _LISTS = "(containers|volumes)"
 _OURS = (
     rf"(metadata|spec|metadata/(labels|annotations)|spec/{_LISTS}|spec/{_LISTS}/0"
     r"|metadata/labels/app[.]kubernetes[.]io~1.*|metadata/annotations/memory[.]soma[.]sh~1.*"
-    r"|spec/volumes/0/.*|spec/containers/0/(name|image|env|envFrom)(/.*)?)"
+    r"|spec/volumes/0/.*|spec/containers/0/(name|image|env|envFrom)(/.*)?"
+    r"|spec/containers/0/volumeMounts(/0(/.*)?)?)"
 )
-"""What the operator finds its pods and their settings by; the first container is the server's, the first volume its
-data."""
+"""What the operator finds its pods and their settings by; the first container is the server's, and the first volume
+and its mount are its data."""
 
 
 class PodPatch(ApiModel):

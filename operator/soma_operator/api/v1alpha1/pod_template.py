@@ -98,7 +98,8 @@ class Variable(ApiModel):
                 "a variable has either a value or valueFrom",
             ),
             (
-                "!self.name.startsWith('SOMA_')",
+                # The server reads its settings in upper and lower case.
+                "!self.name.matches('^(?i)soma_')",
                 "podTemplate.env must not begin with 'SOMA_': the server's settings are fields of the spec",
             ),
         )

@@ -111,9 +111,18 @@ SPEC_RULES = rules(
     ),
 )
 
+_OWN_VOLUME = (
+    "has(self.spec) && has(self.spec.backup) && has(self.spec.backup.target)"
+    " && has(self.spec.backup.target.volume)"
+)
+
 RESOURCE_RULES = rules(
     (
         "self.metadata.name.size() <= 52 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "metadata.name must be at most 52 characters of a-z, 0-9 and '-', first a letter, last not '-'",
+    ),
+    (
+        f"!({_OWN_VOLUME}) || self.spec.backup.target.volume.claimName != self.metadata.name + '-data'",
+        "backup.target.volume.claimName must not be the memory's own claim, which its copies are to outlive",
     ),
 )
