@@ -165,6 +165,10 @@ async def _changed(engine: Engine, current: MemoryRecord, command: UpdateCommand
     if "expire_time" in named:
         changes["expire_time_us"] = draft.expire_time_us
     changes["metadata"] = _metadata(current, draft, named)
+    # Value by value there may be more than a draft may have.
+    found = Violations()
+    validation.check_metadata(found, "memory.metadata", changes["metadata"])
+    found.raise_if_any()
     text = _text(current, draft, named)
     if text != current.text or "embedding" in named:
         given = draft.embedding if "embedding" in named else b""

@@ -92,4 +92,6 @@ async def _look(
 async def _record(engine: Engine, scope: Scope, change: LoggedChange) -> MemoryRecord | None:
     if change.type is not ChangeType.STORED:
         return None
-    return (await engine.store.get_by_seq(scope, [change.commit_seq])).get(change.commit_seq)
+    found = (await engine.store.get_by_seq(scope, [change.commit_seq])).get(change.commit_seq)
+    # It is gone for every caller, though nobody has swept it away yet.
+    return None if found is None or found.is_expired(engine.clock.now_us()) else found

@@ -18,6 +18,7 @@ from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import fitting
 from memory_server.usecases.recall.boxes import range_search
 from memory_server.usecases.recall.fields import matching, matching_of, position_of
+from memory_server.usecases.recall.pages import NOTHING_SHOWN, digest, packed, shown_of
 from memory_server.usecases.recall.query import (
     EVERYTHING,
     RecallAnswer,
@@ -140,12 +141,11 @@ async def _looked_up(engine: Engine, plan: "_Plan") -> RecallAnswer | SomaError:
 
 
 class _Plan(NamedTuple):
-    """A query that was checked; `position` is where its page begins, `first` the same as a number."""
+    """A query that was checked; `position` is where its page of a match begins."""
 
     task: Task
     top_k: int
     position: bytes
-    first: int
 
     @property
     def is_searched(self) -> bool:
@@ -159,12 +159,11 @@ async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
     if query.min_commit_seq > engine.store.last_commit_seq:
         raise Unavailable("this server has not reached that commit")
     position = _position(engine, scope, query)
-    is_counted = bool(position) and query.field_match is None
-    first = int(position) if is_counted else 0
+    shown = NOTHING_SHOWN if query.field_match is not None else shown_of(position)
     # One more than is wanted tells whether there is another page.
-    limit = min(first + top_k, MAX_TOP_K) + 1
+    limit = min(len(shown) + top_k, MAX_TOP_K) + 1
     boosts = _boosts(engine, query, policy.recency_half_life_s)
-    return _Plan(Task(scope, query, limit, boosts, first=first), top_k, position, first)
+    return _Plan(Task(scope, query, limit, boosts, shown=shown), top_k, position)
 
 
 async def _of_the_past(engine: Engine, plan: _Plan, moment_us: int) -> RecallAnswer:
@@ -202,17 +201,20 @@ def _boosts(engine: Engine, query: RecallQuery, half_life_s: int) -> Boosts:
 
 
 def _answer(engine: Engine, plan: _Plan, made: Attempt, prepared: Prepared) -> RecallAnswer:
-    scope, query, first = plan.task.scope, plan.task.query, plan.first
+    scope, query, shown = plan.task.scope, plan.task.query, plan.task.shown
     ranked = [hit for hit in made.ranked if hit.commit_seq in made.records]
+    if shown:
+        ranked = [hit for hit in ranked if digest(made.records[hit.commit_seq]) not in shown]
     hits = [
         RecallHit(made.records[hit.commit_seq], hit.score, hit.parts)
-        for hit in ranked[first : min(first + plan.top_k, MAX_TOP_K)]
+        for hit in ranked[: min(plan.top_k, MAX_TOP_K - len(shown))]
     ]
     kept = len(fitting([hit.record for hit in hits]))
     engine.note_access(scope, [hit.record.id for hit in hits[:kept]])
     next_token = ""
-    if first + kept < min(len(ranked), MAX_TOP_K):
-        next_token = _token(engine, scope, query, str(first + kept).encode())
+    if kept < len(ranked) and len(shown) + kept < MAX_TOP_K:
+        position = packed(shown, [hit.record for hit in hits[:kept]])
+        next_token = _token(engine, scope, query, position)
     return RecallAnswer(
         hits[:kept],
         made.commit_seq,

@@ -18,6 +18,7 @@ from memory_server.usecases.engine import Engine
 from memory_server.usecases.moments import Past
 from memory_server.usecases.recall.joining import joined
 from memory_server.usecases.recall.links import with_linked
+from memory_server.usecases.recall.pages import NOTHING_SHOWN, Shown, digest
 from memory_server.usecases.recall.query import EVERYTHING, RecallMode, RecallQuery
 from memory_server.usecases.recall.times import named_times
 
@@ -61,7 +62,7 @@ class Task(NamedTuple):
 
     Attributes:
         limit: How many hits are wanted.
-        first: How many of them are on earlier pages, and need only be there still.
+        shown: Which of them earlier pages have shown: they need only be there still.
         past: What there was at the query's moment; None: it asks for what there is.
     """
 
@@ -70,7 +71,7 @@ class Task(NamedTuple):
     limit: int
     boosts: Boosts
     past: Past | None = None
-    first: int = 0
+    shown: Shown = NOTHING_SHOWN
 
 
 async def prepare(engine: Engine, queries: Sequence[RecallQuery]) -> list[Prepared]:
@@ -171,11 +172,8 @@ async def _read(
     while looked_at < len(ranked) and size <= MAX_RESPONSE_BYTES:
         seqs = [hit.commit_seq for hit in ranked[looked_at : looked_at + READ_AT_ONCE]]
         found = await engine.store.get_by_seq(task.scope, seqs)
-        for place, seq in enumerate(seqs, start=looked_at):
-            record = found.get(seq)
-            if record is None:
-                continue
-            if place < task.first:
+        for seq, record in found.items():
+            if task.shown and digest(record) in task.shown:
                 records[seq] = record._replace(payload_json=b"", text="")
             else:
                 records[seq] = record

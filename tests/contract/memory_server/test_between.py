@@ -22,9 +22,10 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.policy import DecayLevel, NamespacePolicy
 from memory_server.ports import Vectors
-from memory_server.usecases import delete, erase, lifecycle, namespaces, read, store, update
+from memory_server.usecases import delete, erase, lifecycle, namespaces, read, store, update, watch
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.movement import ConflictPolicy, Importer, ImportOptions, MovedMemory
+from soma_common.errors import InvalidInput
 from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, SCOPE, StoppedClock
 
@@ -171,6 +172,37 @@ async def test_an_import_is_a_write_of_now(case: Between) -> None:
     other = SCOPE._replace(namespace="new")
     await Importer(case.engine, other, ImportOptions()).take([old], [])
     assert (await namespaces.describe(case.engine, other)).create_time_us == case.clock.time_us
+
+
+async def test_updates_keep_the_limit_of_metadata(case: Between) -> None:
+    """Value by value no more come together than a draft may have."""
+    await case.store({"text": "tea"}, metadata={f"a{number}": True for number in range(60)})
+    more = {f"b{number}": True for number in range(5)}
+    draft = MemoryDraft(b"{}", metadata=more)
+    command = update.UpdateCommand(X, draft, tuple(f"metadata.{name}" for name in more))
+
+    with pytest.raises(InvalidInput):
+        await update.update(case.engine, SCOPE, command)
+    assert len((await case.get()).metadata) == 60
+
+
+async def test_a_watch_shows_no_memory_that_has_expired(case: Between) -> None:
+    """Though nobody has swept it away; that it was stored is told."""
+    made_us = case.clock.time_us
+    await case.store({"text": "tea"})
+    watching = watch.watch(case.engine, SCOPE, token="", include_memory=True)
+    token = (await anext(watching)).token
+    await watching.aclose()
+    await case.store({"text": "a secret"}, expire_time_us=made_us + 10_000_000)
+    case.clock.time_us += 60_000_000
+
+    again = watch.watch(case.engine, SCOPE, token=token, include_memory=True)
+    await anext(again)
+    told = await anext(again)
+    await again.aclose()
+
+    assert told.change is not None
+    assert told.record is None
 
 
 async def test_a_reader_of_a_dropped_namespace_never_sees_the_next_one(tmp_path: Path) -> None:

@@ -218,6 +218,21 @@ async def test_questions_with_and_without_times_are_answered_together(case: Reca
     assert together == alone
 
 
+async def test_pages_show_each_memory_once(case: RecallCase) -> None:
+    """Also where sessions and neighbours lift what the candidates of a single page would not know."""
+    for number in range(240):
+        await case.add(
+            f"m{number}",
+            f"word{number % 5} word{number % 7} tea",
+            metadata={"session": f"s{number % 9}"},
+            event_time_us=NOW_US + number * 1_000_000,
+        )
+
+    found = await case.pages(RecallQuery(text="word1 word3 tea", top_k=7))
+
+    assert len(found) == len(set(found)) == 240
+
+
 @pytest.mark.parametrize("is_listed", [False, True], ids=["recall", "list"])
 async def test_no_more_is_read_than_an_answer_can_carry(
     case: RecallCase, monkeypatch: pytest.MonkeyPatch, is_listed: bool
