@@ -281,7 +281,7 @@ def _replicas(spec: SomaMemorySpec, observed: Observed, *, is_stopped: bool) -> 
         return Replicas(spec.replicas)
     deployment = observed.child(DEPLOYMENT, observed.key.name)
     present = 0 if deployment is None else deployment["spec"].get("replicas", 1)
-    # An autoscaler leaves a target of 0 alone: after hibernation somebody has to wake it.
+    # A target of 0 is left alone, by KEDA because it is paused: after hibernation somebody has to wake it.
     if deployment is None or present == 0:
         return Replicas(spec.autoscaling.min_replicas)
     # What nobody else owns would fall back to 1 if we let go of it: it is held until the autoscaler writes its own.

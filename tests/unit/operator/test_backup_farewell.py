@@ -16,6 +16,7 @@ from soma_operator.core.backup.farewell import (
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
+    SCALED_OBJECT,
     SOMA_MEMORY_BACKUP,
     Manifest,
     kind_of,
@@ -100,6 +101,24 @@ def test_a_deployment_that_is_gone_is_not_made_again() -> None:
     leave = left(replace(observed, children=(claim,)))
 
     assert writes(leave) == [("apply", "SomaMemoryBackup", "mem-last-4b5f3")]
+
+
+def test_what_scales_servers_goes_before_they_stop() -> None:
+    """KEDA would start them again, on the volume that is being copied; one of another owner is let be."""
+    observed = leaving(
+        autoscaling={
+            "type": "KEDA",
+            "keda": {"triggers": [{"type": "cron", "metadata": {}}]},
+        }
+    )
+    [scaler] = [one for one in observed.children if kind_of(one) == SCALED_OBJECT]
+
+    assert writes(left(observed))[:2] == [
+        ("delete", "ScaledObject", "mem"),
+        ("apply", "Deployment", "mem"),
+    ]
+    scaler["metadata"]["ownerReferences"][0]["uid"] = "another"
+    assert ("delete", "ScaledObject", "mem") not in writes(left(observed))
 
 
 @pytest.mark.parametrize("phase", [None, "Pending", "Running"])

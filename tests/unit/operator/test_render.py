@@ -444,6 +444,29 @@ def test_keda_scales_the_deployment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, None),
+        ({"hibernated": True}, "0"),
+        ({"bootstrap": {"type": "Backup", "backupName": "one"}}, "0"),
+    ],
+    ids=str,
+)
+def test_keda_starts_no_server_while_none_may_run(change: Manifest, expected: str | None) -> None:
+    """Hibernated or being restored, a memory has no server whatever the triggers tell."""
+    keda = {"triggers": [{"type": "cron", "metadata": {}}]}
+    observed = observed_of(
+        a_somamemory(spec={"autoscaling": {"type": "KEDA", "keda": keda}, **change})
+    )
+
+    manifests = render(resolve(observed), choice_of(observed)).manifests
+
+    [made] = [one for one in manifests if kind_of(one) == SCALED_OBJECT]
+    told = made["metadata"]["annotations"].get("autoscaling.keda.sh/paused-replicas")
+    assert told == expected
+
+
+@pytest.mark.parametrize(
     ("tag", "label"), [("_dev", "dev"), ("1.0-", "1.0"), ("___", None), ("v" * 128, "v" * 63)]
 )
 def test_a_version_is_a_label_whatever_the_tag_is(tag: str, label: str | None) -> None:

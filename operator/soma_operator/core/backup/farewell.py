@@ -17,8 +17,11 @@ from soma_operator.core.difference import covers
 from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
+    SCALED_OBJECT,
     SOMA_MEMORY,
+    Kind,
     Manifest,
+    controller_of,
     is_deleting,
 )
 from soma_operator.core.observed import Observed
@@ -153,12 +156,22 @@ def _last_copy(memory: ResolvedMemory) -> Manifest:
     return copy_of(memory, name, "deletion", policy.target, deadline_s)
 
 
-def _stop(memory: ResolvedMemory, observed: Observed) -> list[Apply]:
-    """Return the write that ends the servers, where the garbage collector has not done it."""
+def _stop(memory: ResolvedMemory, observed: Observed) -> list[Apply | Delete]:
+    """Return the writes that end the servers, where the garbage collector has not done it."""
+    scaler = _own(SCALED_OBJECT, memory, observed)
+    # It would start servers again, on the volume that is being copied.
+    unscaled = [] if scaler is None else [Delete(scaler)]
     live = observed.child(DEPLOYMENT, memory.name)
     if live is None or is_deleting(live):
-        return []
+        return [*unscaled]
     choice = choose(newest_revision(memory), memory, observed)
     asleep = replace(memory, replicas=Replicas(0))
     wished = with_applied_hash(deployment(asleep, choice.running))
-    return [] if covers(live, wished) else [Apply(wished, "Different")]
+    return [*unscaled, *([] if covers(live, wished) else [Apply(wished, "Different")])]
+
+
+def _own(kind: Kind, memory: ResolvedMemory, observed: Observed) -> Manifest | None:
+    """Return a child that the garbage collector has not begun to take; what has another owner is none."""
+    live = observed.child(kind, memory.name)
+    is_ours = live is not None and (controller_of(live) or {}).get("uid") == memory.uid
+    return live if live is not None and is_ours and not is_deleting(live) else None

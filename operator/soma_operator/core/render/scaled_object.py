@@ -5,6 +5,9 @@ from soma_operator.core.kinds import DEPLOYMENT, SCALED_OBJECT, Manifest
 from soma_operator.core.render.metadata import child
 from soma_operator.core.resolve import ResolvedMemory
 
+PAUSED_ANNOTATION = "autoscaling.keda.sh/paused-replicas"
+"""Of KEDA: holds the number of servers, whatever the triggers tell."""
+
 
 def scaled_object(memory: ResolvedMemory) -> Manifest:
     """Return the ScaledObject; it scales the Deployment, so that nothing writes to the SomaMemory's spec."""
@@ -22,7 +25,11 @@ def scaled_object(memory: ResolvedMemory) -> Manifest:
     }
     if wish.keda.polling_interval_seconds is not None:
         spec["pollingInterval"] = wish.keda.polling_interval_seconds
-    return child(SCALED_OBJECT, memory.name, memory, spec=spec)
+    manifest = child(SCALED_OBJECT, memory.name, memory, spec=spec)
+    if memory.replicas.wished == 0:
+        # Other than an HPA, KEDA takes 0 for a number like any other, and starts servers from it.
+        manifest["metadata"]["annotations"] = {PAUSED_ANNOTATION: "0"}
+    return manifest
 
 
 def _trigger(wish: KedaTrigger) -> Manifest:
