@@ -16,6 +16,8 @@ from soma_operator.core.kinds import (
     SOMA_MEMORY_BACKUP,
     Kind,
     Manifest,
+    controller_of,
+    is_deleting,
     kind_of,
     name_of,
 )
@@ -192,7 +194,7 @@ def _secrets_ready(situation: Situation) -> Aspect | None:
 
 def _certificate_ready(situation: Situation) -> Aspect | None:
     if situation.memory.spec.tls.cert_manager is None:
-        return None
+        return _left_over("CertificateReady", CERTIFICATE, situation)
     mend = "install cert-manager, or keep the Secret yourself with spec.tls.mode Secret"
     return _if_served(CERTIFICATE, _issued(situation), mend, situation)
 
@@ -213,7 +215,7 @@ def _issued(situation: Situation) -> Aspect:
 
 def _monitored(situation: Situation) -> Aspect | None:
     if not situation.memory.spec.monitoring.pod_monitor.enabled:
-        return None
+        return _left_over("Monitored", POD_MONITOR, situation)
     made = Aspect("Monitored", "True", "PodMonitorMade", "a PodMonitor names the pods")
     mend = "install the Prometheus operator, or disable spec.monitoring.podMonitor"
     return _if_served(POD_MONITOR, made, mend, situation)
@@ -221,7 +223,7 @@ def _monitored(situation: Situation) -> Aspect | None:
 
 def _autoscaled(situation: Situation) -> Aspect | None:
     if situation.memory.spec.autoscaling.type != "KEDA":
-        return None
+        return _left_over("Autoscaled", SCALED_OBJECT, situation)
     text = "KEDA decides on the number of servers"
     made = Aspect("Autoscaled", "True", "ScaledObjectMade", text)
     mend = (
@@ -237,6 +239,20 @@ def _if_served(kind: Kind, made: Aspect, mend: str, situation: Situation) -> Asp
         return made
     text = f"the cluster does not know the kind {kind.name}: {mend}"
     return Aspect(made.type, "False", "KindNotServed", text)
+
+
+def _left_over(told_by: str, kind: Kind, situation: Situation) -> Aspect | None:
+    """Return what to tell of a child that nobody wishes for any more, as long as a pause keeps it.
+
+    Nothing else tells a later look that it is there to be removed.
+    """
+    live = find(situation.applied.children, kind, situation.memory.name)
+    if live is None or is_deleting(live):
+        return None
+    if (controller_of(live) or {}).get("uid") != situation.memory.uid:
+        return None
+    text = f"the {kind.name} is no longer wished for, and goes when the pause ends"
+    return Aspect(told_by, "Unknown", "Paused", text)
 
 
 def _backup_healthy(situation: Situation) -> Aspect | None:

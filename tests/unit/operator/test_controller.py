@@ -10,6 +10,7 @@ from soma_operator.controller import FORBIDDEN_RETRY_S
 from soma_operator.core.kinds import (
     CONFIG_MAP,
     EVENT,
+    OPTIONAL_KINDS,
     PERSISTENT_VOLUME_CLAIM,
     SERVICE,
     SOMA_MEMORY,
@@ -150,6 +151,33 @@ async def test_steps_lead_where_a_fresh_start_leads(steps: list[Manifest]) -> No
     assert await stepwise.children() == await fresh.children()
     await stepwise.settle()
     assert (await stepwise.controller.reconcile(KEY)).result == "unchanged"
+
+
+async def test_what_a_pause_kept_goes_when_it_ends(bench: Bench) -> None:
+    """Children of kinds that are not watched are told of as long as they are there, wished for or not."""
+    issued = {"mode": "CertManager", "secretName": "cert"}
+    keda = {"triggers": [{"type": "cron", "metadata": {}}]}
+    await bench.edit(
+        {
+            "tls": {**issued, "certManager": {"issuerRef": {"name": "ca"}}},
+            "monitoring": {"podMonitor": {"enabled": True}},
+            "autoscaling": {"type": "KEDA", "keda": keda},
+        }
+    )
+    await bench.settle()
+
+    await bench.edit({"paused": True})
+    await bench.settle()
+    told = await bench.conditions()
+    kept = [await bench.cluster.find(kind) for kind in OPTIONAL_KINDS]
+    await bench.edit({})
+    await bench.settle()
+
+    assert [len(found) for found in kept] == [1, 1, 1]
+    for kind in ("CertificateReady", "Monitored", "Autoscaled"):
+        assert told[kind] == ("Unknown", "Paused")
+        assert kind not in await bench.conditions()
+    assert [await bench.cluster.find(kind) for kind in OPTIONAL_KINDS] == [[], [], []]
 
 
 async def test_refused_content_is_a_condition(bench: Bench) -> None:
