@@ -17,6 +17,7 @@ from soma_operator.core.inherit import class_name_of
 from soma_operator.core.kinds import SOMA_MEMORY, Manifest, is_deleting
 from soma_operator.core.observed import Defaults, Observed
 from soma_operator.core.reconcile import Decision, decide
+from soma_operator.core.render.pods import newest_revision
 from soma_operator.core.resolve import resolve
 from soma_operator.manifest_file import Wishes, read_wishes
 from soma_operator.metrics import Metrics
@@ -60,11 +61,12 @@ async def run_plan(arguments: Namespace, settings: OperatorSettings) -> int:
             else _alone(manifest, defaults)
         )
         observed = _with_class(observed, wishes)
-        decision = decide(observed)
-        if not isinstance(decision, Decision):
-            resolve(observed)  # says what is wrong
+        if is_deleting(observed.resource):
             _say(f"SomaMemory {observed.key} is being deleted")
             continue
+        newest_revision(resolve(observed))  # raises what is wrong, which a reconcile would publish
+        decision = decide(observed)
+        assert isinstance(decision, Decision), "it is understood, and its class is there"
         _say(f"SomaMemory {observed.key}, revision {decision.choice.running.name}")
         for field in unknown_fields(SomaMemorySpec, manifest["spec"], "spec"):
             _say(

@@ -70,6 +70,19 @@ def test_what_cannot_be_understood_is_named(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("patch", ["op: add, path: /spec/none/0, value: 1", "op: add, path: /x"])
+def test_a_patch_that_cannot_be_made_is_named(
+    patch: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan that changes nothing would be taken for one that is fine."""
+    spec = f"metadata: {{name: memory}}\nspec: {{podTemplate: {{patches: [{{{patch}}}]}}}}"
+
+    code, out, err = planned(tmp_path, HEAD + spec, capsys)
+
+    assert (code, out) == (FAILED, "")
+    assert "spec.podTemplate.patches[0]" in err
+
+
 def test_a_file_without_one_or_without_anything_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
