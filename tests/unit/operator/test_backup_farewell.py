@@ -91,6 +91,19 @@ def test_the_last_copy_has_no_owner_and_no_tracking_mark() -> None:
     assert copy["spec"]["deadlineSeconds"] == 600
 
 
+@pytest.mark.parametrize("owner", [None, "another"])
+def test_a_deployment_of_somebody_else_is_let_be(owner: str | None) -> None:
+    """It only has the name: none of its servers is ours to stop."""
+    observed = leaving()
+    foreign = observed.child(DEPLOYMENT, "mem")
+    assert foreign is not None
+    [reference] = foreign["metadata"].pop("ownerReferences")
+    if owner is not None:
+        foreign["metadata"]["ownerReferences"] = [{**reference, "uid": owner}]
+
+    assert writes(left(observed)) == [("apply", "SomaMemoryBackup", "mem-last-4b5f3")]
+
+
 def test_a_deployment_that_is_gone_is_not_made_again() -> None:
     """A deletion in the foreground takes the servers by itself; the claim, which has no owner, stays."""
     observed = leaving()

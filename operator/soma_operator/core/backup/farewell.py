@@ -161,8 +161,8 @@ def _stop(memory: ResolvedMemory, observed: Observed) -> list[Apply | Delete]:
     scaler = _own(SCALED_OBJECT, memory, observed)
     # It would start servers again, on the volume that is being copied.
     unscaled = [] if scaler is None else [Delete(scaler)]
-    live = observed.child(DEPLOYMENT, memory.name)
-    if live is None or is_deleting(live):
+    live = _own(DEPLOYMENT, memory, observed)
+    if live is None:
         return [*unscaled]
     choice = choose(newest_revision(memory), memory, observed)
     asleep = replace(memory, replicas=Replicas(0))
