@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from soma_operator.core.backup.farewell import Farewell, after_refusals, guard_manifest
+from soma_operator.core.backup.farewell import Farewell, Guard, after_refusals, guard_manifest
 from soma_operator.core.events import Reporter
 from soma_operator.core.kinds import SOMA_MEMORY_BACKUP, Manifest, kind_of, name_of
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
@@ -74,13 +74,12 @@ class Controller:
         with stage("decide"):
             decision = decide(observed)
         if isinstance(decision, Outcome):
+            observed = await self._guard(decision.guard, observed)
             await self._publish(observed, decision)
             return _run(decision, writes=0)
         if isinstance(decision, Leave):
             return await self._let_go(decision.farewell, observed)
-        if decision.guard is not None:
-            guarded = await self._writer.guard(guard_manifest(observed, decision.guard))
-            observed = replace(observed, resource=guarded or observed.resource)
+        observed = await self._guard(decision.guard, observed)
         if decision.opening is not None:
             observed = await self._publish(observed, decision.opening)
         with stage("apply"):
@@ -92,6 +91,13 @@ class Controller:
             return Run("changed", requeue_after_s=0.0)
         await self._publish(observed, outcome)
         return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
+
+    async def _guard(self, guard: Guard | None, observed: Observed) -> Observed:
+        """Set or release the finalizer; return the picture with the resource as it is then."""
+        if guard is None:
+            return observed
+        guarded = await self._writer.guard(guard_manifest(observed, guard))
+        return replace(observed, resource=guarded or observed.resource)
 
     async def _let_go(self, leave: Farewell, observed: Observed) -> Run:
         """Do what a deletion waits for, and let the resource go when it is done."""

@@ -55,11 +55,13 @@ class Outcome:
         status: The status to publish; None: the stored one says the same.
         events: What to tell.
         requeue_after_s: When time alone changes the outcome, seconds; None: never.
+        guard: What is to be done about the finalizer, before it is told.
     """
 
     status: Status | None
     events: tuple[Event, ...]
     requeue_after_s: float | None = None
+    guard: Guard | None = None
 
     @property
     def is_passing(self) -> bool:
@@ -128,8 +130,10 @@ def _not_understood(error: InvalidInput, observed: Observed) -> Outcome:
 
 
 def _without_class(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Outcome:
-    """Return the outcome for a wish that is known in part only: nothing is written for it."""
+    """Return the outcome for a wish that is known in part only: no child is written for it."""
     outcome = _outcome(held_up_status(problem, memory, observed), observed)
+    # What its deletion waits for is the memory's own affair: no class has a say in it.
+    outcome = replace(outcome, guard=wished_guard(memory, observed))
     status = outcome.status or dict(observed.status)
     deadline = deadline_of(status, memory.spec.update_strategy)
     if deadline is None or condition(status, "Reconciling") is None:

@@ -31,6 +31,8 @@ from tests.support.somamemories import (
 )
 
 GOLD = {"className": "gold"}
+TARGET = {"type": "Volume", "volume": {"claimName": "backups"}}
+SNAPSHOT: Manifest = {**GOLD, "deletionPolicy": "Snapshot", "backup": {"target": TARGET}}
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -171,13 +173,30 @@ def test_a_class_that_is_not_there_is_waited_for() -> None:
 
 def test_without_its_class_a_memory_is_deleted_as_its_own_spec_says() -> None:
     """The last copy is not given up because a class went first."""
-    target = {"type": "Volume", "volume": {"claimName": "backups"}}
-    resource = a_somamemory(
-        spec={**GOLD, "deletionPolicy": "Snapshot", "backup": {"target": target}}, is_deleting=True
-    )
+    resource = a_somamemory(spec=SNAPSHOT, is_deleting=True)
     resource["metadata"]["finalizers"] = [FINALIZER]
 
     assert isinstance(decide(observed_of(resource)), Leave)
+
+
+async def finalizers(bench: Bench) -> list[str]:
+    resource = await bench.cluster.read(SOMA_MEMORY, KEY.namespace, KEY.name)
+    assert resource is not None
+    return list(resource["metadata"].get("finalizers", []))
+
+
+async def test_a_deletion_waits_for_us_without_the_class() -> None:
+    """A policy that is wished for while the class is missing holds from then on."""
+    bench = Bench()
+    await bench.make(**SNAPSHOT)
+
+    await bench.settle()
+
+    assert (await bench.conditions())["Ready"] == ("False", "ClassNotFound")
+    assert await finalizers(bench) == [FINALIZER]
+    await bench.edit({**SNAPSHOT, "deletionPolicy": "Retain"})
+    await bench.settle()
+    assert await finalizers(bench) == []
 
 
 async def test_a_memory_follows_its_class() -> None:
