@@ -22,7 +22,7 @@ from soma_operator.core.problems import class_not_found, invalid_spec
 from soma_operator.core.published import Status, condition, is_published
 from soma_operator.core.render import render
 from soma_operator.core.render.pods import newest_revision
-from soma_operator.core.resolve import ResolvedMemory, resolve
+from soma_operator.core.resolve import ResolvedMemory, resolve, resolve_for_deletion
 from soma_operator.core.revision import CAUSED_BY_PODS, Choice, choose, gives_way
 from soma_operator.core.situation import Situation
 from soma_operator.core.status import (
@@ -125,8 +125,13 @@ def decide(observed: Observed) -> Decision | Leave | Outcome:
 
 
 def _not_understood(error: InvalidInput, observed: Observed) -> Outcome:
-    """Return the outcome for a wish that is not valid: nothing is written for it, and what runs goes on."""
-    return _outcome(invalid_status(invalid_spec(error), observed), observed)
+    """Return the outcome for a wish that is not valid: no child is written for it, and what runs goes on."""
+    outcome = _outcome(invalid_status(invalid_spec(error), observed), observed)
+    try:
+        guard = wished_guard(resolve_for_deletion(observed), observed)
+    except InvalidInput:
+        guard = None
+    return replace(outcome, guard=guard)
 
 
 def _without_class(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Outcome:
@@ -146,7 +151,7 @@ def _leave(observed: Observed) -> Leave | Outcome:
     if not is_guarded(observed.resource):
         return _outcome(deleting_status(observed), observed)
     try:
-        leave = farewell(resolve(observed), observed)
+        leave = farewell(resolve_for_deletion(observed), observed)
     except InvalidInput:
         # What is not understood is not deleted: the volume stays, and the resource goes.
         leave = Farewell(

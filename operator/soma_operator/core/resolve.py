@@ -1,7 +1,7 @@
 """From a SomaMemory to complete, typed values: the only input of the renderers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -164,6 +164,18 @@ def resolve(observed: Observed) -> ResolvedMemory:
         approved_revision=annotations.get(APPROVE_ANNOTATION),
         rejected_revision=annotations.get(REJECT_ANNOTATION),
     )
+
+
+def resolve_for_deletion(observed: Observed) -> ResolvedMemory:
+    """Fill in what a deletion needs to know: without the class, where that makes the SomaMemory invalid.
+
+    Raises:
+        InvalidInput: The resource alone does not have the form of this version.
+    """
+    try:
+        return resolve(observed)
+    except InvalidInput:
+        return resolve(replace(observed, of_class=None))
 
 
 def _with_class(observed: Observed) -> SomaMemorySpec:

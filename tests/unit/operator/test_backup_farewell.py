@@ -246,6 +246,18 @@ def test_a_spec_that_is_not_understood_does_not_hold_a_deletion() -> None:
     assert (decision.farewell.is_over, decision.farewell.actions) == (True, ())
 
 
+def test_a_patch_that_cannot_be_made_takes_no_last_copy() -> None:
+    """No pod is made of it any more."""
+    patch = {"op": "add", "path": "/spec/none/0", "value": 1}
+    observed = leaving()
+    observed.resource["spec"]["podTemplate"] = {"patches": [patch]}
+
+    decision = decide(observed)
+
+    assert isinstance(decision, Leave)
+    assert [kind for _, kind, _ in writes(decision.farewell)] == ["Deployment", "SomaMemoryBackup"]
+
+
 def test_the_status_says_what_a_deletion_waits_for() -> None:
     """As a reason of Reconciling and once as an Event; Ready stays as it was."""
     observed = leaving()

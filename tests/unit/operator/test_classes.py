@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soma_common.errors import InvalidInput
+from soma_operator.core.backup.decide import decide_backup
 from soma_operator.core.backup.farewell import FINALIZER
 from soma_operator.core.kinds import (
     DEPLOYMENT,
@@ -18,10 +19,14 @@ from soma_operator.core.kinds import (
     kind_of,
 )
 from soma_operator.core.observed import Observed
+from soma_operator.core.plan import Apply
+from soma_operator.core.published import format_time
 from soma_operator.core.reconcile import Decision, Leave, Outcome, decide
 from soma_operator.core.resolve import ResolvedMemory, resolve
+from tests.support.backup_pictures import picture_of
 from tests.support.controller_bench import KEY, Bench
 from tests.support.somamemories import (
+    NOW,
     a_somamemory,
     choice_of,
     conditions_of,
@@ -197,6 +202,50 @@ async def test_a_deletion_waits_for_us_without_the_class() -> None:
     await bench.edit({**SNAPSHOT, "deletionPolicy": "Retain"})
     await bench.settle()
     assert await finalizers(bench) == []
+
+
+BROKEN: list[Manifest] = [
+    {"limits": {"maxPayloadBytes": "many"}},
+    {"updateStrategy": {"maintenanceWindows": [{"schedule": "0 0 9-1 * *", "durationMinutes": 1}]}},
+    {"podTemplate": {"patches": [{"op": "add", "path": "/spec/none/0", "value": 1}]}},
+]
+
+
+@pytest.mark.parametrize("of_class", BROKEN, ids=str)
+async def test_a_deletion_waits_for_us_with_a_broken_class(of_class: Manifest) -> None:
+    """A policy that is wished for while the class makes the memory invalid holds from then on."""
+    bench = Bench()
+    await bench.cluster.apply(a_class(of_class))
+    await bench.make(**SNAPSHOT)
+
+    await bench.settle()
+
+    assert (await bench.conditions())["Ready"] == ("False", "InvalidSpec")
+    assert await finalizers(bench) == [FINALIZER]
+
+
+@pytest.mark.parametrize("of_class", BROKEN, ids=str)
+def test_a_broken_class_takes_no_last_copy(of_class: Manifest) -> None:
+    """Its servers stop and the copy is made, by what the memory's own spec says."""
+    leaving = a_somamemory(spec=SNAPSHOT, is_deleting=True)
+    leaving["metadata"]["finalizers"] = [FINALIZER]
+    observed = replace(
+        observed_of(leaving, children=settled(a_somamemory(spec=SNAPSHOT))),
+        of_class=a_class(of_class),
+    )
+
+    decision = decide(observed)
+
+    assert isinstance(decision, Leave)
+    assert not decision.farewell.is_over
+    [stopped, wish] = decision.farewell.actions
+    assert isinstance(stopped, Apply)
+    assert stopped.manifest["spec"]["replicas"] == 0
+    assert isinstance(wish, Apply)
+    metadata = {"uid": "uid", "generation": 1, "creationTimestamp": format_time(NOW)}
+    backup = {**wish.manifest, "metadata": {**wish.manifest["metadata"], **metadata}}
+    picture = replace(picture_of(backup, memory=leaving), of_class=a_class(of_class))
+    assert decide_backup(picture).job is not None
 
 
 async def test_a_memory_follows_its_class() -> None:

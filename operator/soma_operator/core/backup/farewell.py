@@ -164,10 +164,16 @@ def _stop(memory: ResolvedMemory, observed: Observed) -> list[Apply | Delete]:
     live = _own(DEPLOYMENT, memory, observed)
     if live is None:
         return [*unscaled]
-    choice = choose(newest_revision(memory), memory, observed)
-    asleep = replace(memory, replicas=Replicas(0))
+    asleep = replace(_unpatched(memory), replicas=Replicas(0))
+    choice = choose(newest_revision(asleep), asleep, observed)
     wished = with_applied_hash(deployment(asleep, choice.running))
     return [*unscaled, *([] if covers(live, wished) else [Apply(wished, "Different")])]
+
+
+def _unpatched(memory: ResolvedMemory) -> ResolvedMemory:
+    """Return a memory without its patches: no pod is made any more, and one that cannot be made must not hold us up."""
+    template = memory.spec.pod_template.model_copy(update={"patches": []})
+    return replace(memory, spec=memory.spec.model_copy(update={"pod_template": template}))
 
 
 def _own(kind: Kind, memory: ResolvedMemory, observed: Observed) -> Manifest | None:

@@ -8,7 +8,7 @@ from soma_operator.core.observed import Defaults, Observed, Seen
 from soma_operator.core.pods import Finding
 from soma_operator.core.published import condition
 from soma_operator.core.render.metadata import MEMORY_UID_LABEL, ORIGIN_LABEL
-from soma_operator.core.resolve import ResolvedMemory, resolve
+from soma_operator.core.resolve import ResolvedMemory, resolve, resolve_for_deletion
 
 SUCCEEDED, FAILED, EXPIRING = "Succeeded", "Failed", "Expiring"
 ENDED = frozenset({SUCCEEDED, FAILED, EXPIRING})
@@ -43,7 +43,8 @@ class BackupPicture(Seen):
         Raises:
             InvalidInput: It does not have the form of this version.
         """
-        return resolve(
+        understand = resolve_for_deletion if is_deleting(memory) else resolve
+        return understand(
             Observed(
                 memory,
                 children=(),
