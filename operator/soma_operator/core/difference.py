@@ -25,6 +25,9 @@ MERGE_KEYS: Mapping[str, tuple[str, ...]] = {
 An empty tuple, and every list not named here: the list belongs to one writer as a whole.
 """
 
+_FILLED_IN: Mapping[str, str] = {"protocol": "TCP"}
+"""Parts of a key that the API server adds where they are left out."""
+
 ATOMIC_MAPS = frozenset({"selector", "matchLabels"})
 """Maps that belong to one writer as a whole: one more label in a selector is another selector."""
 
@@ -77,8 +80,13 @@ def _in_map(live: Manifest, wished: Manifest, path: str, *, is_ours: bool) -> It
         inner = f"{path}.{name}".lstrip(".")
         if name not in live:
             yield Difference(inner, None, value)
-        elif field not in ("requests", "limits") or not same_quantity(live[name], value):
+        elif not _is_amount(field, name) or not same_quantity(live[name], value):
             yield from differences(live[name], value, inner, is_ours=is_ours)
+
+
+def _is_amount(field: str, name: str) -> bool:
+    """Return whether the API server may write a value of a field in other words."""
+    return field in ("requests", "limits") or (field, name) == ("emptyDir", "sizeLimit")
 
 
 def _in_list(
@@ -97,4 +105,4 @@ def _in_list(
 
 def merge_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
     """Return what tells an item of a shared list apart."""
-    return tuple(item.get(key) for key in keys)
+    return tuple(item.get(key, _FILLED_IN.get(key)) for key in keys)

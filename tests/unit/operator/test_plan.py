@@ -152,11 +152,19 @@ def test_what_others_add_is_none_of_our_business(spec: Manifest) -> None:
         ({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1024Mi"}}),
         ({"requests": {"cpu": "2"}}, {"requests": {"cpu": 2}}),
         ({"requests": {"storage": "1500M"}}, {"requests": {"storage": "1.5G"}}),
+        ({"emptyDir": {"sizeLimit": "1Gi"}}, {"emptyDir": {"sizeLimit": "1024Mi"}}),
     ],
 )
 def test_the_same_amount_in_other_words_is_no_difference(live: Manifest, wished: Manifest) -> None:
     """The API server writes quantities its own way."""
     assert covers(live, wished)
+
+
+def test_a_port_without_a_protocol_is_found() -> None:
+    """The API server fills in TCP; a port of the same number and another protocol is another one."""
+    live = {"ports": [{"containerPort": 1, "protocol": p, "name": p} for p in ("UDP", "TCP")]}
+
+    assert covers(live, {"ports": [{"containerPort": 1, "name": "TCP"}]})
 
 
 @pytest.mark.parametrize(
@@ -167,6 +175,9 @@ def test_the_same_amount_in_other_words_is_no_difference(live: Manifest, wished:
         ({"selector": {"a": "b", "more": "x"}}, {"selector": {"a": "b"}}),
         ({"drop": ["ALL", "NONE"]}, {"drop": ["ALL"]}),
         ({"ports": []}, {"ports": [{"port": 1, "protocol": "TCP"}]}),
+        ({"ports": [{"containerPort": 1, "protocol": "UDP"}]}, {"ports": [{"containerPort": 1}]}),
+        ({"emptyDir": {"sizeLimit": "1Gi"}}, {"emptyDir": {"sizeLimit": "1025Mi"}}),
+        ({"sizeLimit": "1Gi"}, {"sizeLimit": "1024Mi"}),
         ({"a": None}, {"a": {}}),
         ({"a": True}, {"a": "True"}),
     ],
