@@ -69,6 +69,12 @@ def check_together(spec: SomaMemorySpec) -> None:
             "HPA compares with resources.requests.cpu, which neither the spec nor the class names"
         )
         bad.append(Violation("spec.autoscaling.type", text))
+    given = spec.pod_template.security_context
+    if given.type == "Assigned" and {given.run_as_user, given.run_as_group, given.fs_group} != {
+        None
+    }:
+        text = "Assigned leaves runAsUser, runAsGroup and fsGroup to the cluster, and the spec or the class says one"
+        bad.append(Violation("spec.podTemplate.securityContext.type", text))
     if bad:
         raise InvalidInput("the spec is not valid", violations=bad)
 

@@ -1,6 +1,7 @@
 """SomaMemoryClasses: what a SomaMemory gets from its class, and what becomes of it when the class changes or goes."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -129,6 +130,10 @@ def test_the_storage_class_is_that_of_new_volumes(
     assert (memory.spec.storage.embedded.storage_class_name, memory.access_mode) == asked
 
 
+def _secured(**context: Any) -> Manifest:
+    return {"podTemplate": {"securityContext": context}}
+
+
 @pytest.mark.parametrize(
     ("spec", "of_class", "field"),
     [
@@ -143,6 +148,9 @@ def test_the_storage_class_is_that_of_new_volumes(
             "spec.updateStrategy.minReadySeconds",
         ),
         ({"autoscaling": {"type": "HPA"}}, {}, "spec.autoscaling.type"),
+        (_secured(type="Assigned"), _secured(fsGroup=0), "spec.podTemplate.securityContext.type"),
+        (_secured(runAsUser=1), _secured(type="Assigned"), "spec.podTemplate.securityContext.type"),
+        (_secured(runAsGroup=0), _secured(type="Assigned"), "spec.podTemplate.securityContext.type"),
         ({}, {"limits": {"maxPayloadBytes": "many"}}, "SomaMemoryClass gold spec.limits"),
         ({}, {"updateStrategy": {"maintenanceWindows": [{"schedule": "0 0 9-1 * *", "durationMinutes": 1}]}},
          "spec.updateStrategy.maintenanceWindows[0].schedule"),
