@@ -82,7 +82,8 @@ def _growing(situation: Situation) -> Aspect | None:
     text = f"the volume grows from {present} to {wished}"
     problem = _resize_problem(claim)
     if problem is not None:
-        way_out = "mend that, or ask for another size that is not smaller than the present one"
+        # A smaller size is refused, and a claim never asks for less than it did.
+        way_out = "mend that, or export the memories and import them into a new SomaMemory"
         return Aspect("ResizePending", "True", "ResizeFailed", f"{text}: {problem}; {way_out}")
     if "FileSystemResizePending" in _resize_conditions(claim):
         text += ": its file system does when a pod mounts it"

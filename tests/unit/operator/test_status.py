@@ -374,12 +374,12 @@ def test_a_leaving_resource_keeps_its_ready() -> None:
                 ]
             },
             "ResizeFailed",
-            "no room left",
+            "no room left; mend that, or export the memories and import them into a new SomaMemory",
         ),
         (
             {"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}},
             "ResizeFailed",
-            "NodeResizeInfeasible",
+            "NodeResizeInfeasible; mend that, or export",
         ),
     ],
     ids=["asked", "resizing", "file system", "error", "infeasible"],
