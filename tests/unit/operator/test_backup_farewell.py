@@ -151,6 +151,20 @@ def test_a_verified_last_copy_lets_volume_and_resource_go() -> None:
     assert leave.is_over
 
 
+def test_a_claim_of_somebody_else_is_neither_copied_nor_deleted() -> None:
+    """It only has the name."""
+    observed = leaving(last("Succeeded"))
+    foreign = observed.child(PERSISTENT_VOLUME_CLAIM, "mem-data")
+    assert foreign is not None
+    owner = {"apiVersion": "v1", "kind": "Other", "name": "x", "uid": "x", "controller": True}
+    foreign["metadata"]["ownerReferences"] = [owner]
+
+    leave = left(observed)
+
+    assert writes(leave) == []
+    assert leave.is_over
+
+
 def test_a_copy_of_a_namesake_does_not_count() -> None:
     """An earlier memory of the same name had other memories."""
     foreign = last("Succeeded")

@@ -86,7 +86,7 @@ def guard_manifest(observed: Observed, guard: Guard) -> Manifest:
 
 def farewell(memory: ResolvedMemory, observed: Observed) -> Farewell:
     """Return what is to be done for a resource that is being deleted."""
-    claim = observed.child(PERSISTENT_VOLUME_CLAIM, memory.names.claim)
+    claim = _claim(memory, observed)
     annotations: Mapping[str, str] = observed.metadata.get("annotations") or {}
     if memory.spec.deletion_policy == "Retain" or memory.is_restoring:
         return _over("Deleting", "the volume stays")
@@ -174,6 +174,13 @@ def _unpatched(memory: ResolvedMemory) -> ResolvedMemory:
     """Return a memory without its patches: no pod is made any more, and one that cannot be made must not hold us up."""
     template = memory.spec.pod_template.model_copy(update={"patches": []})
     return replace(memory, spec=memory.spec.model_copy(update={"pod_template": template}))
+
+
+def _claim(memory: ResolvedMemory, observed: Observed) -> Manifest | None:
+    """Return the claim, which has no owner while its data is to stay; one of somebody else is none of ours."""
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, memory.names.claim)
+    owner = None if claim is None else controller_of(claim)
+    return claim if owner is None or owner["uid"] == memory.uid else None
 
 
 def _own(kind: Kind, memory: ResolvedMemory, observed: Observed) -> Manifest | None:
