@@ -329,6 +329,7 @@ def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:
         if one.embedding_model not in ("", CALLER_MODEL, engine.embedder.model):
             draft = draft._replace(embedding=b"")  # is made anew
         validation.check_draft(found, draft, engine.limits, path)
+        validation.check_time(found, f"{path}.create_time", one.create_time_us)
         validation.check_time(found, f"{path}.update_time", one.update_time_us)
     return found.refusal()
 

@@ -135,6 +135,28 @@ async def test_rejects_name_what_and_why(wire: Wire) -> None:
     assert "options" in bad_fields(caught.value)
 
 
+@pytest.mark.parametrize("seconds", [-(10**11), -(10**13), 10**13])
+@pytest.mark.parametrize("time", ["create_time", "update_time"])
+async def test_a_time_that_no_timestamp_can_name_is_rejected(
+    wire: Wire, time: str, seconds: int
+) -> None:
+    """It is the memory's own fault: nothing of it is stored, and the others of the import are."""
+    bad = memory_pb2.Memory(id="bad", payload_json=b"{}")
+    getattr(bad, time).seconds = seconds
+    request = lifecycle_service_pb2.ImportRequest(
+        options=lifecycle_service_pb2.ImportOptions(namespace=wire.namespace),
+        memories=[
+            lifecycle_service_pb2.MovedMemory(memory=bad),
+            lifecycle_service_pb2.MovedMemory(memory={"id": "good", "payload_json": b"{}"}),
+        ],
+    )
+    [answer] = [one async for one in wire.lifecycle.Import(iter([request]))]
+
+    assert [reject.id for reject in answer.rejects] == ["bad"]
+    assert answer.rejects[0].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert await wire.ids() == ["good"]
+
+
 async def test_a_memory_that_is_rejected_leaves_no_version(wire: Wire) -> None:
     """Where the current version breaks a quota, no older one is written, let alone current."""
     policy = namespace_service_pb2.NamespacePolicy(quota_payload_bytes=100)
