@@ -18,6 +18,7 @@ from memory_server.ports import CreateNamespaceWrite
 from memory_server.usecases import delete, link, read, recall, store
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
+from memory_server.usecases.recall.times import MOST_YEARS, YEARS_AHEAD, named_times
 from soma_common.errors import InvalidInput, NotFound, Unavailable
 from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
@@ -180,6 +181,24 @@ async def test_what_was_at_a_time_that_is_named_comes_first(
     for hit in hits:
         of = hit.parts
         assert hit.score == pytest.approx(of.keyword + of.vector + of.links + of.named_time)
+
+
+@pytest.mark.parametrize("ends", [(9999,), (1, 9999), (1,)])
+async def test_dates_are_found_beside_memories_that_are_dated_far_away(
+    case: RecallCase, ends: tuple[int, ...]
+) -> None:
+    """Those of the years around now and of the last ones; in how many years is bounded, however far apart they are."""
+    await a_diary(case)
+    for year in (*ends, 2027):
+        moment = datetime(year, 5, 4, tzinfo=UTC)
+        await case.add(f"{year}", "We ate.", event_time_us=int(moment.timestamp()) * 1_000_000)
+
+    hits = (await case.recall("What did we eat on May 4th?", top_k=9)).hits
+
+    found = {hit.record.id for hit in hits if hit.parts.named_time}
+    assert found == {"2023-05-04", "2027"} | {"9999"} & set(map(str, ends))
+    spans = named_times(case.engine.index, SCOPE, "on May 4th", case.clock.time_us)
+    assert len(spans) <= 2 * MOST_YEARS + YEARS_AHEAD
 
 
 async def test_a_named_time_is_one_of_the_moment_that_is_asked_for(case: RecallCase) -> None:
