@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory_server.domain.filters import Filter
+from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import (
     LoggedChange,
     MemoryId,
@@ -48,10 +49,14 @@ class ListPosition:
 
 @dataclass(frozen=True, slots=True)
 class ExportedMemory:
-    """A memory with its older versions, oldest first; none if they were not asked for."""
+    """A memory with its older versions, oldest first; none if they were not asked for.
+
+    `left_out_count` still older ones would have been too much for one message.
+    """
 
     record: MemoryRecord
     versions: Sequence[MemoryVersion] = ()
+    left_out_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,17 @@ class Snapshot(Protocol):
         ...
 
     def memories(
-        self, given: Filter, now_us: int, *, with_versions: bool
+        self,
+        given: Filter,
+        now_us: int,
+        *,
+        with_versions: bool,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> AsyncIterator[Sequence[ExportedMemory]]:
-        """Yield the memories that pass, in the order of their commits."""
+        """Yield the memories that pass, in the order of their commits.
+
+        Each has its latest versions, as many as fit so many bytes together with it.
+        """
         ...
 
     def links(self) -> AsyncIterator[Sequence[MemoryLink]]:

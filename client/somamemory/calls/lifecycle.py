@@ -29,6 +29,9 @@ METHODS = (
 IMPORT_ITEMS = 200
 """Memories or links in one message of an import."""
 
+IMPORT_BYTES = 1024 * 1024
+"""A message ends before a memory or link that would make it larger than this, which servers take; one alone may be."""
+
 
 def export_memories(
     *,
@@ -42,7 +45,8 @@ def export_memories(
     Args:
         namespace: The caller's partition.
         filter: Which memories.
-        include_versions: Bring kept versions, too.
+        include_versions: Bring kept versions, too: of each memory the latest, as many as one message carries. The
+            summary says how many were left out.
         include_embeddings: Bring embeddings, so that an import need not make them again.
 
     Returns:
@@ -83,21 +87,29 @@ def import_memories(
 
     def messages() -> Iterator[pb.ImportRequest]:
         message = pb.ImportRequest(options=options)
+        size = 0
         for part in parts:
-            if isinstance(part, model.Link):
-                message.links.append(codec.link_message(part))
-            elif isinstance(part, model.Moved):
-                if message.links:  # else its links would be written before it
-                    yield message
-                    message = pb.ImportRequest()
-                message.memories.append(codec.moved_message(part))
-            if len(message.memories) + len(message.links) >= IMPORT_ITEMS:
+            if isinstance(part, model.ExportSummary):
+                continue
+            more = _one_part(part)
+            count = len(message.memories) + len(message.links)
+            is_full = count >= IMPORT_ITEMS or size + more.ByteSize() > IMPORT_BYTES
+            # Within a message memories come before links, and so would one that came behind them.
+            if (count and is_full) or (message.links and more.memories):
                 yield message
-                message = pb.ImportRequest()
+                message, size = pb.ImportRequest(), 0
+            message.MergeFrom(more)
+            size += more.ByteSize()
         if message.HasField("options") or message.memories or message.links:
             yield message
 
     return Exchange(IMPORT, messages(), lambda response: (codec.import_progress(response),))
+
+
+def _one_part(part: model.Moved | model.Link) -> pb.ImportRequest:
+    if isinstance(part, model.Link):
+        return pb.ImportRequest(links=[codec.link_message(part)])
+    return pb.ImportRequest(memories=[codec.moved_message(part)])
 
 
 def share(

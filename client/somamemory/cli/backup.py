@@ -139,6 +139,8 @@ def dump(
         f"dumped {counts.get('memory_count', 0)} memories and {counts.get('link_count', 0)} links "
         f"of {namespace}"
     )
+    if left_out := counts.get("left_out_version_count"):
+        session.output.note(f"{left_out} older versions were left out: too much for one message")
 
 
 def load(

@@ -30,7 +30,9 @@ def exported(wire: pb.ExportResponse) -> model.Moved | model.Link | model.Export
         return link(wire.link)
     if which == "summary":
         end = wire.summary
-        return model.ExportSummary(end.commit_seq, end.memory_count, end.link_count)
+        return model.ExportSummary(
+            end.commit_seq, end.memory_count, end.link_count, end.left_out_version_count
+        )
     versions = tuple(version(each) for each in wire.memory.versions)
     return model.Moved(memory(wire.memory.memory), wire.memory.embedding, versions)
 

@@ -31,11 +31,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """The end of an export."""
+    """The end of an export; the versions that were left out would have made a message too large."""
 
     commit_seq: int
     memory_count: int
     link_count: int
+    left_out_version_count: int = 0
 
 
 @dataclass(frozen=True)

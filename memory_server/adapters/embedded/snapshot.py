@@ -15,11 +15,16 @@ from typing import TypeVar
 from memory_server.adapters.embedded import queries, rows
 from memory_server.adapters.embedded.database import Database, guarded
 from memory_server.domain.filters import Filter
-from memory_server.domain.memory import MemoryLink, MemoryVersion, Scope
+from memory_server.domain.limits import MAX_RESPONSE_BYTES
+from memory_server.domain.memory import MemoryLink, MemoryRecord, MemoryVersion, Scope
 from memory_server.domain.refusals import namespace_not_found
+from memory_server.domain.sizes import latest_fitting, message_bytes
 from memory_server.ports import ExportedMemory, StoreCopy
 
 BATCH_ROWS = 200
+
+PAGE_BYTES = MAX_RESPONSE_BYTES
+"""A page of memories that is as large ends before it has all rows: nobody needs more at once."""
 
 Result = TypeVar("Result")
 
@@ -37,22 +42,22 @@ class EmbeddedSnapshot:
         """The last commit that the transaction sees."""
 
     async def memories(
-        self, given: Filter, now_us: int, *, with_versions: bool
+        self,
+        given: Filter,
+        now_us: int,
+        *,
+        with_versions: bool,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> AsyncIterator[Sequence[ExportedMemory]]:
         """See the port."""
         where = queries.conditions(self._namespace_key, given, now_us)
-        statement = (
-            f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE {where.text} AND memory.commit_seq > ?"
-            " ORDER BY memory.commit_seq LIMIT ?"
-        )
-        last = 0
-        while True:
-            parameters = [*where.parameters, last, BATCH_ROWS]
-            found = await self._run(partial(self._exported, statement, parameters, with_versions))
-            if not found:
-                return
-            last = found[-1].record.commit_seq
-            yield found
+        seqs = await self._run(partial(self._seqs, where))
+        start = 0
+        while start < len(seqs):
+            rest = seqs[start : start + BATCH_ROWS]
+            page = await self._run(partial(self._page, rest, most_bytes if with_versions else None))
+            start += len(page)
+            yield page
 
     async def links(self) -> AsyncIterator[Sequence[MemoryLink]]:
         """See the port."""
@@ -64,20 +69,44 @@ class EmbeddedSnapshot:
         while found := await self._run(lambda: cursor.fetchmany(BATCH_ROWS)):
             yield [rows.memory_link(row) for row in found]
 
-    def _exported(
-        self, statement: str, parameters: Sequence[object], with_versions: bool
-    ) -> list[ExportedMemory]:
-        records = [
-            rows.memory_record(row) for row in self._connection.execute(statement, parameters)
-        ]
-        if not with_versions:
-            return [ExportedMemory(record) for record in records]
-        return [ExportedMemory(record, tuple(self._versions(record.id))) for record in records]
+    def _seqs(self, where: queries.Sql) -> list[int]:
+        # Without the rows themselves: to put them in order, SQLite would read every payload for each page.
+        statement = (
+            f"SELECT memory.commit_seq FROM memory WHERE {where.text} ORDER BY memory.commit_seq"
+        )
+        return [seq for (seq,) in self._connection.execute(statement, where.parameters)]
+
+    def _page(self, seqs: Sequence[int], most_bytes: int | None) -> list[ExportedMemory]:
+        """Read the first memories, until they are enough; `most_bytes` None: without versions."""
+        statement = f"SELECT {rows.MEMORY_COLUMNS} FROM memory WHERE commit_seq = ?"
+        page: list[ExportedMemory] = []
+        size = 0
+        for seq in seqs:
+            record = rows.memory_record(self._connection.execute(statement, (seq,)).fetchone())
+            memory = self._exported(record, most_bytes)
+            page.append(memory)
+            size += message_bytes(record)
+            size += sum(message_bytes(version.record) for version in memory.versions)
+            if size >= PAGE_BYTES:
+                break
+        return page
+
+    def _exported(self, record: MemoryRecord, most_bytes: int | None) -> ExportedMemory:
+        if most_bytes is None:
+            return ExportedMemory(record)
+        left_bytes = most_bytes - message_bytes(record) - len(record.embedding)
+        fitting = latest_fitting(self._versions(record.id), left_bytes)
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM memory_version WHERE namespace_key = ? AND id = ?",
+            (self._namespace_key, record.id),
+        ).fetchone()
+        return ExportedMemory(record, fitting, count - len(fitting))
 
     def _versions(self, memory_id: str) -> Iterator[MemoryVersion]:
+        """Yield the older versions of a memory, the latest one first."""
         statement = (
             f"SELECT {rows.VERSION_COLUMNS}, supersede_time_us FROM memory_version"
-            " WHERE namespace_key = ? AND id = ? ORDER BY version"
+            " WHERE namespace_key = ? AND id = ? ORDER BY version DESC"
         )
         for row in self._connection.execute(statement, (self._namespace_key, memory_id)):
             yield rows.memory_version(row)

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from memory_server.adapters.in_memory.space import Space
 from memory_server.domain.filters import Filter
-from memory_server.domain.memory import MemoryLink
+from memory_server.domain.limits import MAX_RESPONSE_BYTES
+from memory_server.domain.memory import MemoryLink, MemoryRecord, MemoryVersion
+from memory_server.domain.sizes import latest_fitting, message_bytes
 from memory_server.ports import ExportedMemory
 
 
@@ -21,15 +23,28 @@ class InMemorySnapshot:
         )
 
     async def memories(
-        self, given: Filter, now_us: int, *, with_versions: bool
+        self,
+        given: Filter,
+        now_us: int,
+        *,
+        with_versions: bool,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> AsyncIterator[Sequence[ExportedMemory]]:
         """See the port."""
         versions = self._versions if with_versions else {}
         passing = [record for record in self._memories if given.passes(record, now_us)]
         if passing:
-            yield [ExportedMemory(record, versions.get(record.id, ())) for record in passing]
+            yield [_exported(record, versions.get(record.id, ()), most_bytes) for record in passing]
 
     async def links(self) -> AsyncIterator[Sequence[MemoryLink]]:
         """See the port."""
         if self._links:
             yield self._links
+
+
+def _exported(
+    record: MemoryRecord, versions: Sequence[MemoryVersion], most_bytes: int
+) -> ExportedMemory:
+    left_bytes = most_bytes - message_bytes(record) - len(record.embedding)
+    fitting = latest_fitting(reversed(versions), left_bytes)
+    return ExportedMemory(record, fitting, len(versions) - len(fitting))

@@ -167,7 +167,10 @@ def _export_part(
     if isinstance(part, MemoryLink):
         return pb.ExportResponse(link=link_message(part))
     summary = pb.ExportSummary(
-        commit_seq=part.commit_seq, memory_count=part.memory_count, link_count=part.link_count
+        commit_seq=part.commit_seq,
+        memory_count=part.memory_count,
+        link_count=part.link_count,
+        left_out_version_count=part.left_out_version_count,
     )
     return pb.ExportResponse(summary=summary)
 

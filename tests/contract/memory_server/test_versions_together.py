@@ -1,13 +1,17 @@
 """A memory that comes with its versions is written with all of them or not at all, for every store."""
 
+from pathlib import Path
+
 import pytest
 
+from memory_server.domain.filters import Filter
+from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import MemoryId, MemoryRef, MemoryVersion, Receipt
 from memory_server.domain.policy import NamespacePolicy
 from memory_server.ports import CreateNamespaceWrite, StoreWrite
 from soma_common.errors import Conflict, NotFound, QuotaExceeded
 from tests.support.memories import NOW_US, SCOPE, a_record, a_store
-from tests.support.stores import StoreCase
+from tests.support.stores import StoreCase, open_embedded
 
 TEA = MemoryRef(id=MemoryId("tea"))
 
@@ -108,3 +112,43 @@ async def test_a_moment_knows_each_memory_once(case: StoreCase) -> None:
         2: {"other": "green tea", "tea": "imported over"},
         9: {"other": "green tea", "tea": "imported over"},
     }
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "expected"),
+    [(0, []), (2000, []), (3500, ["v4", "v5"]), (1 << 20, ["v1", "v2", "v3", "v4", "v5"])],
+)
+async def test_a_snapshot_has_the_latest_versions_that_fit(
+    case: StoreCase, most_bytes: int, expected: list[str]
+) -> None:
+    """The memory itself in any case, and how many versions were left out."""
+    await case.store.commit([with_versions(5)])
+
+    async with case.store.snapshot(SCOPE) as held:
+        pages = held.memories(Filter(), NOW_US, with_versions=True, most_bytes=most_bytes)
+        [memory] = [memory async for page in pages for memory in page]
+
+    assert memory.record.text == "now"
+    assert [version.record.text for version in memory.versions] == expected
+    assert memory.left_out_count == 5 - len(expected)
+
+
+@pytest.mark.parametrize("are_kept", [True, False])
+async def test_a_page_of_a_snapshot_is_read_by_its_size(tmp_path: Path, are_kept: bool) -> None:
+    """However many memories and versions there are, no more is in memory at once than two messages take."""
+    size = MAX_RESPONSE_BYTES // 8
+    store = await open_embedded(tmp_path / "data")
+    for number in range(20):
+        writes = [a_store(f"m{number}", payload_json=bytes(size)) for _ in range(1 + are_kept)]
+        await store.commit(writes)
+
+    async with store.snapshot(SCOPE) as held:
+        pages = [page async for page in held.memories(Filter(), NOW_US, with_versions=True)]
+
+    assert [memory.record.id for page in pages for memory in page] == [f"m{n}" for n in range(20)]
+    for page in pages:
+        older = [version.record for memory in page for version in memory.versions]
+        sizes = [len(record.payload_json) for record in (*older, *(one.record for one in page))]
+        assert sum(sizes) <= 2 * MAX_RESPONSE_BYTES
+    assert len(pages) < 10
+    await store.close()

@@ -95,6 +95,38 @@ async def test_an_export_is_imported_whole(wire: Wire) -> None:
     assert (await other.recall("second", mode=3)).results[0].memory.id == "a"
 
 
+@pytest.mark.parametrize("max_message_bytes", [256 * 1024, 8 * 1024 * 1024])
+async def test_an_export_of_long_histories_is_received_and_imported(
+    tmp_path: Path, max_message_bytes: int
+) -> None:
+    """By any client: each memory with its latest versions, and the summary says how many were left out."""
+    policy = namespace_service_pb2.NamespacePolicy(max_versions=100)
+    with ServerProcess(
+        tmp_path / "data", max_payload_bytes=64 * 1024, max_message_bytes=max_message_bytes
+    ) as server:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            wire, other = Wire(channel, "n"), Wire(channel, "m")
+            for name in "nm":
+                await wire.namespaces.CreateNamespace(
+                    namespace_service_pb2.CreateNamespaceRequest(namespace=name, policy=policy)
+                )
+            for number in range(80):
+                await wire.store({"n": number, "long": "x" * 60_000}, id="a", text="t")
+            await wire.store({"text": "short"}, id="b")
+
+            parts = await exported(wire, include_versions=True)
+            answers = [await imported(other, [part]) for part in parts[:2]]
+
+            assert [answer[-1].stored_count for answer in answers] == [1, 1]
+            copied = await exported(other, include_versions=True)
+    assert content(copied) == content(parts)
+    versions = [version.memory.version for version in parts[0].memory.versions]
+    left_out = parts[-1].summary.left_out_version_count
+    assert versions == list(range(left_out + 1, 80))
+    most_bytes = min(max_message_bytes, 3 * 1024 * 1024)
+    assert most_bytes * 2 // 3 < parts[0].ByteSize() <= most_bytes
+
+
 async def test_conflicts_are_refused_skipped_or_overwritten(wire: Wire) -> None:
     """By the policy; a dry run says the same and writes nothing."""
     await furnish(wire)

@@ -255,6 +255,32 @@ def _store(payload: object, **more: object) -> memory_service_pb2.StoreRequest:
     return request
 
 
+def test_an_import_is_sent_in_messages_that_a_server_takes() -> None:
+    """They end before they are too large, and where a memory follows links; nothing is lost, and the order stays."""
+    exported = [
+        lifecycle_service_pb2.ExportResponse(
+            memory={"memory": {"id": f"m{n}", "payload_json": bytes(size), "kind": 1}}
+        )
+        for n, size in enumerate([300_000] * 9 + [3_000_000] + [100] * 450)
+    ]
+    links = [
+        lifecycle_service_pb2.ExportResponse(link=memory_pb2.MemoryLink(from_id=f"m{n}"))
+        for n in range(2)
+    ]
+    parts = [codec.exported(part) for part in [*exported, *links, exported[0]]]
+
+    messages = list(calls.import_memories(parts, namespace="n").requests)
+
+    sent = [moved.memory.id for message in messages for moved in message.memories]
+    assert sent == [f"m{n}" for n in range(460)] + ["m0"]
+    assert [message.HasField("options") for message in messages] == [True] + [False] * 7
+    for message in messages:
+        count = len(message.memories) + len(message.links)
+        assert count <= 200
+        assert message.ByteSize() <= 1_100_000 or count == 1
+    assert [len(message.links) for message in messages][-2:] == [2, 0]
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -44,14 +44,16 @@ class ExportResponse(_message.Message):
     def __init__(self, memory: _Optional[_Union[MovedMemory, _Mapping]] = ..., link: _Optional[_Union[_memory_pb2.MemoryLink, _Mapping]] = ..., summary: _Optional[_Union[ExportSummary, _Mapping]] = ...) -> None: ...
 
 class ExportSummary(_message.Message):
-    __slots__ = ("commit_seq", "memory_count", "link_count")
+    __slots__ = ("commit_seq", "memory_count", "link_count", "left_out_version_count")
     COMMIT_SEQ_FIELD_NUMBER: _ClassVar[int]
     MEMORY_COUNT_FIELD_NUMBER: _ClassVar[int]
     LINK_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_VERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
     commit_seq: int
     memory_count: int
     link_count: int
-    def __init__(self, commit_seq: _Optional[int] = ..., memory_count: _Optional[int] = ..., link_count: _Optional[int] = ...) -> None: ...
+    left_out_version_count: int
+    def __init__(self, commit_seq: _Optional[int] = ..., memory_count: _Optional[int] = ..., link_count: _Optional[int] = ..., left_out_version_count: _Optional[int] = ...) -> None: ...
 
 class ImportOptions(_message.Message):
     __slots__ = ("namespace", "conflict", "dry_run")

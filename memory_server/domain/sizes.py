@@ -1,0 +1,33 @@
+"""How much memories take in a message."""
+
+from collections.abc import Iterable
+
+from memory_server.domain.memory import MemoryRecord, MemoryVersion
+
+_BESIDE_BYTES, _VALUE_BYTES = 1024, 24
+"""What else a memory takes at most, such as its id and coordinate; and what surrounds a metadata value."""
+
+
+def message_bytes(record: MemoryRecord) -> int:
+    """Return what a memory takes in a message at most, without its embedding."""
+    size = len(record.payload_json) + len(record.text.encode()) + _BESIDE_BYTES
+    for name, value in record.metadata.items():
+        size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
+        size += _VALUE_BYTES
+    return size
+
+
+def latest_fitting(versions: Iterable[MemoryVersion], most_bytes: int) -> tuple[MemoryVersion, ...]:
+    """Return the latest versions that take no more than so many bytes together, oldest first.
+
+    Args:
+        versions: The latest one first; none is taken beyond the first that does not fit.
+        most_bytes: Less than 0: none fits.
+    """
+    fitting: list[MemoryVersion] = []
+    for version in versions:
+        most_bytes -= message_bytes(version.record)
+        if most_bytes < 0:
+            break
+        fitting.append(version)
+    return tuple(reversed(fitting))
