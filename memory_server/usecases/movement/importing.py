@@ -96,6 +96,8 @@ class Importer:
         self._position = 0
         self._promised: dict[MemoryId, Coordinate | None] = {}
         """Memories that a dry run would have written, with their coordinates."""
+        self._promised_at: dict[Coordinate, MemoryId] = {}
+        """Which of them is at a coordinate."""
         self._promised_links: set[tuple[MemoryId, MemoryId, str]] = set()
 
     async def take(self, memories: Sequence[MovedMemory], links: Sequence[MemoryLink]) -> Progress:
@@ -155,17 +157,23 @@ class Importer:
             named, is_taken = named or owner or named, is_taken or owner is not None
         if is_taken and self._options.conflict is not ConflictPolicy.OVERWRITE:
             return _taken(write.id)
-        self._promised[named or write.fallback_id] = write.record.coordinate
+        self._promise(named or write.fallback_id, write.record.coordinate)
         return None
+
+    def _promise(self, memory_id: MemoryId, coordinate: Coordinate | None) -> None:
+        before = self._promised.get(memory_id)
+        if before is not None:
+            del self._promised_at[before]
+        self._promised[memory_id] = coordinate
+        if coordinate is not None:
+            self._promised_at[coordinate] = memory_id
 
     async def _owner(self, ref: MemoryRef) -> MemoryId | None:
         """Return the memory that would be at an address, as far as the dry run has come."""
         if ref.id in self._promised:
             return ref.id
-        if ref.coordinate is not None:
-            at = (one for one, where in self._promised.items() if where == ref.coordinate)
-            if (promised := next(at, None)) is not None:
-                return promised
+        if ref.coordinate is not None and ref.coordinate in self._promised_at:
+            return self._promised_at[ref.coordinate]
         try:
             found = await self._engine.store.get(self._scope, ref, self._engine.clock.now_us())
         except NotFound:
