@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from memory_server.domain.memory import MemoryDraft
+from memory_server.domain.memory import MemoryDraft, MemoryRef
 
 _WITHOUT_A_THREAD = 2047
 _MOST_PIECES = 8
@@ -60,6 +60,19 @@ def first_store_digest(namespace: str, draft: MemoryDraft, expected_version: int
     """Return the digest that servers up to 0.1 made of a store: they may have kept it for a retry that comes now."""
     bare = draft._replace(metadata={})
     return body_digest("store", namespace, bare, sorted(draft.metadata.items()), expected_version)
+
+
+def outcome_digest(
+    namespace: str, ref: MemoryRef, value: float, correction: MemoryDraft | None
+) -> bytes:
+    """Return the digest of an outcome: with another correction, or with one or none, it is another request."""
+    right = b"" if correction is None else store_digest(namespace, correction, None)
+    return body_digest("outcome, second form", namespace, ref, value, right)
+
+
+def first_outcome_digest(namespace: str, ref: MemoryRef, value: float) -> bytes:
+    """Return the digest that servers up to 0.1 made of an outcome, whatever its correction."""
+    return body_digest("outcome", namespace, ref, value)
 
 
 def _printed(value: object) -> bytes:

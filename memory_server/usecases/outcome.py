@@ -1,9 +1,11 @@
 """Take in how well a memory served: its importance follows, and what is right instead is linked to it."""
 
+import contextlib
 import hashlib
 import math
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 from memory_server.domain import validation
 from memory_server.domain.memory import (
@@ -15,12 +17,12 @@ from memory_server.domain.memory import (
     Receipt,
     Scope,
 )
-from memory_server.domain.requests import body_digest
+from memory_server.domain.requests import first_outcome_digest, outcome_digest
 from memory_server.domain.validation import Violations
 from memory_server.ports import RequestKey
 from memory_server.usecases import link, store, update
 from memory_server.usecases.engine import Engine
-from soma_common.errors import Conflict
+from soma_common.errors import Conflict, NotFound
 
 CORRECTS = "corrects"
 """Type of the link from a correction to what it corrects."""
@@ -43,7 +45,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The receipt and the importance of the judged memory, and the id of its correction, if any."""
+    """The receipt and the importance of the judged memory, 0 if it is gone; and the id of its correction, if any."""
 
     receipt: Receipt
     importance: float
@@ -56,19 +58,18 @@ async def report(engine: Engine, scope: Scope, outcome: Outcome) -> Judged:
     Raises:
         InvalidInput: With every violation.
         NotFound: There is no such memory.
+        RequestIdReused: The request id is that of another outcome, correction or value.
         Conflict, AlreadyExists, QuotaExceeded, Overloaded, StorageFull, Unavailable: As the store says.
     """
     _check(engine, scope, outcome)
+    request = _request_key(scope, outcome)
+    if request and (known := await engine.store.replayed(scope.tenant, request)):
+        return await _answered_again(engine, scope, outcome, known)
     judged = await engine.store.get(scope, outcome.ref, engine.clock.now_us())
     correction_id = ""
     if outcome.correction is not None:
         _check_that_it_stays(judged, outcome.correction)
         correction_id = await _correct(engine, scope, outcome, judged)
-    digest = body_digest("outcome", scope.namespace, outcome.ref, outcome.value)
-    request_id = _request_id(outcome, "importance")
-    request = RequestKey(request_id, digest) if request_id else None
-    if request and (known := await engine.store.replayed(scope.tenant, request)):
-        return Judged(known, judged.importance, correction_id)
     for attempt in range(ATTEMPTS):
         record = await engine.store.get_whole(scope, outcome.ref, engine.clock.now_us())
         importance = moved_importance(record.importance, outcome.value)
@@ -101,14 +102,39 @@ def _check_that_it_stays(judged: MemoryRecord, correction: MemoryDraft) -> None:
     found.raise_if_any()
 
 
+async def _answered_again(engine: Engine, scope: Scope, outcome: Outcome, known: Receipt) -> Judged:
+    """Return the answer to an outcome of which every step was carried out before, whatever has become of it since."""
+    correction_id, importance = "", 0.0
+    if outcome.correction is not None:
+        key = store.request_key(scope, _correction(outcome, outcome.correction))
+        stored = await engine.store.replayed(scope.tenant, key) if key else None
+        correction_id = stored.memory_id if stored else ""
+    with contextlib.suppress(NotFound):
+        judged = await engine.store.get(scope, outcome.ref, engine.clock.now_us())
+        importance = judged.importance
+    return Judged(known, importance, correction_id)
+
+
 async def _correct(engine: Engine, scope: Scope, outcome: Outcome, judged: MemoryRecord) -> str:
     assert outcome.correction is not None
-    command = store.StoreCommand(outcome.correction, _request_id(outcome, "correction"))
-    stored = await store.store(engine, scope, command)
+    stored = await store.store(engine, scope, _correction(outcome, outcome.correction))
     ends = MemoryRef(id=MemoryId(stored.memory_id)), MemoryRef(id=judged.id)
     edge = link.LinkCommand(*ends, CORRECTS, 1.0, {}, _request_id(outcome, "link"))
     await link.link(engine, scope, edge)
     return stored.memory_id
+
+
+def _correction(outcome: Outcome, draft: MemoryDraft) -> store.StoreCommand:
+    return store.StoreCommand(draft, _request_id(outcome, "correction"))
+
+
+def _request_key(scope: Scope, outcome: Outcome) -> RequestKey | None:
+    if not outcome.request_id:
+        return None
+    body = (scope.namespace, outcome.ref, outcome.value)
+    digest = outcome_digest(*body, outcome.correction)
+    request_id = _request_id(outcome, "importance")
+    return RequestKey(request_id, digest, partial(first_outcome_digest, *body))
 
 
 def _request_id(outcome: Outcome, step: str) -> str:

@@ -180,11 +180,12 @@ def _store_write(
         embedding.vector,
         embedding.model,
     )
-    request, version = _request_key(scope, command), command.expected_version
+    request, version = request_key(scope, command), command.expected_version
     return StoreWrite(scope, draft.id, new_id, record, now_us, request, version)
 
 
-def _request_key(scope: Scope, command: StoreCommand) -> RequestKey | None:
+def request_key(scope: Scope, command: StoreCommand) -> RequestKey | None:
+    """Return what a retry of a store is known by; None: the caller gave no request id."""
     if not command.request_id:
         return None
     body = (scope.namespace, command.draft, command.expected_version)
