@@ -152,6 +152,8 @@ _Reader = Callable[["re.Match[str]", date], NamedTime]
 
 
 def _read(read: _Reader, match: "re.Match[str]", today: date) -> NamedTime | None:
+    if _is_a_verb(match):
+        return None
     try:
         named = read(match, today)
         if match["near"]:
@@ -160,6 +162,18 @@ def _read(read: _Reader, match: "re.Match[str]", today: date) -> NamedTime | Non
         return _limit(named, opens, today) if opens else named
     except (OverflowError, ValueError):
         return None
+
+
+def _is_a_verb(match: "re.Match[str]") -> bool:
+    """Tell whether "may" is what somebody may: "you may 3 times", where no more than a number makes it a date."""
+    if not match[0].startswith("may") or _DATED.search(match[0]):
+        return False
+    return _word_before(match) in _SUBJECTS
+
+
+def _word_before(match: "re.Match[str]") -> str:
+    before = match.string[: match.start()].rsplit(maxsplit=1)
+    return before[-1] if before else ""
 
 
 def _near(named: NamedTime, match: "re.Match[str]") -> NamedTime:
@@ -221,8 +235,17 @@ _COUNT = rf"(?P<count>{_COUNTED})"
 _WEEKDAY = rf"(?P<weekday>{_one_of(_WEEKDAYS)})\b(?!\s+(?:mornings|evenings|nights))"
 _SAID = r"(?P<said>day before yesterday|yesterday|last night|today|tonight|this (?:morning|afternoon|evening))\b"
 
+_FIRST_DAY = r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?\b"
+_TO = r"\s*(?:to|and|-|–|until|till|through)\s*"
+_DAYS = rf"{_FIRST_DAY}{_TO}(?:the\s+)?{_DAY}"
+_CLOCK = r"[t ]\d\d:\d\d[\d:.]*(?:z|[+-]\d\d:?\d\d)?"
+_NO_MONTH = rf"(?!\s+(?:of\s+)?(?:{_one_of(_MONTHS)})\b)"
+_DATED = re.compile(r"\d(?:st|nd|rd|th)|\d{4}")
+_SUBJECTS = {"i", "you", "he", "she", "it", "we", "they", "one", "there", "who", "what", "which"}
+_SUBJECTS |= {"this", "that", "these", "those"}
+
 _RANGE = re.compile(r"\b(?:between|from)\b")
-_JOINT = re.compile(r"\s*(?:to|and|-|–|until|till|through)\s*")
+_JOINT = re.compile(_TO)
 _HINT = re.compile(rf"\d|day|week|month|year|night|morning|afternoon|evening|{_one_of(_MONTHS)}")
 """Stands in every text that names a time."""
 
@@ -241,6 +264,15 @@ def _date(match: "re.Match[str]", _today: date) -> NamedTime:
     number = _MONTHS[month] if month in _MONTHS else int(month)
     day = date(int(year or _ANY_YEAR), number, int(match["day"]))
     return NamedTime(day, day, is_yearly=not year)
+
+
+def _days(match: "re.Match[str]", today: date) -> NamedTime:
+    named = _date(match, today)
+    first = named.first.replace(day=int(match["first"]))
+    # "May 3 and 5 June" are days of two months, and of "5 to 3 May" the last is one.
+    if first > named.last or _word_before(match) in _MONTHS:
+        raise ValueError("no range of days")
+    return named._replace(first=first)
 
 
 def _month_of(year: int, month: int, *, is_yearly: bool = False) -> NamedTime:
@@ -301,7 +333,9 @@ def _near_unit(match: "re.Match[str]", today: date) -> NamedTime:
 
 
 _FORMS: Sequence[tuple["re.Pattern[str]", _Reader]] = (
-    (_form(rf"{_YEAR}[-/](?P<month>[01]\d)[-/](?P<day>[0-3]\d)\b"), _date),
+    (_form(rf"{_YEAR}[-/](?P<month>[01]\d)[-/](?P<day>[0-3]\d)(?:{_CLOCK}|\b)"), _date),
+    (_form(rf"{_DAYS}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?"), _days),
+    (_form(rf"{_MONTH}\s+(?:the\s+)?{_DAYS}{_NO_MONTH}(?:,?\s+{_YEAR})?"), _days),
     (_form(rf"{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR})?"), _date),
     (_form(rf"{_MONTH}\s+(?:the\s+)?{_DAY}(?:,?\s+{_YEAR})?"), _date),
     (_form(rf"{_MONTH},?\s+(?:of\s+)?{_YEAR}"), _month_and_year),

@@ -73,6 +73,22 @@ def days(text: str, now: datetime = NOW) -> list[str]:
         ("a week before May 10, 2023", ["2023-04-30..2023-05-06"]),
         ("in the month of May", ["05-01..05-31"]),
         ("the week before last Friday", ["2023-04-25..2023-05-04"]),
+        ("What was at 2023-05-04T10:00?", ["2023-05-04"]),
+        ("the call of 2023-05-04T10:00:00.5+02:00", ["2023-05-04"]),
+        ("from 2023-05-04T10:00:00Z to 2023-05-06 11:30", ["2023-05-04..2023-05-06"]),
+        ("between 3 and 5 May 2023", ["2023-05-03..2023-05-05"]),
+        ("between the 3rd and the 5th of May", ["05-03..05-05"]),
+        ("3-5 May", ["05-03..05-05"]),
+        ("on May 3-5, 2023", ["2023-05-03..2023-05-05"]),
+        ("from May 3 to 5", ["05-03..05-05"]),
+        ("May 1-3 and June 4-6", ["05-01..05-03", "06-04..06-06"]),
+        ("between May 3 and 5 June", ["05-03..06-05"]),
+        ("from 28 to 3 May", ["05-03"]),
+        ("the week of 3-5 May 2023", ["2023-04-27..2023-05-11"]),
+        ("May 3rd was what?", ["05-03"]),
+        ("who did it May 3rd", ["05-03"]),
+        ("did you do it May 3, 2023", ["2023-05-03"]),
+        ("you may tell what was on May 3", ["05-03"]),
     ],
 )
 def test_a_time_is_read(text: str, expected: list[str]) -> None:
@@ -85,6 +101,11 @@ def test_a_time_is_read(text: str, expected: list[str]) -> None:
     [
         "May I ask where the key is?",
         "What did April and June say to August?",
+        "How often: you may 3 times?",
+        "They may 3 to 5 times a day",
+        "Who may 12 of them ask?",
+        "between 3 and 5 people",
+        "from 2023-05-04Txx",
         "Who is a friend of April?",
         "the day of reckoning",
         "Who marches on?",
@@ -109,6 +130,8 @@ def test_what_may_be_something_else_is_no_time(text: str) -> None:
         ("after 2023-05-04", ["2023-05-06"], ["2023-05-03"]),
         ("before May 4th", ["2023-05-03", "1970-01-01"], ["2023-05-04"]),
         ("since Monday", ["2023-05-08"], ["2023-05-07"]),
+        ("since 2023-05-04T10:00", ["2023-05-04"], ["2023-05-03"]),
+        ("before 3-5 May", ["2023-05-02"], ["2023-05-03", "2023-05-05"]),
     ],
 )
 def test_a_limit_opens_the_span(text: str, held: list[str], not_held: list[str]) -> None:
@@ -150,7 +173,19 @@ def test_the_ends_of_time_are_no_error(now_us: int) -> None:
     assert all(span.from_us < span.until_us for span in spans_of(found, [1, 9999]))
 
 
-@pytest.mark.parametrize("text", ["may 1 " * 20_000, "may" + " " * 100_000, "9 may" * 20_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "may 1 " * 20_000,
+        "may" + " " * 100_000,
+        "9 may" * 20_000,
+        "you may 3 " * 20_000,
+        "3 -" * 20_000,
+        "may 3" + " " * 100_000,
+        "1 to " + " " * 100_000,
+        "2023-05-04t10:00" * 20_000,
+    ],
+)
 def test_a_long_text_is_not_read_for_long(text: str) -> None:
     """It is cut, so that nobody's question holds the others up; a second is a thousand times what it takes."""
     started = perf_counter()
