@@ -89,6 +89,20 @@ def as_lists(found: Found) -> list[object]:
     return [found.seqs.tolist(), scale, rounded]
 
 
+def beside_in(index: EmbeddedIndex) -> list[object]:
+    """Return what is found with its episodes beside, but for the numbers of sessions: they name nothing."""
+    asked = [Asked(Question("bronchitis", None), 500, with_beside=True)]
+    (found,) = index.search(SCOPE, asked, Allowed(Filter(), NOW_US))
+    seqs, scale, columns = as_lists(found)
+    assert isinstance(columns, dict)
+    sessions = columns.pop("session")
+    return [seqs, scale, columns, [[one == other for other in sessions] for one in sessions]]
+
+
+def bytes_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 async def test_a_loaded_index_answers_as_the_one_that_was_kept(tmp_path: Path) -> None:
     """Every leg, filter and neighbour; also what comes and goes afterwards."""
     made = records(300)
@@ -172,6 +186,34 @@ async def test_the_copy_goes_with_the_first_removal_that_it_covers(tmp_path: Pat
     assert await EmbeddedIndex(None, kept_in(tmp_path)).load(live(made[:6] + made[7:])) == 300
 
 
+async def test_the_copy_holds_no_word_and_no_session_of_what_was_removed(tmp_path: Path) -> None:
+    """Not after the removal, and not from the next start on; what is left is found as before."""
+    made = records(50)
+    rare = a_record(text="leptospirosis", metadata={"session_id": "alice@example.com"})
+    kept = a_record(text="word1 word2 bronchitis", metadata={"session_id": "bob@example.com"})
+    made += [
+        rare._replace(commit_seq=60),
+        kept._replace(commit_seq=61),
+        kept._replace(commit_seq=62),
+    ]
+    index, loaded = (EmbeddedIndex(Words(), kept_in(tmp_path)) for _ in range(2))
+    index.apply(changes(made))
+    index.apply([Change(SCOPE, 63, None, (60,))])
+    await index.close()
+    first = bytes_in(tmp_path)
+
+    await loaded.load(live([record for record in made if record.commit_seq != 60]))
+    more = [Change(SCOPE, 70, kept._replace(commit_seq=70)), Change(SCOPE, 71, None, (61,))]
+    for each in (index, loaded):
+        each.apply(more)
+    await loaded.close()
+
+    for held in (first, bytes_in(tmp_path)):
+        assert all(word in held for word in (b"bronchit", b"bob@example.com"))
+        assert not any(word in held for word in (b"leptospir", b"alice"))
+    assert beside_in(loaded) == beside_in(index)
+
+
 async def test_a_removal_while_the_copy_is_written_leaves_none(tmp_path: Path) -> None:
     """It covers what was removed."""
     index = EmbeddedIndex(None, kept_in(tmp_path))
@@ -201,6 +243,23 @@ async def test_compaction_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert facts(index) == facts(calm)
     assert partition.count == partition.dead_count + index.size() == 300 - 100 + 20
+
+
+async def test_compaction_forgets_words_and_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else everything that was ever named would stay in memory, and come back into the copy."""
+    monkeypatch.setattr(index_module, "COMPACT_LEAST", 1)
+    index = EmbeddedIndex(Words())
+    for seq in range(1, 9):
+        one = a_record(text=f"tea{chr(96 + seq) * 2}", metadata={"session": f"s{seq}"})
+        index.apply([Change(SCOPE, seq, one._replace(commit_seq=seq))])
+    index.apply([Change(SCOPE, 9, None, (1, 2, 3, 5, 6, 7))])
+
+    await index.maintain()
+    (partition,) = index._partitions.values()
+
+    assert partition.sessions == {"session='s4'": 1, "session='s8'": 2}
+    assert partition.columns.session.view.tolist() == [1, 2]
+    assert list(partition.keywords.surfaces) == ["teadd", "teahh"]
 
 
 async def test_vectors_move_into_the_copy_and_give_the_same_answers(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 `freeze` takes hold of a partition on the event loop in some microseconds and leaves the work to a thread: columns and
 vectors are only ever appended to, so that views of them stay as they are; the rest is copied piece by piece, each in
-one step, and what came after the freeze is cut off by its slot. Removed memories are left out and the others numbered
-anew. `thaw` makes a partition of the arrays, which it uses where they are.
+one step, and what came after the freeze is cut off by its slot. Removed memories are left out, with the words and names
+of sessions that they alone had, and the others numbered anew. `thaw` makes a partition of the arrays, which it uses
+where they are.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,9 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
         model: (rows.frozen(), rows.slots, rows.allowed(None), rows.inverted)
         for model, rows in partition.vectors.items()
     }
-    texts: dict[str, object] = {
-        "models": list(partition.vectors),
-        "sessions": list(partition.sessions),
-        "surfaces": dict(partition.keywords.surfaces),
-    }
+    texts: dict[str, object] = {"models": list(partition.vectors)}
+    sessions = list(partition.sessions)
+    surfaces = dict(partition.keywords.surfaces)
     beside = dict(partition.beside)
     lengths = partition.keywords.lengths.view
 
@@ -47,6 +46,7 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
             for name, view in columns.items()
             if name not in _MADE_ANEW
         }
+        made["columns/session"], texts["sessions"] = _in_use(made["columns/session"], sessions)
         made["lengths"] = lengths[is_live]
         for number, (rows, slots, current, inverted) in enumerate(vectors.values()):
             renumbered = new_slots[slots]
@@ -55,6 +55,7 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
             _freeze_vectors(made, number, rows, renumbered, inverted)
         postings = partition.keywords.postings.sealed(new_slots, len(is_live))
         made |= {f"words/{name}": value for name, value in postings.arrays().items()}
+        texts["surfaces"] = {w: s for w, s in surfaces.items() if w in postings.numbers}
         made |= partition.metadata.arrays(new_slots)
         made |= partition.coordinates.arrays(new_slots)
         texts["beside"] = [
@@ -64,6 +65,15 @@ def freeze(partition: Partition) -> Callable[[], Arrays]:
         return made
 
     return work
+
+
+def _in_use(
+    column: npt.NDArray[np.int32], names: Sequence[str]
+) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Return a column of sessions numbered anew, and the names of those that are in it: others may be erased ones."""
+    used = np.unique(column[column > 0])
+    numbers = np.searchsorted(used, column).astype(np.int32) + 1
+    return np.where(column > 0, numbers, column), [names[number - 1] for number in used.tolist()]
 
 
 def _freeze_vectors(
@@ -106,8 +116,7 @@ def thaw(arrays: Mapping[str, npt.NDArray[Any]], words: WordVectors | None) -> P
     partition.sessions = {name: number for number, name in enumerate(texts["sessions"], 1)}
     parts = {name[6:]: value for name, value in arrays.items() if name.startswith("words/")}
     postings = Postings.loaded(parts)
-    surfaces = {w: s for w, s in texts["surfaces"].items() if w in postings.numbers}
-    partition.keywords = KeywordIndex.over(words, postings, arrays["lengths"], surfaces)
+    partition.keywords = KeywordIndex.over(words, postings, arrays["lengths"], texts["surfaces"])
     partition.metadata.load(arrays)
     partition.coordinates.load(arrays)
     partition.take_over(columns)

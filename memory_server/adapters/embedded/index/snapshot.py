@@ -23,7 +23,7 @@ import numpy as np
 
 from memory_server.adapters.embedded.index.columns import Arrays
 
-FORM = 2
+FORM = 3
 """Form of the file, and meaning of what is in it: how texts become words and vectors. Another is not used."""
 
 _ALIGNED = 64
