@@ -1,7 +1,9 @@
 """The kept copy of the embedded index: makes a start fast, and is never trusted."""
 
 import asyncio
+import os
 import random
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -224,6 +226,49 @@ async def test_a_removal_while_the_copy_is_written_leaves_none(tmp_path: Path) -
     await saving
 
     assert not (tmp_path / "copy").exists()
+
+
+async def test_no_half_written_or_unused_copy_stays(tmp_path: Path) -> None:
+    """A crash leaves the one, another model or a lost memory the other: no removal would take them away."""
+    made = records(50)
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(made))
+    await index.close()
+    whole = (tmp_path / "copy").read_bytes()
+    left: list[tuple[int, list[str]]] = []
+    lost = {**live(made), OTHER: np.array([7], np.int64)}
+    for model, there in (("model", live(made)), ("another", live(made)), ("model", lost)):
+        (tmp_path / "copy").write_bytes(whole)
+        (tmp_path / "copy.new").write_bytes(whole[:999])
+
+        known = await EmbeddedIndex(None, kept_in(tmp_path, model=model)).load(there)
+
+        left.append((known, [path.name for path in tmp_path.iterdir()]))
+
+    assert left == [(50, ["copy"]), (0, []), (0, [])]
+
+
+async def test_a_removal_takes_away_what_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once, and not only when it is whole: until then the server may be killed. Nothing has failed then."""
+    index = EmbeddedIndex(None, kept_in(tmp_path))
+    index.apply(changes(records(50)))
+    is_flushing, may_go_on = threading.Event(), threading.Event()
+
+    def flush(_file: int) -> None:
+        is_flushing.set()
+        may_go_on.wait()
+
+    monkeypatch.setattr(os, "fsync", flush)
+    saving = asyncio.create_task(index.save())
+    await asyncio.to_thread(is_flushing.wait)
+    index.apply([Change(SCOPE, 99, None, (7,))])
+    left = bytes_in(tmp_path)
+    may_go_on.set()
+    await saving
+
+    assert (left, bytes_in(tmp_path), caplog.messages) == (b"", b"", [])
 
 
 async def test_compaction_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,11 +170,14 @@ class EmbeddedIndex:
 
     async def load(self, live: Mapping[Scope, Seqs]) -> int:
         """See the port."""
-        snapshot = await asyncio.to_thread(self._kept.read) if self._kept else None
+        if self._kept is None:
+            return 0
+        snapshot = await asyncio.to_thread(self._kept.opened)
         if snapshot is None:
             return 0
         partitions = await asyncio.to_thread(_thawed, snapshot, live, self._words)
         if partitions is None:
+            self._kept.drop()
             return 0
         self._partitions = partitions
         self._commit_seq = self._kept_seq = snapshot.commit_seq
@@ -208,7 +211,9 @@ class EmbeddedIndex:
         try:
             copy = await asyncio.to_thread(write, self._kept)
         except OSError as error:
-            log.warning("failed to keep a copy of the index", extra={"cause": error.strerror})
+            # A removal meanwhile takes the file away under the writing: that is no failure.
+            if self._kept_seq == commit_seq:
+                log.warning("failed to keep a copy of the index", extra={"cause": error.strerror})
             self._kept_seq = 0
             return
         if self._kept_seq != commit_seq:

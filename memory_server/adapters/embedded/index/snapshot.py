@@ -4,6 +4,7 @@ Rules:
     1. A copy that is not whole, not of this store, or not of this form is not used; the index is made from the store.
     2. The copy holds no memory that was removed: with the first removal that it covers, the file goes.
     3. It is written beside the old one, flushed, and moved into its place: there is a whole copy, or none.
+    4. What is not used does not stay: no removal would take it away, because none is known to be covered by it.
 
 The file is a line of JSON (what it is of, and where each array lies), then the arrays. It is mapped, not read: vectors
 stay in the page cache, from where the system may drop them.
@@ -49,10 +50,12 @@ class SnapshotFile:
 
     def __init__(self, path: Path, store: bytes, model: str) -> None:
         self._path = path
+        self._beside = path.with_suffix(".new")
         self._identity = [FORM, hashlib.sha256(store).hexdigest(), model]
 
     def drop(self) -> None:
-        """Remove the copy."""
+        """Remove the copy, and what there is of one that is being written."""
+        self._beside.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     def write(self, snapshot: Snapshot) -> None:
@@ -62,17 +65,23 @@ class SnapshotFile:
             OSError: The volume does not take it.
         """
         self._path.parent.mkdir(exist_ok=True)
-        beside = self._path.with_suffix(".new")
         try:
-            with beside.open("wb") as file:
+            with self._beside.open("wb") as file:
                 _write(file, snapshot, self._identity)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self._path)
+            self._beside.replace(self._path)
         except OSError:
-            beside.unlink(missing_ok=True)
             self.drop()
             raise
+
+    def opened(self) -> Snapshot | None:
+        """Return the copy at a start; one that may not be used goes, and what a crash left of one half written."""
+        self._beside.unlink(missing_ok=True)
+        snapshot = self.read()
+        if snapshot is None:
+            self.drop()
+        return snapshot
 
     def read(self) -> Snapshot | None:
         """Return the copy; None: there is none that may be used."""
