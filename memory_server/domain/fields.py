@@ -6,7 +6,11 @@ case does not count, what differs by it alone is the same in every language (ful
 
 import json
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+PIECE = 256
+"""Characters that are composed at once: of a whole text it would take the square of its longest row of marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,26 @@ class FieldMatch:
     def _folded(self, text: str) -> str:
         if text.isascii():
             return text if self.is_case_sensitive else text.casefold()
+        return "".join(map(self._composed, _pieces(text)))
+
+    def _composed(self, text: str) -> str:
         if not self.is_case_sensitive:
             # Taken apart first: folding may not see a letter that is composed with another one's mark.
             text = unicodedata.normalize("NFD", text).casefold()
         return unicodedata.normalize("NFC", text)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text where nothing is joined; in a longer row of marks than anybody reads, anywhere."""
+    start = 0
+    while start < len(text):
+        end = start + PIECE
+        while end < min(start + 2 * PIECE, len(text)) and _is_joined(text[end]):
+            end += 1
+        yield text[start:end]
+        start = end
+
+
+def _is_joined(letter: str) -> bool:
+    """Tell whether a letter may become one with what stands before it: as marks do, and parts of Korean syllables."""
+    return unicodedata.category(letter).startswith("M") or "\u1160" <= letter <= "\u11ff"

@@ -1,6 +1,9 @@
 """Ranking, importance and looking into payloads: pure."""
 
 import json
+import random
+import time
+import unicodedata
 
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_server.domain import ranking
-from memory_server.domain.fields import FieldMatch
+from memory_server.domain.fields import PIECE, FieldMatch
 from memory_server.domain.importance import ImportanceScale, Shape, scale_of
 from memory_server.domain.ranking import Boosts, Candidates, LinkedPlaces, RankingOptions
 
@@ -230,6 +233,31 @@ def test_outliers_never_crush_the_core() -> None:
         raw = np.append(np.linspace(1, 10, 100), outlier)
         low, high = scale_of(raw).of(np.array([3.0, 8.0]))
         assert high - low > 0.2
+
+
+def test_texts_are_compared_alike_however_long_they_are() -> None:
+    """Cut into pieces a text is composed as it is in one: marks stay with their letters, and Korean syllables whole."""
+    source = random.Random(3)
+    letters = "aéΐᾳßŉǰ한\u1112\u1161\u11ab\u0301\u0323\u0345\u09c7\u09beﬁİ日"
+    for _ in range(200):
+        text = "".join(source.choices(letters, k=source.randrange(1, 4 * PIECE)))
+
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+        assert FieldMatch("")._folded(text) == folded
+        assert FieldMatch(folded).holds(json.dumps([text], ensure_ascii=False).encode())
+
+
+def test_a_long_row_of_marks_takes_no_longer_than_other_text() -> None:
+    """Composed in one go it takes its square, and a megabyte of it seven minutes in which nothing else runs."""
+    payload = json.dumps(["a" + "\u0301\u0323" * 40_000, "tea"], ensure_ascii=False).encode()
+
+    begun = time.process_time()
+    is_found = FieldMatch("tea").holds(payload)
+    took_s = time.process_time() - begun
+
+    assert is_found
+    assert took_s < 2
 
 
 PAYLOAD = (
