@@ -231,7 +231,9 @@ async def _by_field(engine: Engine, plan: _Plan, match: FieldMatch) -> RecallAns
     commit_seq = engine.store.last_commit_seq
     if query.as_of_us is not None:
         past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
-        records = matching_of(past.records.values(), match, query.given, query.as_of_us, position)
+        # Taken before anything is waited for: another question would turn the moment into its own.
+        known = list(past.records.values())
+        records = await matching_of(known, match, query.given, query.as_of_us, position)
     else:
         records = await matching(engine, scope, match, query.given, position, top_k + 1)
     records = records[: top_k + 1]

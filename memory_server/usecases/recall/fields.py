@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 
 from memory_server.domain.fields import FieldMatch
 from memory_server.domain.filters import Filter
@@ -11,6 +11,8 @@ from memory_server.ports import ListPosition
 from memory_server.usecases.engine import Engine
 
 READ_AT_ONCE = 256
+MATCHED_AT_ONCE = 256 * 1024
+"""Bytes of payloads that are looked at until it is seen whether the caller still waits."""
 
 _POSITION = struct.Struct(">qq")
 
@@ -28,16 +30,14 @@ async def matching(
     found: list[MemoryRecord] = []
     while True:
         records = await engine.store.list_page(scope, given, now_us, after, READ_AT_ONCE)
-        found += [record for record in records if match.holds(record.payload_json)]
+        found += await _those(records, lambda record: match.holds(record.payload_json))
         if len(found) >= limit or len(records) < READ_AT_ONCE:
             return found[:limit]
         after = ListPosition(records[-1].event_time_us, records[-1].commit_seq)
-        # Others have their turn between two pages.
-        await asyncio.sleep(0)
 
 
-def matching_of(
-    records: Iterable[MemoryRecord],
+async def matching_of(
+    records: Sequence[MemoryRecord],
     match: FieldMatch,
     given: Filter,
     now_us: int,
@@ -45,14 +45,36 @@ def matching_of(
 ) -> list[MemoryRecord]:
     """Return all of these records that pass and match after a position, newest event first."""
     first = _POSITION.unpack(position) if position else None
-    found = [
-        record
-        for record in records
-        if (first is None or (record.event_time_us, record.commit_seq) < first)
-        and given.passes(record, now_us)
-        and match.holds(record.payload_json)
-    ]
+
+    def is_wanted(record: MemoryRecord) -> bool:
+        is_after = first is None or (record.event_time_us, record.commit_seq) < first
+        return is_after and given.passes(record, now_us) and match.holds(record.payload_json)
+
+    found = await _those(records, is_wanted)
     return sorted(found, key=lambda each: (each.event_time_us, each.commit_seq), reverse=True)
+
+
+async def _those(
+    records: Sequence[MemoryRecord], is_wanted: Callable[[MemoryRecord], bool]
+) -> list[MemoryRecord]:
+    """Return those that are wanted; in a thread, because a megabyte of letters with accents takes a tenth of a second.
+
+    What a thread has begun goes on when the caller has gone, so it is given little at once.
+    """
+    found: list[MemoryRecord] = []
+    for some in _portions(records):
+        found += await asyncio.to_thread(list, filter(is_wanted, some))
+    return found
+
+
+def _portions(records: Sequence[MemoryRecord]) -> Iterator[Sequence[MemoryRecord]]:
+    start = size = 0
+    for place, record in enumerate(records):
+        size += len(record.payload_json)
+        if size >= MATCHED_AT_ONCE or place - start >= READ_AT_ONCE:
+            yield records[start : place + 1]
+            start, size = place + 1, 0
+    yield records[start:]
 
 
 def position_of(record: MemoryRecord) -> bytes:

@@ -1,8 +1,11 @@
 """Recall over both engines, the in-memory one and the embedded one: the same answers from each."""
 
+import asyncio
 import dataclasses
+import itertools
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -350,6 +353,32 @@ async def test_a_string_in_the_payload_is_found_newest_first(case: RecallCase) -
     assert fewer == [name for name in expected if name <= "m100"]
     assert await case.ids(field_match=FieldMatch("order 1_1%")) == ["m001"]
     assert await case.ids(field_match=FieldMatch("ORDER 1_1%", is_case_sensitive=True)) == []
+
+
+@pytest.mark.parametrize("is_past", [False, True])
+async def test_others_have_their_turn_while_payloads_are_matched(
+    case: RecallCase, is_past: bool
+) -> None:
+    """Large payloads of letters with accents take long to compare; nobody waits for more than a part of it."""
+    for number in range(24):
+        await case.add(f"m{number}", "", payload={"blob": "é" * 120_000, "n": str(number)})
+    asked: dict[str, Any] = {"as_of_us": case.clock.time_us} if is_past else {}
+    await case.ids(text="tea", **asked)
+    turns = [time.perf_counter()]
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(time.perf_counter())
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    found = await case.ids(field_match=FieldMatch("7"), **asked)
+    others.cancel()
+    turns.append(time.perf_counter())
+
+    longest = max(later - earlier for earlier, later in itertools.pairwise(turns))
+    assert found == ["m7"]
+    assert longest < (turns[-1] - turns[0]) / 4
 
 
 async def test_pages_of_a_recall_are_its_hits_in_order(case: RecallCase) -> None:
