@@ -26,6 +26,8 @@ MAX_NESTING = 256
 
 MAX_RECALL_BATCH = 100
 MAX_SOURCES = 1000
+MAX_ALL_SOURCES = 20_000
+"""Sources of one summary, and of all summaries of one consolidation."""
 
 MIN_TIME_US = -62_135_596_800_000_000
 MAX_TIME_US = 253_402_300_799_999_999

@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from memory_server.domain import limits, validation
 from memory_server.domain.conversations import Conversation, conversations
@@ -40,9 +41,14 @@ LINKS_PER_COMMIT = 200
 FRAME_BYTES = 16
 """What surrounds a name in an answer, at most."""
 
+LOOKED_UP_AT_ONCE = 50
+"""Memories or links that are looked up before other calls get their turn."""
+
 MAX_EPISODES = 100_000
 MAX_TEXT = 64 * 1024 * 1024
 """Most episodes, and characters of their texts, that one consolidation looks at; name a filter for more."""
+
+Looked = TypeVar("Looked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +225,17 @@ def _plan_of(conversation: Conversation, max_bytes: int) -> _Plan | None:
 
 async def _callers_plan(engine: Engine, scope: Scope, given: Summary) -> _Plan:
     now_us = engine.clock.now_us()
-    sources = [await engine.store.get(scope, ref, now_us) for ref in given.sources]
+    sources = [await engine.store.get(scope, ref, now_us) async for ref in _by_turns(given.sources)]
     named = given.draft.id or _id_of("sources", *sorted(record.id for record in sources))
     return _Plan(given.draft._replace(id=named, kind=MemoryKind.SEMANTIC), sources)
+
+
+async def _by_turns(looked_up: Iterable[Looked]) -> AsyncIterator[Looked]:
+    """Yield what is to be looked up, and let other calls have their turn: looking up waits for nothing."""
+    for number, one in enumerate(looked_up):
+        if number % LOOKED_UP_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield one
 
 
 def _check_that_sources_stay(plans: Sequence[_Plan]) -> None:
@@ -240,12 +254,12 @@ async def _carry_out(
     source_ids = [record.id for record in plan.sources]
     memory_id = MemoryId(plan.draft.id)
     text = store.text_of(plan.draft)
-    current = (await engine.store.get_by_id(scope, [memory_id])).get(memory_id)
     missing = [
         one
-        for one in dict.fromkeys(source_ids)
+        async for one in _by_turns(dict.fromkeys(source_ids))
         if await engine.store.link(scope, memory_id, one, CONSOLIDATED_FROM) is None
     ]
+    current = (await engine.store.get_by_id(scope, [memory_id])).get(memory_id)
     is_new = current is None or current.payload_json != plan.draft.payload_json
     done = Consolidated(memory_id, text, source_ids, is_new)
     last_seq = 0
@@ -301,6 +315,12 @@ def _check(engine: Engine, scope: Scope, order: Order) -> tuple[int, int]:
     most = limits.MAX_BATCH_ITEMS
     is_right = len(order.summaries) <= most
     found.require(is_right, "summaries", f"must have at most {most} items")
+    most = limits.MAX_ALL_SOURCES
+    is_right = sum(len(one.sources) for one in order.summaries) <= most
+    found.require(is_right, "summaries", f"must have at most {most} sources all together")
+    if not is_right:
+        # Looking at each of too many is what is to be avoided.
+        found.raise_if_any()
     for place, one in enumerate(order.summaries):
         path = f"summaries[{place}]"
         validation.check_draft(found, one.draft, engine.limits, f"{path}.memory")

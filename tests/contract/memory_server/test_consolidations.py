@@ -1,0 +1,89 @@
+"""Consolidations and their undoing over both engines, the in-memory one and the embedded one."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memory_server.adapters.in_memory.embedder import HashEmbedder
+from memory_server.domain import limits
+from memory_server.domain.filters import Filter
+from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef
+from memory_server.usecases import consolidate, store
+from memory_server.usecases.consolidate import Order, Result, Summary
+from memory_server.usecases.engine import Engine
+from soma_common.errors import InvalidInput
+from tests.support.engines import ENGINES, an_engine
+from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
+
+
+@dataclass(frozen=True)
+class Case:
+    """An engine under test with a clock that the test turns."""
+
+    engine: Engine
+    clock: StoppedClock
+
+    async def add(self, *ids: str, **fields: Any) -> None:
+        for id in ids:
+            draft = MemoryDraft(payload_json=b'{"text": "tea"}', id=id, **fields)
+            await store.store(self.engine, SCOPE, store.StoreCommand(draft))
+
+    async def consolidate(self, *summaries: Summary, dry_run: bool = False) -> Result:
+        order = Order(Filter(), summaries=summaries, dry_run=dry_run)
+        return await consolidate.consolidate(self.engine, SCOPE, order)
+
+
+@pytest.fixture(params=ENGINES)
+async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
+    clock = StoppedClock(NOW_US)
+    async with an_engine(request.param, tmp_path, HashEmbedder(DIMENSIONS), clock) as engine:
+        yield Case(engine, clock)
+
+
+def a_ref(id: str) -> MemoryRef:
+    return MemoryRef(id=MemoryId(id))
+
+
+def a_summary(id: str, *sources: str, text: str = "tea", **fields: Any) -> Summary:
+    payload = json.dumps({"summary": text}).encode()
+    draft = MemoryDraft(payload_json=payload, id=id, text=text, **fields)
+    return Summary(draft, [a_ref(source) for source in sources])
+
+
+async def test_others_have_their_turn_while_sources_are_looked_up(case: Case) -> None:
+    """Neither many sources of one summary nor many summaries hold up other calls."""
+    names = [f"m{number}" for number in range(100)]
+    await case.add(*names)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    many = [a_summary(f"s{number}", *names) for number in range(100)]
+    await case.consolidate(*many, dry_run=True)
+    others.cancel()
+
+    assert turns >= 2 * 100 * 100 / consolidate.LOOKED_UP_AT_ONCE
+
+
+async def test_an_order_of_too_many_sources_is_refused(case: Case) -> None:
+    """All together, not only those of one summary."""
+    count = limits.MAX_ALL_SOURCES // limits.MAX_SOURCES + 1
+    many = [a_summary(f"s{number}", *["m"] * limits.MAX_SOURCES) for number in range(count)]
+    await case.add("m")
+
+    fitting = await case.consolidate(*many[:-1], dry_run=True)
+    with pytest.raises(InvalidInput) as refused:
+        await case.consolidate(*many, dry_run=True)
+
+    assert len(fitting.memories) == count - 1
+    assert [one.field for one in refused.value.violations] == ["summaries"]
