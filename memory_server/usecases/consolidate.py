@@ -142,7 +142,7 @@ async def undo(engine: Engine, scope: Scope, consolidation_id: str) -> tuple[int
         How many were deleted or brought back, and the last commit, 0 if nothing was.
 
     Raises:
-        InvalidInput: With every violation.
+        InvalidInput: With every violation; also if one that it overwrote would have expired by now. Nothing was done.
         NotFound: There is no such namespace.
         Conflict, Overloaded, StorageFull, Unavailable: As the store says; do it again.
     """
@@ -154,24 +154,38 @@ async def undo(engine: Engine, scope: Scope, consolidation_id: str) -> tuple[int
     test = MetadataTest(CONSOLIDATION, any_of=(consolidation_id,))
     given = Filter(kinds=frozenset({MemoryKind.SEMANTIC}), metadata=(test,))
     written = [record async for page in every_page(engine, scope, given) for record in page]
+    overwritten = [await _overwritten(engine, scope, one, consolidation_id) for one in written]
+    now_us = engine.clock.now_us()
+    # Written again it would be gone at once, and the memory with all its versions with it.
+    is_right = not any(older is not None and older.is_expired(now_us) for older in overwritten)
+    found.require(is_right, "consolidation_id", "must have overwritten nothing that has expired")  # fmt: skip
+    found.raise_if_any()
     last_seq = 0
-    for record in written:
-        last_seq = max(last_seq, await _undo_one(engine, scope, record, consolidation_id))
+    for record, older in zip(written, overwritten, strict=True):
+        last_seq = max(last_seq, await _undo_one(engine, scope, record, older))
     return len(written), last_seq
 
 
-async def _undo_one(
+async def _overwritten(
     engine: Engine, scope: Scope, record: MemoryRecord, consolidation_id: str
-) -> int:
+) -> MemoryRecord | None:
+    """Return the last version of before a consolidation; None: there is none."""
     ref = MemoryRef(id=record.id)
     versions = await engine.store.versions(
         scope, ref, engine.clock.now_us(), before=NEWEST, limit=limits.MAX_VERSIONS + 1
     )
     for version in versions:
         if version.record.metadata.get(CONSOLIDATION) != consolidation_id:
-            older = version.record
-            return (await update.write_version(engine, scope, record, older, None)).commit_seq
-    now_us = engine.clock.now_us()
+            return version.record
+    return None
+
+
+async def _undo_one(
+    engine: Engine, scope: Scope, record: MemoryRecord, older: MemoryRecord | None
+) -> int:
+    if older is not None:
+        return (await update.write_version(engine, scope, record, older, None)).commit_seq
+    ref, now_us = MemoryRef(id=record.id), engine.clock.now_us()
     write = DeleteWrite(scope, ref, now_us, read_seq=record.commit_seq)
     return (await engine.commit_one(write)).commit_seq
 

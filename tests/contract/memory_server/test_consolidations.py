@@ -13,7 +13,7 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.domain import limits
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef
-from memory_server.usecases import consolidate, store
+from memory_server.usecases import consolidate, read, store
 from memory_server.usecases.consolidate import Order, Result, Summary
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput
@@ -36,6 +36,9 @@ class Case:
     async def consolidate(self, *summaries: Summary, dry_run: bool = False) -> Result:
         order = Order(Filter(), summaries=summaries, dry_run=dry_run)
         return await consolidate.consolidate(self.engine, SCOPE, order)
+
+    async def texts(self, *ids: str) -> list[str]:
+        return [(await read.get(self.engine, SCOPE, a_ref(id))).text for id in ids]
 
 
 @pytest.fixture(params=ENGINES)
@@ -87,3 +90,17 @@ async def test_an_order_of_too_many_sources_is_refused(case: Case) -> None:
 
     assert len(fitting.memories) == count - 1
     assert [one.field for one in refused.value.violations] == ["summaries"]
+
+
+async def test_an_undoing_brings_nothing_back_that_would_be_gone_at_once(case: Case) -> None:
+    """It is refused as restoring such a version is, before anything is written: all versions would be lost."""
+    await case.add("m")
+    await case.add("note", expire_time_us=NOW_US + 1000)
+    made = await case.consolidate(*(a_summary(one, "m", text="sum") for one in ("new", "note")))
+    case.clock.time_us = NOW_US + 2000
+
+    with pytest.raises(InvalidInput) as refused:
+        await consolidate.undo(case.engine, SCOPE, made.consolidation_id)
+
+    assert [one.field for one in refused.value.violations] == ["consolidation_id"]
+    assert await case.texts("new", "note") == ["sum", "sum"]

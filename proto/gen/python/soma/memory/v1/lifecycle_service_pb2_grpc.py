@@ -115,7 +115,8 @@ class LifecycleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndoConsolidation(self, request, context):
-        """Deletes what a consolidation wrote; the sources are as before.
+        """Deletes what a consolidation wrote, and brings back what it overwrote; the sources are as before. Refused as a whole
+        if something that it overwrote would have expired by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class LifecycleServiceStub:
     Consolidate: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ConsolidateRequest, _lifecycle_service_pb2.ConsolidateResponse]
     """Writes semantic memories that sum episodes up, linked to them by `consolidated_from`. The sources stay."""
     UndoConsolidation: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.UndoConsolidationRequest, _lifecycle_service_pb2.UndoConsolidationResponse]
-    """Deletes what a consolidation wrote; the sources are as before."""
+    """Deletes what a consolidation wrote, and brings back what it overwrote; the sources are as before. Refused as a whole
+    if something that it overwrote would have expired by now.
+    """
     Reflect: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ReflectRequest, _lifecycle_service_pb2.ReflectResponse]
     """Returns a random sample of memories, for replay or reflection."""
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ReportOutcomeRequest, _lifecycle_service_pb2.ReportOutcomeResponse]
@@ -68,7 +70,9 @@ class LifecycleServiceAsyncStub(LifecycleServiceStub):
     Consolidate: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ConsolidateRequest, _lifecycle_service_pb2.ConsolidateResponse]  # type: ignore[assignment]
     """Writes semantic memories that sum episodes up, linked to them by `consolidated_from`. The sources stay."""
     UndoConsolidation: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.UndoConsolidationRequest, _lifecycle_service_pb2.UndoConsolidationResponse]  # type: ignore[assignment]
-    """Deletes what a consolidation wrote; the sources are as before."""
+    """Deletes what a consolidation wrote, and brings back what it overwrote; the sources are as before. Refused as a whole
+    if something that it overwrote would have expired by now.
+    """
     Reflect: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ReflectRequest, _lifecycle_service_pb2.ReflectResponse]  # type: ignore[assignment]
     """Returns a random sample of memories, for replay or reflection."""
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_lifecycle_service_pb2.ReportOutcomeRequest, _lifecycle_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
@@ -121,7 +125,9 @@ class LifecycleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lifecycle_service_pb2.UndoConsolidationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lifecycle_service_pb2.UndoConsolidationResponse, _abc.Awaitable[_lifecycle_service_pb2.UndoConsolidationResponse]]:
-        """Deletes what a consolidation wrote; the sources are as before."""
+        """Deletes what a consolidation wrote, and brings back what it overwrote; the sources are as before. Refused as a whole
+        if something that it overwrote would have expired by now.
+        """
 
     @_abc_1.abstractmethod
     def Reflect(
