@@ -268,12 +268,16 @@ async def _carry_out(
     source_ids = [record.id for record in plan.sources]
     memory_id = MemoryId(plan.draft.id)
     text = store.text_of(plan.draft)
-    missing = [
+    linked = {
         one
         async for one in _by_turns(dict.fromkeys(source_ids))
-        if await engine.store.link(scope, memory_id, one, CONSOLIDATED_FROM) is None
-    ]
+        if await engine.store.link(scope, memory_id, one, CONSOLIDATED_FROM) is not None
+    }
     current = (await engine.store.get_by_id(scope, [memory_id])).get(memory_id)
+    if current is not None and current.is_expired(engine.clock.now_us()):
+        # It is there until it is swept, but not to be seen; its links go with it when it is written over.
+        current, linked = None, set()
+    missing = [one for one in dict.fromkeys(source_ids) if one not in linked]
     is_new = current is None or current.payload_json != plan.draft.payload_json
     done = Consolidated(memory_id, text, source_ids, is_new)
     last_seq = 0

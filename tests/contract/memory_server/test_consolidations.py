@@ -13,7 +13,7 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.domain import limits
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef
-from memory_server.usecases import consolidate, read, store
+from memory_server.usecases import consolidate, read, store, walk
 from memory_server.usecases.consolidate import Order, Result, Summary
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput
@@ -39,6 +39,13 @@ class Case:
 
     async def texts(self, *ids: str) -> list[str]:
         return [(await read.get(self.engine, SCOPE, a_ref(id))).text for id in ids]
+
+    async def linked(self, id: str) -> list[str]:
+        ways = walk.Ways(("consolidated_from",), walk.Direction.OUTGOING)
+        found, _ = await walk.neighbors(
+            self.engine, SCOPE, walk.NeighborQuery(a_ref(id), ways, 1, 10)
+        )
+        return sorted(one.record.id for one in found)
 
 
 @pytest.fixture(params=ENGINES)
@@ -104,3 +111,17 @@ async def test_an_undoing_brings_nothing_back_that_would_be_gone_at_once(case: C
 
     assert [one.field for one in refused.value.violations] == ["consolidation_id"]
     assert await case.texts("new", "note") == ["sum", "sum"]
+
+
+@pytest.mark.parametrize("text", ["sum", "another"])
+async def test_a_summary_that_has_expired_is_written_anew(case: Case, text: str) -> None:
+    """Also with the same payload, and with its links, though nothing has swept the old one away."""
+    await case.add("m", "n")
+    await case.consolidate(a_summary("s", "m", "n", text="sum", expire_time_us=NOW_US + 1000))
+    case.clock.time_us = NOW_US + 2000
+
+    again = await case.consolidate(a_summary("s", "m", "n", text=text))
+
+    assert [one.is_created for one in again.memories] == [True]
+    assert await case.texts("s") == [text]
+    assert await case.linked("s") == ["m", "n"]
