@@ -342,6 +342,11 @@ def _check(engine: Engine, scope: Scope, order: Order) -> tuple[int, int]:
     for place, one in enumerate(order.summaries):
         path = f"summaries[{place}]"
         validation.check_draft(found, one.draft, engine.limits, f"{path}.memory")
+        # Known before the first is written: the store would refuse the one, and have those before it.
+        most = limits.MAX_METADATA_ITEMS - 1
+        is_right = len(one.draft.metadata.keys() - {CONSOLIDATION}) <= most
+        message = f"must have at most {most} values beside {CONSOLIDATION}"
+        found.require(is_right, f"{path}.memory.metadata", message)
         is_right = 1 <= len(one.sources) <= limits.MAX_SOURCES
         found.require(is_right, f"{path}.sources", f"must have 1 to {limits.MAX_SOURCES} memories")
         for number, ref in enumerate(one.sources):

@@ -125,3 +125,19 @@ async def test_a_summary_that_has_expired_is_written_anew(case: Case, text: str)
     assert [one.is_created for one in again.memories] == [True]
     assert await case.texts("s") == [text]
     assert await case.linked("s") == ["m", "n"]
+
+
+async def test_a_summary_without_room_for_its_consolidation_is_refused_first(case: Case) -> None:
+    """Before another summary is written; one value less fits."""
+    most = limits.MAX_METADATA_ITEMS - 1
+    full, fuller = ({f"k{number}": 1.0 for number in range(count)} for count in (most, most + 1))
+    await case.add("m")
+    first, second = (a_summary(id, "m", metadata=full) for id in ("first", "second"))
+    too_full = a_summary("second", "m", metadata=fuller)
+
+    with pytest.raises(InvalidInput) as refused:
+        await case.consolidate(first, too_full)
+    made = await case.consolidate(first, second)
+
+    assert [one.field for one in refused.value.violations] == ["summaries[1].memory.metadata"]
+    assert [one.is_created for one in made.memories] == [True, True]
