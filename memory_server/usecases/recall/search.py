@@ -211,7 +211,8 @@ def _index(engine: Engine, task: Task) -> SearchIndex:
 
 def _begun(engine: Engine, key: _Key, tasks: Sequence[tuple[Task, Prepared]]) -> _Group:
     first = tasks[0][0]
-    commit_seq = engine.store.last_commit_seq
+    # A moment does not have what was committed since it was looked at.
+    commit_seq = engine.store.last_commit_seq if first.past is None else first.past.is_of[1]
     moment_us = first.query.as_of_us
     now_us = engine.clock.now_us() if moment_us is None else moment_us
     allowed = Allowed(first.query.given, now_us, key.times)

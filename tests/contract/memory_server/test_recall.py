@@ -17,10 +17,12 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.domain.filters import Filter, MetadataTest
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, MemoryRef
 from memory_server.domain.policy import NamespacePolicy
+from memory_server.domain.ranking import Boosts
 from memory_server.ports import CreateNamespaceWrite
 from memory_server.usecases import delete, link, read, recall, store
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
+from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery, search
+from memory_server.usecases.recall.search import Task
 from memory_server.usecases.recall.times import MOST_YEARS, YEARS_AHEAD, named_times
 from soma_common.errors import InvalidInput, NotFound, Unavailable
 from tests.support.engines import ENGINES, an_engine
@@ -353,6 +355,24 @@ async def test_a_string_in_the_payload_is_found_newest_first(case: RecallCase) -
     assert fewer == [name for name in expected if name <= "m100"]
     assert await case.ids(field_match=FieldMatch("order 1_1%")) == ["m001"]
     assert await case.ids(field_match=FieldMatch("ORDER 1_1%", is_case_sensitive=True)) == []
+
+
+async def test_an_answer_of_the_past_names_the_commit_that_its_moment_knows(
+    case: RecallCase,
+) -> None:
+    """What is committed while the moment is looked at is not in the answer, so the answer does not claim it."""
+    await case.add("early", "green tea")
+    moment_us = case.clock.time_us
+    past = await case.engine.moments.at(case.engine.store, case.engine.index, SCOPE, moment_us)
+    known = case.engine.store.last_commit_seq
+    await case.add("late", "green tea")
+    query = RecallQuery(text="tea", as_of_us=moment_us)
+    (prepared,) = await search.prepare(case.engine, [query])
+
+    made = await search.attempt(case.engine, Task(SCOPE, query, 10, Boosts(), past), prepared)
+
+    assert [past.records[hit.commit_seq].id for hit in made.ranked] == ["early"]
+    assert made.commit_seq == known
 
 
 @pytest.mark.parametrize("is_past", [False, True])
