@@ -4,16 +4,16 @@ from collections.abc import Iterable
 
 from memory_server.domain.memory import MemoryRecord, MemoryVersion
 
-_BESIDE_BYTES, _VALUE_BYTES = 1024, 24
+BESIDE_BYTES, VALUE_BYTES = 1024, 24
 """What else a memory takes at most, such as its id and coordinate; and what surrounds a metadata value."""
 
 
 def message_bytes(record: MemoryRecord) -> int:
     """Return what a memory takes in a message at most, without its embedding."""
-    size = len(record.payload_json) + len(record.text.encode()) + _BESIDE_BYTES
+    size = len(record.payload_json) + len(record.text.encode()) + BESIDE_BYTES
     for name, value in record.metadata.items():
         size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
-        size += _VALUE_BYTES
+        size += VALUE_BYTES
     return size
 
 

@@ -10,6 +10,7 @@ from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import MemoryRecord, MemoryRef, MemoryVersion, Scope
 from memory_server.domain.pages import page_token, read_page_token
 from memory_server.domain.refusals import memory_not_found
+from memory_server.domain.sizes import BESIDE_BYTES, VALUE_BYTES, message_bytes
 from memory_server.domain.validation import Violations
 from memory_server.ports import ListOrder, ListPosition
 from memory_server.usecases.engine import Engine
@@ -92,7 +93,7 @@ async def batch_get(
         except SomaError as error:
             results.append(error)
             continue
-        size += _size(record)
+        size += message_bytes(record)
         if size > MAX_RESPONSE_BYTES and results:
             break
         results.append(record)
@@ -132,7 +133,7 @@ async def list_memories(
         after = ListPosition(*pack.unpack(read_page_token(token, question=question, key=key)))
     now_us = engine.clock.now_us()
     records: list[MemoryRecord] = []
-    while len(records) <= limit and sum(map(_size, records)) <= MAX_RESPONSE_BYTES:
+    while len(records) <= limit and sum(map(message_bytes, records)) <= MAX_RESPONSE_BYTES:
         count = min(limit + 1 - len(records), LISTED_AT_ONCE)
         some = await engine.store.list_page(scope, given, now_us, after, count, order)
         records += some
@@ -194,9 +195,6 @@ async def list_versions(
     return VersionPage(page, next_token)
 
 
-BESIDE_BYTES, VALUE_BYTES = 1024, 24
-"""What else a memory takes in an answer at most, such as its id and coordinate; and what surrounds a metadata value."""
-
 _MOST_METADATA_BYTES = limits.MAX_METADATA_KEY_BYTES + limits.MAX_METADATA_TEXT_BYTES + VALUE_BYTES
 
 
@@ -207,7 +205,7 @@ def fitting(records: Sequence[MemoryRecord]) -> list[MemoryRecord]:
     page: list[MemoryRecord] = []
     size = 0
     for record in records:
-        size += _size(record)
+        size += message_bytes(record)
         if page and size > MAX_RESPONSE_BYTES:
             break
         page.append(record)
@@ -263,11 +261,3 @@ def _most_size(record: MemoryRecord) -> int:
     """Return what a memory takes in an answer at most, without looking at every character."""
     size = len(record.payload_json) + 4 * len(record.text) + BESIDE_BYTES
     return size + len(record.metadata) * _MOST_METADATA_BYTES
-
-
-def _size(record: MemoryRecord) -> int:
-    size = len(record.payload_json) + len(record.text.encode()) + BESIDE_BYTES
-    for name, value in record.metadata.items():
-        size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
-        size += VALUE_BYTES
-    return size
