@@ -1,6 +1,7 @@
 """`soma share`, `consolidate`, `undo-consolidation`, `reflect`, `outcome`, `erase` and `verify-erasure`."""
 
 import base64
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from google.protobuf import json_format
 
 from soma.memory.v1 import lifecycle_service_pb2
 from somamemory.cli import failures, inputs
-from somamemory.cli.output import shortened
+from somamemory.cli.output import shortened, writing_to
 from somamemory.cli.session import Session
 from somamemory.codec import erasure_receipt
 from somamemory.errors import invalid
@@ -162,7 +163,8 @@ def erase(
     subject: SubjectArgument,
     namespace: OnlyNamespaceOption = "",
     receipt: Annotated[
-        Path | None, typer.Option("--receipt", help="Where the signed receipt is written.")
+        Path | None,
+        typer.Option("--receipt", help="New file that the signed receipt is written to."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Erase; it cannot be undone.")] = False,
 ) -> None:
@@ -170,11 +172,16 @@ def erase(
     if not yes:
         raise invalid("--yes", "must be given: an erasure cannot be undone")
     key, value = _subject(subject)
-    proof = session.client.erase_subject(key, value, namespace=namespace)
+    with ExitStack() as undone:
+        if receipt is not None:
+            # Before anything is erased: the proof is given once, and must have its place by then.
+            _make(receipt)
+            undone.callback(receipt.unlink, missing_ok=True)
+        proof = session.client.erase_subject(key, value, namespace=namespace)
+        undone.pop_all()
     wire = lifecycle_service_pb2.ErasureReceipt.FromString(proof.message)
-    document = json_format.MessageToJson(wire, preserving_proto_field_name=True)
     if receipt is not None:
-        receipt.write_text(document + "\n", encoding="utf-8")
+        _keep(session, wire, receipt)
     if session.output.json:
         session.output.write_json(json_format.MessageToDict(wire, preserving_proto_field_name=True))
         return
@@ -215,6 +222,27 @@ def verify_erasure(
             session.output.say(f"still to be swept: {', '.join(found.pending)}")
     if not found.authentic or found.remaining_count or found.pending:
         raise typer.Exit(failures.FAILURE)
+
+
+def _make(receipt: Path) -> None:
+    try:
+        receipt.open("x").close()
+    except FileExistsError as error:
+        raise invalid("--receipt", "names a file that is there; name a new one") from error
+
+
+def _keep(session: Session, wire: lifecycle_service_pb2.ErasureReceipt, receipt: Path) -> None:
+    """Write a receipt to its file; one that cannot be written is printed, for there is no other."""
+    document = json_format.MessageToJson(wire, preserving_proto_field_name=True)
+    try:
+        with writing_to(receipt):
+            receipt.write_text(document + "\n", encoding="utf-8")
+    except OSError:
+        session.output.note("the subject is erased; keep the line on standard output, its receipt")
+        session.output.write_json(json_format.MessageToDict(wire, preserving_proto_field_name=True))
+        with suppress(OSError):
+            receipt.unlink()  # a part of it proves nothing
+        raise
 
 
 def _subject(text: str) -> tuple[str, str | int | float | bool]:

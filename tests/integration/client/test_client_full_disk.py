@@ -1,5 +1,6 @@
 """Copies that do not fit: it is said, in a line, and nothing is kept that looks like a good copy."""
 
+import json
 import resource
 import subprocess
 import sys
@@ -16,9 +17,9 @@ ROOM = 200_000
 """Bytes that a file may have, where its disk is full."""
 
 SOMA = (
-    "import resource, sys; from somamemory.cli import main;"
-    f" resource.setrlimit(resource.RLIMIT_FSIZE, ({ROOM}, {ROOM}));"
-    " sys.exit(main(sys.argv[1:]))"
+    "import resource, sys; from somamemory.cli import main; room = int(sys.argv[1]);"
+    " resource.setrlimit(resource.RLIMIT_FSIZE, (room, room));"
+    " sys.exit(main(sys.argv[2:]))"
 )
 
 
@@ -30,6 +31,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
             for number in range(20):
                 client.store({"text": "x" * 50_000}, id=f"m{number}", namespace="n")
         yield running
+
+
+def soma(room: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where no file may have more bytes than that."""
+    return subprocess.run(
+        [sys.executable, "-c", SOMA, str(room), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @contextmanager
@@ -50,16 +61,27 @@ def test_a_copy_that_does_not_fit_is_not_kept(
     """The error names the file, and the folder is as it was."""
     verb, *more = order
     target = tmp_path / "copy"
-    ended = subprocess.run(
-        [sys.executable, "-c", SOMA, verb, str(target), *more, "--address", server.address],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = soma(ROOM, verb, str(target), *more, "--address", server.address)
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.strip().splitlines()[-1] == f"error: File too large: {target}"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_receipt_that_does_not_fit_is_printed(server: ServerProcess, tmp_path: Path) -> None:
+    """What is erased cannot be erased again: the only proof goes to standard output, and is whole."""
+    file, kept = tmp_path / "receipt.json", tmp_path / "kept.json"
+    own = ("--namespace", "erased", "--address", server.address)
+    soma(ROOM, "store", "tea", "--metadata", "who=ann", *own)
+
+    ended = soma(10, "erase", "who=ann", "--yes", "--receipt", str(file), *own)
+
+    assert ended.returncode == 1
+    assert ended.stderr.strip().splitlines()[-1] == f"error: File too large: {file}"
+    assert list(tmp_path.iterdir()) == []
+    kept.write_text(ended.stdout)
+    verified = soma(ROOM, "verify-erasure", str(kept), "who=ann", *own)
+    assert (verified.returncode, json.loads(ended.stdout)["memory_count"]) == (0, "1"), verified
 
 
 def test_a_server_without_room_for_a_copy_says_so_and_goes_on(

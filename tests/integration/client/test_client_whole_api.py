@@ -296,6 +296,25 @@ def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) ->
     assert done(soma("list", "--order", "importance", "-n", "cli-copy")).count("t0") == 1
 
 
+def test_nothing_is_erased_where_its_receipt_has_no_place(soma: Soma, tmp_path: Path) -> None:
+    """A folder that is not there and an earlier receipt are refused before; a failure leaves no file."""
+    own = ("-n", "cli-e")
+    done(soma("store", "tea", "--id", "a", "-m", "who=ann", *own))
+    kept, receipt = tmp_path / "kept.json", tmp_path / "receipt.json"
+    kept.write_text("an earlier receipt")
+
+    order = ("erase", "who=ann", "--yes", "--receipt")
+    assert soma(*order, str(tmp_path / "none" / "receipt.json"), *own)[0] == 1
+    assert soma(*order, str(kept), *own)[0] == 2
+    assert soma(*order, str(receipt), "-n", "no-such-namespace")[0] == 3
+
+    assert kept.read_text() == "an earlier receipt"
+    assert not receipt.exists()
+    done(soma("get", "a", *own))
+    done(soma(*order, str(receipt), *own))
+    done(soma("verify-erasure", str(receipt), "who=ann", *own))
+
+
 def test_a_dump_goes_through_what_is_no_plain_file(soma: Soma, tmp_path: Path) -> None:
     """A pipe, a device or a link stays what it is; only a plain file is replaced."""
     done(soma("store", "tea", "--id", "a", "-n", "cli-pipe"))
