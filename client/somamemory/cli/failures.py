@@ -19,8 +19,8 @@ MEANINGS = {
     NOT_FOUND: "there is no such memory",
     UNAVAILABLE: "no server answered in time",
     CONFLICT: "the memory changed, or the name is taken",
-    REFUSED: "the caller may not do this",
-    OVERLOADED: "the server is overloaded, or its storage is full",
+    REFUSED: "the caller may not do this, or not as much of it",
+    OVERLOADED: "the server is overloaded or its storage is full, or the caller asks too often",
     PARTLY: "some memories of an import were refused; the others are stored",
 }
 """Exit codes of `soma`, apart from 0."""
@@ -37,6 +37,8 @@ _CODES: list[tuple[type[errors.SomaMemoryError], int]] = [
     (errors.Unauthenticated, REFUSED),
     (errors.Overloaded, OVERLOADED),
     (errors.StorageFull, OVERLOADED),
+    # Of storage: an exceeded rate tells when to try again, and is OVERLOADED then.
+    (errors.QuotaExceeded, REFUSED),
 ]
 
 _MENDS: list[tuple[type[errors.SomaMemoryError], str]] = [
@@ -57,6 +59,8 @@ _MENDS: list[tuple[type[errors.SomaMemoryError], str]] = [
 
 def exit_code(error: errors.SomaMemoryError) -> int:
     """Return the exit code that an error stands for."""
+    if _can_wait(error):
+        return OVERLOADED
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILURE)
 
 
@@ -89,6 +93,11 @@ def _mend(error: errors.SomaMemoryError, address: str) -> str:
         return (
             "start one with `soma serve --data ./data`, or name one with --address or SOMA_ADDRESS"
         )
-    if isinstance(error, errors.Overloaded) and error.retry_after_s is not None:
+    if _can_wait(error):
         return f"try again in {error.retry_after_s:.1f} s"
     return next((mend for kind, mend in _MENDS if isinstance(error, kind)), "")
+
+
+def _can_wait(error: errors.SomaMemoryError) -> bool:
+    asked_to = isinstance(error, errors.Overloaded | errors.QuotaExceeded)
+    return asked_to and error.retry_after_s is not None

@@ -140,6 +140,29 @@ def test_every_error_has_its_exit_code_and_sentence() -> None:
         assert failures.report(error, "h:1").startswith("error: ")
 
 
+@pytest.mark.parametrize(
+    ("retry", "code", "said"),
+    [
+        ([error_details_pb2.RetryInfo(retry_delay={"seconds": 2})], 7, "try again in 2.0 s"),
+        ([], 6, "tenant:acme: at most 10"),
+    ],
+)
+def test_a_quota_is_waited_for_only_where_waiting_helps(
+    retry: list[error_details_pb2.RetryInfo], code: int, said: str
+) -> None:
+    """An exceeded rate ends as overload does and tells when; a full storage quota is a refusal."""
+    quota = error_details_pb2.QuotaFailure()
+    quota.violations.add(subject="tenant:acme", description="at most 10")
+    info = error_details_pb2.ErrorInfo(reason="QUOTA_EXCEEDED")
+
+    error = error_of_status(
+        Refusal(code_pb2.RESOURCE_EXHAUSTED, "no more", info, quota, *retry).status
+    )
+
+    assert failures.exit_code(error) == code
+    assert said in failures.report(error, "h:1")
+
+
 def test_a_message_that_is_too_large_is_the_callers_mistake() -> None:
     """Trying it again later, as a busy server asks for by the same code, would be no use."""
     said = "SERVER: Received message larger than max (20080894 vs. 8388608)"
