@@ -36,7 +36,9 @@ class Output:
 
     def write_json(self, value: Any) -> None:
         """Print one JSON document as one line."""
-        sys.stdout.write(json_text(value) + "\n")
+        # A lone surrogate, which no file can hold as it is, becomes JSON's own escape.
+        text = json_text(value).encode(errors="backslashreplace").decode()
+        sys.stdout.write(text + "\n")
 
     def pairs(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Print names and values, one pair a line."""

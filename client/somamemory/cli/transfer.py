@@ -93,6 +93,11 @@ def _read(
     inputs_found: tuple[files.Input, ...], on_read: Callable[[int], None]
 ) -> Iterator[Found | Unreadable]:
     for each in inputs_found:
+        if not files.is_text(each.name):
+            place = each.name.encode(errors="backslashreplace").decode()
+            yield Unreadable(place, "has a name that is not UTF-8")
+            on_read(each.size)
+            continue
         with each.open() as (file, reader):
             before = 0
             for thing in reader(file, each.name):

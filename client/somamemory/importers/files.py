@@ -107,6 +107,8 @@ def guessed_format(content: bytes) -> str:
         first = json.loads(first_line)
     except ValueError:
         return "kubernetes-events"
+    except RecursionError:  # whole, but too deep: only its own line is refused
+        return "jsonl"
     return "kubernetes-events" if "items" in first or "involvedObject" in first else "jsonl"
 
 
@@ -118,6 +120,11 @@ def _files_below(folder: Path) -> list[Path]:
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def is_text(name: str) -> bool:
+    """Tell whether a file's name is text; the ids of what is in the file begin with it."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _stable_name(path: Path) -> str:

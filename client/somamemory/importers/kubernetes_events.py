@@ -13,7 +13,7 @@ def read(file: BinaryIO, name: str) -> Iterator[Found | Unreadable]:
     """Yield a memory for every event: its id is the event's uid, so that a later count overwrites it."""
     try:
         whole = json.loads(file.read())
-        events = whole["items"] if whole["kind"].endswith("List") else [whole]
+        events = list(whole["items"]) if whole["kind"].endswith("List") else [whole]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         yield Unreadable(name, "is not the JSON of `kubectl get events -A -o json`")
         return
@@ -27,7 +27,7 @@ def _memory_of(event: Any, place: str) -> Found | Unreadable:
         message = event.get("message") or event.get("note") or ""
         payload = {**event, "metadata": _without_fields_of_managers(event["metadata"])}
         happened = _happened(event)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         return Unreadable(place, f"is not an event: {type(error).__name__} {error}")
     subject = "/".join(
         str(about[key]) for key in ("object_namespace", "object_name") if key in about

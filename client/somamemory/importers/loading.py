@@ -20,6 +20,9 @@ from somamemory.model import Receipt
 _MAX_BATCH_ITEMS = 256
 """Large enough to share a commit among many, small enough for a smooth progress bar."""
 
+_NO_MEMORY = (ValueError, TypeError, OverflowError, RecursionError)
+"""What comes of values that no message can hold: text that is not Unicode, numbers that are none or too large."""
+
 _DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024
 _MESSAGE_RESERVE_BYTES = 4096
 _ITEM_RESERVE_BYTES = 128
@@ -83,6 +86,9 @@ class Loader:
                 body = codec.draft(thing.draft).SerializeToString(deterministic=True)
             except SomaMemoryError as error:
                 self._refuse(thing, error)
+                continue
+            except _NO_MEMORY as error:
+                self.report.refused.append(Unreadable(thing.place, f"is no memory: {error}"))
                 continue
             if len(body) + _ITEM_RESERVE_BYTES > most_bytes:
                 too_long = f"has {len(body)} bytes, more than one message may have"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -247,6 +248,52 @@ def test_what_an_import_refuses_is_named_and_counted(soma: Soma, tmp_path: Path)
     assert "not JSON" in refused["2"]
     assert "at most" in refused["3"]
     assert "refused" in ended.err
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        r'"coordinate": ["x"]',
+        '"coordinate": [null]',
+        '"coordinate": [[1]]',
+        f'"coordinate": [{"9" * 400}]',
+        f'"importance": {"9" * 400}',
+        '"event_time": "0001-01-01T00:00:00+23:00"',
+        r'"id": "\ud800"',
+        r'"text": "\ud800"',
+        r'"metadata": {"\ud800": 1}',
+        r'"metadata": {"a": "\ud800"}',
+        r'"payload_json": "\ud800"',
+        r'"\ud800": 1',
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_value_that_no_memory_has_is_refused_alone(
+    soma: Soma, tmp_path: Path, fields: str, options: tuple[str, ...]
+) -> None:
+    """The line is named, and the lines around it are stored."""
+    file = tmp_path / "f.jsonl"
+    good = '{"id": "%s", "payload": {"a": 1}}\n'
+    file.write_text(good % "a" + f'{{"payload": {{}}, {fields}}}\n' + good % "b")
+
+    ended = soma("import", str(file), *options)
+
+    assert ended.code == failures.PARTLY
+    assert f"refused {file}:2: " in ended.err
+    assert soma("stats", "--json").json["memory_count"] == 2
+
+
+def test_a_file_whose_name_is_no_text_is_refused_alone(soma: Soma, tmp_path: Path) -> None:
+    """No id can begin with its name; the other files of the folder are stored."""
+    for name in (b"a.md", b"caf\xe9.md", b"z.md"):
+        (tmp_path / os.fsdecode(name)).write_text("# Title\nwords")
+
+    ended = soma("import", str(tmp_path), "--json")
+
+    assert (ended.code, ended.json["created"]) == (failures.PARTLY, 2)
+    assert ended.json["refused"] == [
+        {"place": f"{tmp_path}/caf\\udce9.md", "problem": "has a name that is not UTF-8"}
+    ]
 
 
 def test_standard_input_is_read_by_its_content(soma: Soma) -> None:

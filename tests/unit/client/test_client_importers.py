@@ -177,7 +177,10 @@ def test_events_keep_their_whole_object_and_are_addressed_by_uid() -> None:
     assert "managedFields" not in draft.payload["metadata"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": 3, "items": []}', "nonsense"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"kind": 3, "items": []}', '{"kind": "List", "items": 3}', "nonsense"],
+)
 def test_what_is_no_list_of_events_is_named(text: str) -> None:
     """Another JSON, or none, is one problem."""
     [problem] = _read(kubernetes_events.read, text, "e.json")
@@ -187,12 +190,14 @@ def test_what_is_no_list_of_events_is_named(text: str) -> None:
 
 def test_an_event_without_uid_is_named_and_the_others_are_read() -> None:
     """One broken event does not stop the others."""
-    whole = {"kind": "EventList", "items": [{"metadata": {}}, 3, {"metadata": {"uid": "u"}}]}
+    early = {"metadata": {"uid": "e"}, "eventTime": "0001-01-01T00:00:00+23:00"}
+    events = [{"metadata": {}}, 3, early, {"metadata": {"uid": "u"}}]
 
-    bad, worse, good = _read(kubernetes_events.read, json.dumps(whole), "e.json")
+    *bad, good = _read(
+        kubernetes_events.read, json.dumps({"kind": "EventList", "items": events}), "e.json"
+    )
 
-    assert isinstance(bad, Unreadable)
-    assert isinstance(worse, Unreadable)
+    assert [type(each) for each in bad] == [Unreadable] * 3
     assert isinstance(good, Found)
 
 
@@ -204,6 +209,7 @@ def test_an_event_without_uid_is_named_and_the_others_are_read() -> None:
         (b'{"apiVersion":"v1","items":[]}', "kubernetes-events"),
         (b"# Title\ntext", "markdown"),
         (b"", "markdown"),
+        (b'{"payload": ' + b"[" * 100_000 + b"\n", "jsonl"),
     ],
 )
 def test_the_format_is_guessed_from_the_first_characters(content: bytes, format: str) -> None:
