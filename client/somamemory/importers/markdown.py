@@ -15,7 +15,7 @@ long text resembles everything a little and nothing well."""
 
 _MAX_ID_BYTES = 256
 _MAX_METADATA_BYTES = 1024
-_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r"^ {0,3}(#{1,6})\s+(.*)$")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 
 
@@ -58,10 +58,16 @@ def _sections(text: str) -> list[_Section]:
         open_titles = [each for each in open_titles if each[0] < level]
         for _, _, above in open_titles:
             above.has_children = True
-        section = _Section((*(title for _, title, _ in open_titles), heading[2]), number)
-        open_titles.append((level, heading[2], section))
+        title = _without_closing(heading[2])
+        section = _Section((*(above for _, above, _ in open_titles), title), number)
+        open_titles.append((level, title, section))
         sections.append(section)
     return sections
+
+
+def _without_closing(title: str) -> str:
+    """Return a title without the `#` that may close it; in the expression this took cubic time."""
+    return title.rstrip().rstrip("#").rstrip()
 
 
 def _fence_after(line: str, fence: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -118,6 +119,36 @@ def test_markdown_is_split_by_heading_with_the_titles_above() -> None:
     ]
     assert drafts[2].text == "A › B\n\n```\n# no heading\n```"
     assert {each.metadata["path"] for each in drafts} == {"docs/x.md"}
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("# A", "A"),
+        ("   ### A b  ", "A b"),
+        ("# A #", "A"),
+        ("# A ##  ", "A"),
+        ("# A # #", "A #"),
+        ("# C#", "C"),
+        ("#\tA\t#", "A"),
+        ("# ", ""),
+        ("# #", ""),
+    ],
+)
+def test_a_title_is_without_what_closes_it(line: str, title: str) -> None:
+    """Blanks around a title, and `#` after it, are no part of it."""
+    [draft] = _drafts(markdown.read, f"{line}\nbody\n")
+
+    assert draft.metadata["heading"] == title
+
+
+def test_a_heading_with_many_blanks_is_read_at_once() -> None:
+    """The time does not grow with the third power of what stands between two words."""
+    begun = time.process_time()
+
+    _drafts(markdown.read, f"# a{' ' * 1500}b")
+
+    assert time.process_time() - begun < 0.5
 
 
 def test_equal_headings_and_long_sections_have_ids_of_their_own() -> None:
