@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,14 @@ from somamemory.cli.session import Session
 from somamemory.codec import exported, import_progress
 from somamemory.errors import SomaMemoryError, invalid
 from somamemory.interchange import json_text
-from somamemory.model import BackupSummary, ConflictPolicy, ImportProgress, Link, Moved
+from somamemory.model import (
+    BackupSummary,
+    ConflictPolicy,
+    ExportSummary,
+    ImportProgress,
+    Link,
+    Moved,
+)
 
 PlaceArgument = Annotated[
     str, typer.Argument(help="The copy: the path of a file, or s3://bucket/key.")
@@ -152,6 +160,10 @@ def load(
     dry_run: DryRunOption = False,
 ) -> None:
     """Take in what dump wrote; what is refused is named, and the rest goes on."""
+    if file.is_file():
+        deque(_parts(file), maxlen=0)  # read once before: nothing of a broken dump is stored
+    else:
+        session.output.note("no plain file: whether it is whole is known when it is stored")
     progress: ImportProgress = import_progress(pb.ImportResponse())
     refused = 0
     for progress in session.client.import_memories(
@@ -176,7 +188,8 @@ def load(
 
 
 def _parts(file: Path) -> Iterator[Moved | Link]:
-    is_whole = False
+    summary: ExportSummary | None = None
+    memories = links = 0
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             part = pb.ExportResponse()
@@ -184,12 +197,20 @@ def _parts(file: Path) -> Iterator[Moved | Link]:
                 json_format.Parse(line.decode("utf-8"), part)
             except (json_format.ParseError, UnicodeDecodeError) as error:
                 raise invalid("FILE", f"line {number} is not what dump wrote") from error
-            is_whole = part.HasField("summary")
             found = exported(part)
+            summary = found if isinstance(found, ExportSummary) else None
+            memories += isinstance(found, Moved)
+            links += isinstance(found, Link)
             if isinstance(found, Moved | Link):
                 yield found
-    if not is_whole:
+    if summary is None:
         raise invalid("FILE", "must end with a summary: the dump is not whole")
+    if (memories, links) != (summary.memory_count, summary.link_count):
+        raise invalid(
+            "FILE",
+            f"holds {memories} memories and {links} links, and its summary tells of "
+            f"{summary.memory_count} and {summary.link_count}: the dump is not whole",
+        )
 
 
 def _progress(session: Session) -> Progress:

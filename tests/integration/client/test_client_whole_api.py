@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,30 @@ def test_nothing_is_erased_where_its_receipt_has_no_place(soma: Soma, tmp_path: 
     done(soma("get", "a", *own))
     done(soma(*order, str(receipt), *own))
     done(soma("verify-erasure", str(receipt), "who=ann", *own))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_nothing_of_a_dump_with_a_line_missing_is_loaded(
+    soma: Soma, tmp_path: Path, lost: int
+) -> None:
+    """A memory, a link or the summary: the dump is not whole; through a pipe it is said at the end."""
+    own, dump = ("-n", f"cli-lost-{lost}"), tmp_path / "dump.jsonl"
+    for name in "ab":
+        done(soma("store", name, "--id", name, "--kind", "semantic", *own))
+    done(soma("link", "a", "b", *own))
+    done(soma("dump", str(dump), *own))
+    lines = dump.read_text().splitlines(keepends=True)
+    del lines[lost]
+    dump.write_text("".join(lines))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=["".join(lines)])
+
+    assert soma("load", str(dump), "-n", f"cli-lost-to-{lost}")[0] == 2
+    assert soma("namespace", "show", f"cli-lost-to-{lost}")[0] == 3
+    writer.start()
+    assert soma("load", str(pipe), "-n", f"cli-lost-to-{lost}")[0] == 2
+    writer.join()
 
 
 def test_a_dump_goes_through_what_is_no_plain_file(soma: Soma, tmp_path: Path) -> None:
