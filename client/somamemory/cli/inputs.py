@@ -106,7 +106,12 @@ _TIME_FORMAT = "%Y-%m-%d %H:%M"
 
 def shown(moment: datetime | None) -> str:
     """Return a time for people, in their own zone; empty where there is none."""
-    return moment.astimezone().strftime(_TIME_FORMAT) if moment else ""
+    if moment is None:
+        return ""
+    try:
+        return moment.astimezone().strftime(_TIME_FORMAT)
+    except (OverflowError, ValueError):  # their zone's date has no year
+        return f"{moment.astimezone(UTC).strftime(_TIME_FORMAT)} UTC"
 
 
 def ref(text: str) -> Ref:
