@@ -1,7 +1,7 @@
 """From the words of a command line to the client's values; pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -37,6 +37,23 @@ def _choices(members: Iterable[Any]) -> Any:
 def _option(*names: str, **told: Any) -> Any:
     return typer.Option(*names, **told)
 
+
+def _of_bits(bits: int) -> Callable[[int | None], int | None]:
+    end = 1 << (bits - 1)
+
+    def checked(value: int | None) -> int | None:
+        if value is not None and not -end <= value < end:
+            raise typer.BadParameter(f"must be from {-end} to {end - 1}")
+        return value
+
+    return checked
+
+
+int32 = _of_bits(32)
+"""Callback of an option that a field of this width carries; others end in a traceback of protobuf."""
+
+int64 = _of_bits(64)
+"""The same for wide ones. A range of typer's would be shown in every help, and says nothing to people."""
 
 NamespaceOption = Annotated[
     str, _option("--namespace", "-n", help="The partition to work in.", metavar="NAME")
@@ -91,7 +108,11 @@ RequestIdOption = Annotated[
 ]
 ExpectedVersionOption = Annotated[
     int | None,
-    _option("--expected-version", help="Only at this version; 0: only if there is none yet."),
+    _option(
+        "--expected-version",
+        help="Only at this version; 0: only if there is none yet.",
+        callback=int64,
+    ),
 ]
 
 NAMESPACE = DEFAULT_NAMESPACE
@@ -180,11 +201,11 @@ def moment(text: str | None, option: str) -> datetime | None:
         return None
     try:
         given = datetime.fromisoformat(text)
-    except ValueError as error:
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the latter: in UTC it is before the first year
         raise invalid(
             option, "must be a time such as 2026-01-31 or 2026-01-31T12:00:00Z"
         ) from error
-    return given if given.tzinfo else given.replace(tzinfo=UTC)
 
 
 def _test(text: str) -> tuple[str, Test]:
@@ -196,7 +217,11 @@ def _test(text: str) -> tuple[str, Test]:
         return key, value
     if isinstance(value, str | bool):
         raise invalid("--where", f"{text!r} compares with something that is no number")
-    return key, Between(min=value) if match["operator"] == ">=" else Between(max=value)
+    try:
+        bound = float(value)
+    except OverflowError as error:
+        raise invalid("--where", f"{key!r} is compared with a number that is too large") from error
+    return key, Between(min=bound) if match["operator"] == ">=" else Between(max=bound)
 
 
 def _both(first: Test, second: Test) -> Test:

@@ -64,8 +64,8 @@ def consolidate(
     where: inputs.WhereOption = None,
     since: inputs.SinceOption = None,
     until: inputs.UntilOption = None,
-    min_episodes: Annotated[int, typer.Option("--min-episodes", min=0)] = 0,
-    max_bytes: Annotated[int, typer.Option("--max-bytes", min=0)] = 0,
+    min_episodes: Annotated[int, typer.Option("--min-episodes", min=0, callback=inputs.int32)] = 0,
+    max_bytes: Annotated[int, typer.Option("--max-bytes", min=0, callback=inputs.int32)] = 0,
     dry_run: DryRunOption = False,
 ) -> None:
     """Sum conversations up in semantic memories that are linked to their episodes."""
@@ -110,9 +110,10 @@ def reflect(
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
     kinds: inputs.KindsOption = None,
     where: inputs.WhereOption = None,
-    count: Annotated[int, typer.Option("--count", min=0)] = 0,
+    count: Annotated[int, typer.Option("--count", min=0, callback=inputs.int32)] = 0,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="The same seed, the same sample.")
+        int | None,
+        typer.Option("--seed", help="The same seed, the same sample.", callback=inputs.int64),
     ] = None,
 ) -> None:
     """Show a random sample of memories; with --json one a line."""
@@ -210,7 +211,7 @@ def verify_erasure(
     wire = lifecycle_service_pb2.ErasureReceipt()
     try:
         json_format.Parse(receipt.read_text(encoding="utf-8"), wire)
-    except json_format.ParseError as error:
+    except (json_format.ParseError, UnicodeDecodeError) as error:
         raise invalid("RECEIPT", "must be what erase wrote") from error
     found = session.client.verify_erasure(erasure_receipt(wire), key, value, namespace=namespace)
     if session.output.json:

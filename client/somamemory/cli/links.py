@@ -48,8 +48,12 @@ def neighbors(
         list[str] | None, typer.Option("--type", help="Only links of this type; may be repeated.")
     ] = None,
     direction: inputs.DirectionOption = LinkDirection.OUTGOING.value,
-    depth: Annotated[int, typer.Option("--depth", help="How many links away at most.")] = 1,
-    limit: Annotated[int, typer.Option("--limit", help="How many memories at most.")] = 100,
+    depth: Annotated[
+        int, typer.Option("--depth", help="How many links away at most.", callback=inputs.int32)
+    ] = 1,
+    limit: Annotated[
+        int, typer.Option("--limit", help="How many memories at most.", callback=inputs.int32)
+    ] = 100,
 ) -> None:
     """Show what a memory is linked with."""
     found = session.client.neighbors(
@@ -125,7 +129,7 @@ def path(
         list[str] | None, typer.Option("--type", help="Only links of this type; may be repeated.")
     ] = None,
     direction: inputs.DirectionOption = LinkDirection.OUTGOING.value,
-    max_length: Annotated[int, typer.Option("--max-length", min=0)] = 0,
+    max_length: Annotated[int, typer.Option("--max-length", min=0, callback=inputs.int32)] = 0,
 ) -> None:
     """Find the path of the least total weight between two memories."""
     found = session.client.find_path(

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from somamemory.cli import inputs
 from somamemory.cli.output import shortened
 from somamemory.cli.session import Session
 from somamemory.errors import invalid
+from somamemory.importers.files import standard_input
 from somamemory.interchange import object_of
 from somamemory.model import (
     FieldMatch,
@@ -78,7 +78,10 @@ def get(
     *,
     ref: inputs.RefArgument,
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
-    version: Annotated[int, typer.Option("--version", min=0, help="One of its kept versions.")] = 0,
+    version: Annotated[
+        int,
+        typer.Option("--version", min=0, help="One of its kept versions.", callback=inputs.int64),
+    ] = 0,
     as_of: inputs.AsOfOption = None,
 ) -> None:
     """Show one memory: as it is, one of its versions, or as it was."""
@@ -124,7 +127,10 @@ def list_memories(
     *,
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, help="How many at most; 0 means all.")
+        int,
+        typer.Option(
+            "--limit", min=0, help="How many at most; 0 means all.", callback=inputs.int64
+        ),
     ] = 50,
     kinds: inputs.KindsOption = None,
     where: inputs.WhereOption = None,
@@ -155,7 +161,9 @@ def recall(
     *,
     text: Annotated[str | None, typer.Argument(help="Words, a question, a sentence.")] = None,
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many at most.")] = 10,
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", help="How many at most.", callback=inputs.int32)
+    ] = 10,
     near: Annotated[
         str | None,
         typer.Option("--near", metavar="1,2.5", help="Instead of a text: near this coordinate."),
@@ -168,7 +176,10 @@ def recall(
     min_importance: inputs.MinImportanceOption = None,
     min_score: Annotated[float | None, typer.Option("--min-score")] = None,
     min_commit_seq: Annotated[
-        int, typer.Option("--min-commit-seq", help="Answer from a state with this commit.")
+        int,
+        typer.Option(
+            "--min-commit-seq", help="Answer from a state with this commit.", callback=inputs.int64
+        ),
     ] = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show the parts of scores.")] = False,
     match: Annotated[
@@ -253,7 +264,7 @@ def payload_of(text: str | None, payload: str | None) -> Any:
             raise invalid("TEXT", "give a text, or a JSON object with --payload")
         return {"text": text}
     if payload == "-":
-        return sys.stdin.buffer.read()
+        return standard_input("--payload")
     if payload.startswith("@"):
         return Path(payload[1:]).read_bytes()
     return payload.encode()

@@ -5,31 +5,50 @@ from typing import Annotated, Any
 
 import typer
 
+from somamemory.cli import inputs
 from somamemory.cli.session import Session
 from somamemory.errors import invalid
 from somamemory.model import Namespace, NamespacePolicy
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the namespace.")]
 TtlOption = Annotated[
-    int | None, typer.Option("--ttl", metavar="SECONDS", help="Life of its memories; 0: for ever.")
+    int | None,
+    typer.Option(
+        "--ttl", metavar="SECONDS", help="Life of its memories; 0: for ever.", callback=inputs.int64
+    ),
 ]
 MaxMemoriesOption = Annotated[
     int | None,
-    typer.Option("--max-memories", help="Beyond, the least important go; 0: no limit."),
+    typer.Option(
+        "--max-memories", help="Beyond, the least important go; 0: no limit.", callback=inputs.int64
+    ),
 ]
 MaxVersionsOption = Annotated[
-    int | None, typer.Option("--max-versions", help="Older versions kept of a memory.")
+    int | None,
+    typer.Option("--max-versions", help="Older versions kept of a memory.", callback=inputs.int32),
 ]
 HalfLifeOption = Annotated[
     int | None,
-    typer.Option("--half-life", metavar="SECONDS", help="Age at which being recent counts half."),
+    typer.Option(
+        "--half-life",
+        metavar="SECONDS",
+        help="Age at which being recent counts half.",
+        callback=inputs.int64,
+    ),
 ]
 QuotaOption = Annotated[
-    int | None, typer.Option("--quota-memories", help="Writes beyond are refused; 0: no quota.")
+    int | None,
+    typer.Option(
+        "--quota-memories", help="Writes beyond are refused; 0: no quota.", callback=inputs.int64
+    ),
 ]
 QuotaBytesOption = Annotated[
     int | None,
-    typer.Option("--quota-bytes", help="Payload bytes; writes beyond are refused; 0: no quota."),
+    typer.Option(
+        "--quota-bytes",
+        help="Payload bytes; writes beyond are refused; 0: no quota.",
+        callback=inputs.int64,
+    ),
 ]
 
 

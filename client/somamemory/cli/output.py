@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from somamemory.errors import invalid
 from somamemory.interchange import json_text
 
 _WIDTH_OF_A_PIPE = 120
@@ -38,7 +39,7 @@ class Output:
         """Print one JSON document as one line."""
         # A lone surrogate, which no file can hold as it is, becomes JSON's own escape.
         text = json_text(value).encode(errors="backslashreplace").decode()
-        sys.stdout.write(text + "\n")
+        standard_output().write(text + "\n")
 
     def pairs(self, rows: Iterable[tuple[str, Any]]) -> None:
         """Print names and values, one pair a line."""
@@ -58,6 +59,17 @@ class Output:
         for row in rows:
             table.add_row(*(Text(printable(str(cell))) for cell in row))
         self._out.print(table)
+
+
+def standard_output() -> TextIO:
+    """Return standard output.
+
+    Raises:
+        InvalidArgument: Whoever started the program closed it.
+    """
+    if sys.stdout is None:
+        raise invalid("standard output", "is closed")
+    return sys.stdout
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import typer
 from somamemory.access import Access
 from somamemory.channel import DEFAULT_TIMEOUT_S, default_address
 from somamemory.cli import failures
-from somamemory.cli.output import Output
+from somamemory.cli.output import Output, standard_output
 from somamemory.client import MemoryClient
 from somamemory.errors import SomaMemoryError
 
@@ -23,6 +23,9 @@ _ADDRESS: dict[str, Any] = {
     "help": f"The memory server. Default: {default_address()}",
     "show_default": False,
 }
+_LONGEST_S = 1e9
+"""Of far longer times gRPC makes a deadline that is over already."""
+
 AddressOption = Annotated[
     str | None, typer.Option("--address", "-a", envvar="SOMA_ADDRESS", **_ADDRESS)
 ]
@@ -39,6 +42,7 @@ TimeoutOption = Annotated[
         help=f"How long a call may take. Default: {DEFAULT_TIMEOUT_S:g}",
         show_default=False,
         min=0.001,
+        max=_LONGEST_S,
     ),
 ]
 
@@ -116,6 +120,8 @@ def remote(command: Callable[Concatenate[Session, P], None]) -> Callable[..., No
         chosen = given.with_options(address, as_json, timeout_s)
         output = Output(json=chosen.json)
         try:
+            if output.json:
+                standard_output()  # before anything is done of which nobody would hear
             with MemoryClient(
                 chosen.address, timeout_s=chosen.timeout_s, access=chosen.access
             ) as client:

@@ -36,6 +36,8 @@ def new(
 
     The entry belongs into the file that SOMA_AUTH_TOKENS_FILE names; a running server takes it over within a second.
     """
+    if sys.stdout is None:
+        raise typer.BadParameter("standard output is closed: nobody would learn the token")
     chosen = scopes or ["read"]
     if unknown := [scope for scope in chosen if scope not in SCOPES]:
         raise typer.BadParameter(f"there is no scope {unknown[0]!r}; there are {', '.join(SCOPES)}")

@@ -1,6 +1,5 @@
 """`soma import` and `soma export`."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from somamemory.cli import failures, inputs
-from somamemory.cli.output import replaced
+from somamemory.cli.output import replaced, standard_output
 from somamemory.cli.session import Session
 from somamemory.errors import SomaMemoryError
 from somamemory.importers import Found, Unreadable, files
@@ -75,7 +74,7 @@ def export_memories(
     """Write a namespace's memories as JSON lines, which `soma import` reads back."""
     count = callers = 0
     with ExitStack() as stack:
-        target = stack.enter_context(replaced(file)) if file else sys.stdout
+        target = stack.enter_context(replaced(file)) if file else standard_output()
         for memory in session.client.list_memories(namespace=namespace, page_size=_PAGE_SIZE):
             target.write(json_text(object_of(memory)) + "\n")
             count += 1

@@ -93,7 +93,9 @@ def restore_version(
     session: Session,
     *,
     ref: inputs.RefArgument,
-    version: Annotated[int, typer.Argument(help="Which of its kept versions.", min=1)],
+    version: Annotated[
+        int, typer.Argument(help="Which of its kept versions.", min=1, callback=inputs.int64)
+    ],
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
     request_id: inputs.RequestIdOption = "",
     expected_version: inputs.ExpectedVersionOption = None,

@@ -50,7 +50,7 @@ class Input:
     def open(self) -> Iterator[tuple[BinaryIO, Reader]]:
         """Open the file and choose its reader, by a look into it where its name does not tell."""
         if self.path is None:
-            content = sys.stdin.buffer.read()
+            content = standard_input("PATH")
             yield io.BytesIO(content), FORMATS[self.format or guessed_format(content)]
             return
         with self.path.open("rb") as file:
@@ -95,6 +95,17 @@ def find_inputs(paths: Iterable[str], format: str) -> Inputs:
             else:
                 files.append(Input(each, _stable_name(each), known))
     return Inputs(tuple(files), tuple(passed_over))
+
+
+def standard_input(field: str) -> bytes:
+    """Return all of standard input, for which an argument named it.
+
+    Raises:
+        InvalidArgument: Whoever started the program closed it.
+    """
+    if sys.stdin is None:
+        raise invalid(field, "names standard input, which is closed")
+    return sys.stdin.buffer.read()
 
 
 def guessed_format(content: bytes) -> str:

@@ -50,8 +50,9 @@ def soma(
     """Run a command within the process against the small server."""
     monkeypatch.setenv("SOMA_ADDRESS", server.address)
 
-    def run(*arguments: str, stdin: bytes = b"") -> Ended:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    def run(*arguments: str, stdin: bytes | None = b"") -> Ended:
+        given = None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin))
+        monkeypatch.setattr(sys, "stdin", given)
         code = main(arguments)
         printed = capsys.readouterr()
         return Ended(code, printed.out, printed.err)
@@ -111,7 +112,13 @@ def test_links_and_facts(soma: Soma) -> None:
         (["store", "x", "--coordinate", "1,b"], failures.INVALID, "--coordinate: must be numbers"),
         (["store", "x", "-m", "novalue"], failures.INVALID, "--metadata: must be KEY=VALUE"),
         (["store", "x", "--event-time", "soon"], failures.INVALID, "--event-time: must be a time"),
+        (
+            ["store", "x", "--event-time", "0001-01-01T00:00:00+05:00"],
+            failures.INVALID,
+            "--event-time: must be a time",
+        ),
         (["list", "--where", "n>=x"], failures.INVALID, "is no number"),
+        (["list", "--where", f"n>={'9' * 400}"], failures.INVALID, "that is too large"),
         (
             ["store", "x" * (MAX_PAYLOAD_BYTES + 1)],
             failures.INVALID,
@@ -123,6 +130,9 @@ def test_links_and_facts(soma: Soma) -> None:
             "the version is 1 now",
         ),
         (["recall", "x", "-k", "many"], failures.INVALID, "--top-k"),
+        (["--timeout", "inf", "info"], failures.INVALID, "--timeout"),
+        (["info", "--timeout", "1e300"], failures.INVALID, "--timeout"),
+        (["verify-erasure", "/bin/sh", "a=b"], failures.INVALID, "RECEIPT: must be what erase"),
         (["unknown"], failures.INVALID, "unknown"),
         (["--address", "nonsense", "info"], failures.INVALID, "must be HOST:PORT"),
         (["export", "/nonexistent/file"], failures.FAILURE, "No such file or directory"),
@@ -140,6 +150,68 @@ def test_a_failure_is_a_sentence_and_an_exit_code(
     assert (ended.code, ended.out) == (code, "")
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "bits"),
+    [
+        (["recall", "x"], "--top-k", 32),
+        (["recall", "x"], "--min-commit-seq", 64),
+        (["get", "a"], "--version", 64),
+        (["delete", "a"], "--expected-version", 64),
+        (["list"], "--limit", 64),
+        (["neighbors", "a"], "--depth", 32),
+        (["neighbors", "a"], "--limit", 32),
+        (["path", "a", "b"], "--max-length", 32),
+        (["reflect"], "--seed", 64),
+        (["reflect"], "--count", 32),
+        (["consolidate"], "--min-episodes", 32),
+        (["consolidate"], "--max-bytes", 32),
+        (["namespace", "create", "n"], "--ttl", 64),
+        (["namespace", "create", "n"], "--max-memories", 64),
+        (["namespace", "create", "n"], "--max-versions", 32),
+        (["namespace", "create", "n"], "--half-life", 64),
+        (["namespace", "set", "n"], "--quota-memories", 64),
+        (["namespace", "set", "n"], "--quota-bytes", 64),
+    ],
+)
+def test_a_number_that_no_field_holds_is_refused(
+    soma: Soma, command: list[str], option: str, bits: int
+) -> None:
+    """The greatest one that fits reaches the server; the next one is refused by its option's name."""
+    end = 1 << (bits - 1)
+
+    fits, over = soma(*command, option, str(end - 1)), soma(*command, option, str(end))
+
+    assert "must be from" not in fits.err
+    assert (over.code, over.out) == (failures.INVALID, "")
+    assert option in over.err
+    assert "must be from" in over.err
+
+
+@pytest.mark.parametrize("command", [["store", "--payload", "-"], ["import", "-"]])
+def test_standard_input_may_be_closed(soma: Soma, command: list[str]) -> None:
+    """It is said which argument asked for it."""
+    ended = soma(*command, stdin=None)
+
+    assert ended.code == failures.INVALID
+    assert "names standard input, which is closed" in ended.err
+
+
+@pytest.mark.parametrize(
+    "command", [["store", "x", "--json"], ["export"], ["token", "new", "a", "--tenant", "t"]]
+)
+def test_standard_output_may_be_closed(
+    soma: Soma, server: SmallServer, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """A command whose result is what it prints does nothing then, and says so."""
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        ended = soma(*command)
+
+    assert ended.code == failures.INVALID
+    assert "is closed" in ended.err
+    assert not server.memories
 
 
 def test_no_server_says_how_to_start_one(soma: Soma) -> None:
