@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -17,10 +18,23 @@ SCOPES = ["read", "write", "link", "admin", "erase", "backup"]
 
 _RANDOM_BYTES = 32
 
+_NAME = re.compile(r"[\x21-\x7e]{1,128}")
+"""What a server takes for a name or a tenant; any other makes its whole file of tokens invalid."""
+
+
+def _named(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise typer.BadParameter("must have 1 to 128 visible ASCII characters, no blanks")
+    return text
+
 
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the caller, shown in the audit trail.")],
-    tenant: Annotated[str, typer.Option("--tenant", help="Whose memories the token opens.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the caller, shown in the audit trail.", callback=_named)
+    ],
+    tenant: Annotated[
+        str, typer.Option("--tenant", help="Whose memories the token opens.", callback=_named)
+    ],
     scopes: Annotated[
         list[str] | None,
         typer.Option(

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from memory_server.transport.auth import AccessScope
 from memory_server.transport.metrics import ServerMetrics
-from memory_server.transport.tokens import TokenAuthenticator
+from memory_server.transport.tokens import TokenAuthenticator, TokensFile
 from soma_common.tokens import PREFIX, token_hash
 from somamemory.cli import main, tokens
 from tests.support.memories import StoppedClock
@@ -51,6 +52,25 @@ def test_a_scope_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     """And the ones that there are, are named."""
     assert main(["token", "new", "agent", "--tenant", "acme", "--scope", "root"]) == 2
     assert "erase" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["", "my agent", "agent\n", "ägent", "a\x7f", "x" * 129, "x" * 128, '"~!\\', "agent"]
+)
+def test_a_name_is_taken_if_a_server_takes_it(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the caller's and as the tenant's: one bad entry makes the whole file invalid."""
+    entry = {"name": name, "tenant": name, "scopes": ["read"], "sha256": "0" * 64}
+    try:
+        TokensFile.model_validate({"tokens": [entry]})
+        code = 0
+    except ValidationError:
+        code = 2
+
+    assert main(["token", "new", "--tenant", "acme", "--", name]) == code
+    assert main(["token", "new", "agent", "--tenant", name]) == code
+    assert (capsys.readouterr().out == "") is (code == 2)
 
 
 def test_the_command_knows_the_scopes_of_the_server() -> None:
