@@ -194,6 +194,11 @@ class TokenAuthenticator:
             self._metrics.tokens_current.set(0)
             wrong = [f"{bad.field}: {bad.description}" for bad in error.violations]
             log.error(error.message, extra={**error.facts, "violations": wrong})  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - no file may end a server that runs
+            self._metrics.tokens_current.set(0)
+            # Of the error only the class: its text may repeat a part of the file.
+            facts = {"file": str(self._path), "cause": type(error).__name__}
+            log.error("the file of tokens cannot be taken over", extra=facts)  # noqa: TRY400
         else:
             self._metrics.tokens_current.set(1)
             log.info("took over new tokens", extra={"credentials": len(self._known.by_name)})
@@ -261,14 +266,15 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_text("utf-8")
         return json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8"
+        raise InvalidInput(message, file=str(path), cause=cause) from None
+    except (ValueError, RecursionError) as error:
+        # Not the decoders' own errors alone: Python refuses very long numbers, and lists in lists without end.
         # Of the error only the place: its text may repeat a line of the file.
         line = getattr(error, "lineno", 0)  # TOML's errors of Python 3.11 do not tell theirs
         cause = "neither TOML nor JSON"
         raise InvalidInput(message, file=str(path), cause=cause, line=line) from None
-    except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8"
-        raise InvalidInput(message, file=str(path), cause=cause) from None
 
 
 def _principal(entry: _Entry, credential: str, read: TokensFile) -> Principal:

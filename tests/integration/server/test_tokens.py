@@ -174,6 +174,55 @@ async def test_tokens_change_without_a_restart(mounted: Mounted) -> None:
         assert mounted.value("soma_server_tokens_current") == 1
 
 
+BEYOND_THE_PARSERS = [
+    '{"x": ' + "1" * 5000 + "}",
+    '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "x = " + "1" * 5000,
+    "x = " + "[" * 5000 + "]" * 5000,
+]
+"""Texts that end a parser otherwise than by its own error."""
+
+
+@pytest.mark.parametrize("content", BEYOND_THE_PARSERS, ids=lambda text: f"{text[:8]} ...")
+async def test_a_file_beyond_the_parsers_changes_nothing(mounted: Mounted, content: str) -> None:
+    """Numbers of thousands of digits, and lists in lists: the last good file stays in force."""
+    authenticator = mounted.open()
+    mounted.path.write_text(content)
+    await authenticator.refresh()
+    async with an_edge(METHODS, authenticator=authenticator) as edge:
+        assert await call(edge, f"Bearer {ACME}") == "acme/agent"
+
+    assert mounted.value("soma_server_tokens_current") == 0
+    with pytest.raises(InvalidInput):
+        mounted.open()
+
+
+class BrokenFile(type(Path())):  # type: ignore[misc] # the class of this machine's paths
+    """A file that cannot be read once it is broken, for a reason that nobody has thought of."""
+
+    def read_text(self, *how: Any) -> str:
+        text: str = super().read_text(*how)
+        if text == "broken":
+            raise RuntimeError("secret")
+        return text
+
+
+async def test_no_error_of_a_new_file_ends_the_watch(
+    mounted: Mounted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also not one that nobody has thought of: it is told, without its text, and the last good file stays."""
+    mounted.path = BrokenFile(mounted.path)
+    authenticator = mounted.open()
+    mounted.path.write_text("broken")
+    await authenticator.refresh()
+    async with an_edge(METHODS, authenticator=authenticator) as edge:
+        assert await call(edge, f"Bearer {ACME}") == "acme/agent"
+
+    assert mounted.value("soma_server_tokens_current") == 0
+    assert [record.__dict__["cause"] for record in caplog.records] == ["RuntimeError"]
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.usefixtures("both_ways")
 async def test_the_swap_of_a_mounted_secret_is_seen(mounted: Mounted, tmp_path: Path) -> None:
     """Kubernetes replaces the link to the folder, never the file."""
