@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from soma_common.errors import InvalidInput
+from soma_common.errors import InvalidInput, Violation
 from soma_common.violations import violations_of
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -255,11 +255,24 @@ def load_settings(kind: type[Settings], **explicit: Any) -> Settings:
         explicit: Values that win over the environment; those that are None count as not given.
 
     Raises:
-        InvalidInput: A value is out of range or of the wrong type; names every bad setting.
+        InvalidInput: A value is out of range or of the wrong type, or the file cannot be read; names every bad setting.
     """
     given = {name: value for name, value in explicit.items() if value is not None}
     try:
-        return kind(_env_file=os.environ.get(ENV_FILE_VARIABLE), **given)  # type: ignore[call-arg] # pydantic-settings takes it; the subclass hides it
+        return kind(_env_file=_env_file(), **given)  # type: ignore[call-arg] # pydantic-settings takes it; the subclass hides it
+    except (OSError, UnicodeDecodeError):
+        violations = [Violation("env_file", "must name a file that can be read, of UTF-8")]
     except ValidationError as error:
         violations = violations_of(error, "settings")
-        raise InvalidInput("the settings are not valid", violations=violations) from None
+    raise InvalidInput("the settings are not valid", violations=violations)
+
+
+def _env_file() -> Path | None:
+    """Return the file that the environment names; pydantic-settings would take one that is missing for an empty one."""
+    name = os.environ.get(ENV_FILE_VARIABLE)
+    if name is None:
+        return None
+    path = Path(name).expanduser()
+    if not (path.is_file() or path.is_fifo()):
+        raise FileNotFoundError(path)
+    return path

@@ -26,6 +26,21 @@ def test_explicit_beats_environment_beats_file_beats_default(
     assert settings.env == "dev"
 
 
+@pytest.mark.parametrize("name", ["absent.env", "", "folder", "latin-1.env"])
+def test_a_file_that_cannot_be_read_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """Not an empty file: a server without the settings that it holds would let everybody in."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "latin-1.env").write_bytes(b"SOMA_INSTANCE=caf\xe9\n")
+    monkeypatch.setenv("SOMA_ENV_FILE", str(tmp_path / name) if name else "")
+
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(SMFSettings)
+
+    assert [violation.field for violation in caught.value.violations] == ["env_file"]
+
+
 def test_every_bad_setting_is_named() -> None:
     """One error names them all, without their values."""
     with pytest.raises(InvalidInput) as caught:
