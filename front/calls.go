@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -26,6 +29,12 @@ var (
 		codes.Unavailable, "the server has ended; a write may have happened: repeat it with its request id",
 	)
 	errNoRequest = status.Error(codes.InvalidArgument, "the call has no request")
+)
+
+// What the parts of certificates are known by.
+var (
+	alternativeNames = asn1.ObjectIdentifier{2, 5, 29, 17}
+	commonName       = asn1.ObjectIdentifier{2, 5, 4, 3}
 )
 
 // front relays calls: a call ends with the memory server's word, or with its client, and the memory server hears of the
@@ -231,19 +240,24 @@ func header(name, value string) [3]string {
 	return [3]string{name, value, ""}
 }
 
-// certificateNames returns the names of the client's certificate, under gRPC's names for them, in hexadecimal digits.
+// certificateNames returns the names of the client's certificate; see namesOf.
 func certificateNames(ctx context.Context) map[string][]string {
-	names := map[string][]string{}
 	from, _ := peer.FromContext(ctx)
 	shaken, isTLS := from.AuthInfo.(credentials.TLSInfo)
 	if !isTLS || len(shaken.State.PeerCertificates) == 0 {
-		return names
+		return map[string][]string{}
 	}
-	shown := shaken.State.PeerCertificates[0]
+	return namesOf(shaken.State.PeerCertificates[0])
+}
+
+// namesOf returns the names of a certificate, under gRPC's names for them, in hexadecimal digits: the alternative ones,
+// or the common one where there is but one, and none of the others of whatever kind.
+func namesOf(shown *x509.Certificate) map[string][]string {
+	names := map[string][]string{}
 	add := func(kind string, name string) {
 		names[kind] = append(names[kind], hex.EncodeToString([]byte(name)))
 	}
-	if shown.Subject.CommonName != "" {
+	if !hasAlternativeNames(shown) && commonNames(shown) == 1 {
 		add("x509_common_name", shown.Subject.CommonName)
 	}
 	for _, name := range slices.Concat(shown.DNSNames, shown.EmailAddresses) {
@@ -256,6 +270,23 @@ func certificateNames(ctx context.Context) map[string][]string {
 		add("x509_subject_alternative_name", name.String())
 	}
 	return names
+}
+
+// hasAlternativeNames tells whether there are any, also of kinds that Go does not read.
+func hasAlternativeNames(shown *x509.Certificate) bool {
+	return slices.ContainsFunc(shown.Extensions, func(each pkix.Extension) bool {
+		return each.Id.Equal(alternativeNames)
+	})
+}
+
+func commonNames(shown *x509.Certificate) int {
+	count := 0
+	for _, each := range shown.Subject.Names {
+		if each.Type.Equal(commonName) {
+			count++
+		}
+	}
+	return count
 }
 
 func statusOf(body []byte) error {

@@ -12,6 +12,7 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class TokenEntry(_Entry):
 
 
 class CertificateEntry(_Entry):
-    """A client certificate, by a subject alternative name of it, or by its common name when it has none of those."""
+    """A client certificate, by a subject alternative name of it, or by its only common name when it has none."""
 
     identity: Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -233,11 +234,20 @@ class TokenAuthenticator:
 
 
 def _identities(context: Context) -> Iterator[str]:
-    """Yield the names of the client's certificate: the alternative ones, else the common one."""
+    """Yield the names of the client's certificate: the alternative ones, else the common one if there is but one."""
     facts: Mapping[str, Iterable[bytes]] = context.auth_context()
-    names = facts.get("x509_subject_alternative_name") or facts.get("x509_common_name") or ()
-    for name in names:
+    names = facts.get("x509_subject_alternative_name")
+    if not names and not _has_several_common_names(facts):
+        names = facts.get("x509_common_name")
+    for name in names or ():
         yield name.decode("utf-8", "replace")
+
+
+def _has_several_common_names(facts: Mapping[str, Iterable[bytes]]) -> bool:
+    """Tell it by the subject's text: gRPC gives the first common name alone. A front process gives none of several."""
+    subject = b"".join(facts.get("x509_subject", ()))
+    plain = re.sub(rb"\\.", b"", subject)  # what is left of commas and plus signs divides
+    return len(re.findall(rb"(?:^|[,+])CN=", plain)) > 1
 
 
 def _load(path: Path) -> _Known:

@@ -255,7 +255,7 @@ async def test_the_watch_takes_changes_over_by_itself(mounted: Mounted) -> None:
 
 @pytest.mark.usefixtures("both_ways")
 async def test_the_certificate_may_be_the_credential(mounted: Mounted, tmp_path: Path) -> None:
-    """By its alternative names, by its common name only without those; a certificate that is two callers is none."""
+    """By its alternative names, by its only common name without those; a certificate that is two callers is none."""
     (tmp_path / "ca").mkdir()
     authority = make_authority(tmp_path / "ca", "authority")
     server = sign(authority, tmp_path, "server", subject="/CN=s", names=["IP:127.0.0.1"])
@@ -266,6 +266,12 @@ async def test_the_certificate_may_be_the_credential(mounted: Mounted, tmp_path:
             authority, tmp_path, "both", subject="/CN=x", names=["DNS:bot.acme", "DNS:bot.other"]
         ),
         "stranger": sign(authority, tmp_path, "stranger", subject="/CN=stranger"),
+        "registered": sign(
+            authority, tmp_path, "registered", subject="/CN=agent", names=["RID:1.2.3"]
+        ),
+        "first": sign(authority, tmp_path, "first", subject="/CN=agent/CN=stranger"),
+        "last": sign(authority, tmp_path, "last", subject="/CN=stranger/CN=agent"),
+        "in a value": sign(authority, tmp_path, "value", subject="/O=x,CN=y/CN=agent"),
     }
     common = {"scopes": ["read"]}
     mounted.write(
@@ -297,7 +303,8 @@ async def test_the_certificate_may_be_the_credential(mounted: Mounted, tmp_path:
                 with_token.append(await call(edge, f"Bearer {OTHER}"))
 
     refused = grpc.StatusCode.UNAUTHENTICATED
-    assert outcomes == {"plain": "acme/a", "named": "acme/b", "both": refused, "stranger": refused}
+    let_in = {"plain": "acme/a", "named": "acme/b", "in a value": "acme/a"}
+    assert outcomes == {**dict.fromkeys(clients, refused), **let_in}
     assert with_token == ["other/by-token"] * len(clients)
     assert authenticator.name == "certificates and tokens"
 
