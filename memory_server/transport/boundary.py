@@ -28,7 +28,7 @@ from memory_server.transport.methods import (
     ServerStream,
 )
 from memory_server.transport.metrics import ServerMetrics
-from memory_server.transport.status_map import internal_status, status_of
+from memory_server.transport.status_map import internal_status, trailing_status_of
 from memory_server.transport.streams import IdleDeadline, Requests, parse
 from soma_common.errors import (
     DeadlineExceeded,
@@ -263,10 +263,10 @@ class Boundary:
         try:
             return await answer
         except SomaError as error:
-            return status_of(error)
+            return trailing_status_of(error)
         except TimeoutError:
             message = "the time is over; a write may have happened: repeat it with its request id"
-            return status_of(DeadlineExceeded(message))
+            return trailing_status_of(DeadlineExceeded(message))
         except Exception:
             # The outermost edge: a bug is logged here, once, and its text stays here.
             log.exception("a call failed")

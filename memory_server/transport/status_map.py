@@ -23,12 +23,23 @@ from soma_common.errors import (
     StorageFull,
     Unauthenticated,
     Unavailable,
+    Violation,
 )
 
 DOMAIN = "memory.soma.sh"
 """`domain` of every ErrorInfo; its `reason` is the class of the error in upper case."""
 
 RETRY_UNAVAILABLE_S = 0.5
+
+MOST_TRAILER_BYTES = 4096
+"""Of the status of a whole call. It travels in the trailers, in base64 and with the message once more: clients take
+8 KiB of those, and make an error of their own of what is larger."""
+
+MOST_MESSAGE_BYTES = 512
+"""Of the message of a whole call; a letter that is not ASCII has three times its bytes in the trailers."""
+
+MOST_TEXT_BYTES = 256
+"""Of each text of a violation where they would not all have room."""
 
 _CODES: dict[type[SomaError], grpc.StatusCode] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -57,6 +68,17 @@ def status_of(error: SomaError) -> status_pb2.Status:
     return _packed(code_of(error), _message(error), [_error_info(error), *_specific(error)])
 
 
+def trailing_status_of(error: SomaError) -> status_pb2.Status:
+    """Return the status of a whole call: that of `status_of`, with as much of it as clients take in trailers."""
+    message = _cut(_message(error), MOST_MESSAGE_BYTES)
+    whole = _packed(code_of(error), message, [_error_info(error), *_specific(error)])
+    if whole.ByteSize() <= MOST_TRAILER_BYTES or not isinstance(error, InvalidInput):
+        return whole  # what others say is as short as names are
+    start = _packed(code_of(error), message, [_error_info(error)])
+    bad = _first_violations(error.violations, MOST_TRAILER_BYTES - start.ByteSize())
+    return _packed(code_of(error), message, [_error_info(error), bad])
+
+
 def internal_status() -> status_pb2.Status:
     """Return the status of a bug: nothing about it leaves the server."""
     message = "the server failed; its log tells why"
@@ -81,6 +103,28 @@ def _message(error: SomaError) -> str:
     if isinstance(error, NotFound):
         return f"{error.message}: {error.kind} {error.name!r}"
     return error.message
+
+
+def _first_violations(violations: Sequence[Violation], room: int) -> error_details_pb2.BadRequest:
+    """Return those that there is room for, bytes, and how many more there are."""
+    bad = error_details_pb2.BadRequest()
+    for number, violation in enumerate(violations):
+        bad.field_violations.add(
+            field=_cut(violation.field, MOST_TEXT_BYTES),
+            description=_cut(violation.description, MOST_TEXT_BYTES),
+        )
+        if bad.ByteSize() > room - MOST_TEXT_BYTES:
+            bad.field_violations.pop()
+            bad.field_violations.add(description=f"and {len(violations) - number} more")
+            break
+    return bad
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    encoded = text.encode()
+    if len(encoded) <= most_bytes:
+        return text
+    return encoded[: most_bytes - 3].decode(errors="ignore") + "…"
 
 
 def _error_info(error: SomaError) -> error_details_pb2.ErrorInfo:

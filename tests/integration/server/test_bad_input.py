@@ -50,6 +50,24 @@ async def test_a_store_is_told_every_bad_field(wire: Wire) -> None:
     assert (info.domain, info.reason) == ("memory.soma.sh", "INVALID_INPUT")
 
 
+@pytest.mark.parametrize("letter", ["k", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize(("count", "length"), [(64, 124), (5000, 10), (1, 100_000)])
+async def test_very_many_bad_fields_are_still_bad_input(
+    wire: Wire, letter: str, count: int, length: int
+) -> None:
+    """What does not fit into the trailers of a call does not make another error of it."""
+    keys = [f"{letter * length}{number}" for number in range(count)]
+    draft = memory_pb2.MemoryDraft(
+        payload_json=b"{}", metadata={key: memory_pb2.MetadataValue() for key in keys}
+    )
+    request = memory_service_pb2.StoreRequest(namespace=wire.namespace, memory=draft)
+
+    error = await refused(wire.memory.Store(request))
+
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert any(field.startswith("memory.metadata") for field in bad_fields(error))
+
+
 async def test_a_payload_over_the_limit_is_refused(wire: Wire) -> None:
     """The limit that GetServerInfo states is the one that is enforced, to the byte."""
     fits = b'{"a": "%s"}' % (b"x" * (64 * 1024 - 9))

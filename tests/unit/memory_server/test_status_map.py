@@ -3,9 +3,16 @@
 import grpc
 import pytest
 from google.protobuf import any_pb2
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 
-from memory_server.transport.status_map import code_of, internal_status, status_of
+from memory_server.transport.status_map import (
+    MOST_MESSAGE_BYTES,
+    MOST_TRAILER_BYTES,
+    code_of,
+    internal_status,
+    status_of,
+    trailing_status_of,
+)
 from soma_common import errors
 from soma_common.errors import SomaError, Violation
 
@@ -85,3 +92,32 @@ def test_a_quota_names_its_owner_and_when_waiting_helps() -> None:
         ("namespace:a", "no more memories")
     ]
     assert not any(one.type_url.endswith("RetryInfo") for one in status.details)
+
+
+def bad_request(status: status_pb2.Status) -> error_details_pb2.BadRequest:
+    bad = error_details_pb2.BadRequest()
+    detail(list(status.details), "BadRequest").Unpack(bad)
+    return bad
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_what_is_short_is_told_in_full(error: SomaError) -> None:
+    """The bound of a whole call's status changes nothing of the usual ones."""
+    assert trailing_status_of(error) == status_of(error)
+
+
+@pytest.mark.parametrize("letter", ["k", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize("length", [1, 100, 100_000])
+def test_a_long_list_of_violations_has_room_in_the_trailers(letter: str, length: int) -> None:
+    """The first ones are told, and how many more there are; a batch's item has all of them."""
+    violations = [Violation(f"{number}.{letter * length}", "must be b") for number in range(500)]
+    error = errors.InvalidInput("bad", violations=violations)
+
+    status = trailing_status_of(error)
+
+    *told, last = bad_request(status).field_violations
+    assert status.ByteSize() <= MOST_TRAILER_BYTES
+    assert len(status.message.encode()) <= MOST_MESSAGE_BYTES
+    assert told[0].field.startswith("0.")
+    assert last.description == f"and {500 - len(told)} more"
+    assert len(bad_request(status_of(error)).field_violations) == 500
