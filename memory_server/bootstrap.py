@@ -78,7 +78,7 @@ async def serve(settings: SMFSettings, stop: asyncio.Event, fronts: Sequence[Lau
     authenticator = _authenticator(settings, metrics)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(
-            _engine(settings, metrics, authenticator.storage_quota)
+            _engine(settings, metrics, lambda tenant: authenticator.quota(tenant).storage)
         )
         facts = ServerFacts(__version__, authenticator.name)
         services = {

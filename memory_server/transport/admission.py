@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memory_server.domain.memory import Tenant
-from memory_server.transport.auth import Principal
+from memory_server.transport.auth import Principal, TenantQuota
 from memory_server.transport.metrics import ServerMetrics, TenantCalls
 from soma_common.errors import Overloaded, QuotaExceeded
 
@@ -87,12 +87,18 @@ class Admission:
         options: The limits.
         metrics: Counts what was refused.
         now: A clock that never goes back, seconds; the event loop's.
+        quota: Tells a tenant's, which wins over the limits. It may change at any time: a stream is open for long.
     """
 
     def __init__(
-        self, options: AdmissionOptions, metrics: ServerMetrics, now: Callable[[], float]
+        self,
+        options: AdmissionOptions,
+        metrics: ServerMetrics,
+        now: Callable[[], float],
+        quota: Callable[[Tenant], TenantQuota],
     ) -> None:
         self._options = options
+        self._quota = quota
         self._metrics = metrics
         self._now = now
         # As many as the file of tokens has ever named.
@@ -158,17 +164,16 @@ class Admission:
     async def pace(self, principal: Principal, message_bytes: int) -> None:
         """Wait until the tenant's rates allow one more message of a stream."""
         tenant = self._tenant(principal)
-        for rate, bucket, amount in zip(
-            self._rates(principal), (tenant.requests, tenant.bytes), (1, message_bytes), strict=True
+        for place, bucket, amount in (
+            (0, tenant.requests, 1),
+            (1, tenant.bytes, message_bytes),
         ):
-            if not rate:
-                continue
-            while True:
+            while rate := self._rates(principal)[place]:
                 wait_s = bucket.wait_s(amount, rate, self._now())
                 if not wait_s:
+                    bucket.take(amount, rate, self._now())
                     break
                 await asyncio.sleep(wait_s)
-            bucket.take(amount, rate, self._now())
 
     def _tenant(self, principal: Principal) -> _Tenant:
         tenant = self._tenants.get(principal.tenant)
@@ -208,7 +213,7 @@ class Admission:
         )
 
     def _rates(self, principal: Principal) -> tuple[float | None, float | None]:
-        quota = principal.quota
+        quota = self._quota(principal.tenant)
         return (
             quota.requests_per_s or self._options.requests_per_s,
             quota.bytes_per_s or self._options.bytes_per_s,

@@ -49,7 +49,6 @@ class Principal:
         name: Name of the credential, for the audit log.
         expires_at_us: End of the credential, microseconds since the epoch; None: it has none.
         credential: Tells credentials of the same name apart; no secret.
-        quota: Of the tenant.
     """
 
     tenant: Tenant
@@ -57,7 +56,6 @@ class Principal:
     name: str = ""
     expires_at_us: int | None = None
     credential: str = field(default="", repr=False)
-    quota: TenantQuota = field(default=NO_QUOTA, compare=False)
 
 
 class Authenticator(Protocol):
@@ -80,6 +78,10 @@ class Authenticator(Protocol):
         """Tell whether the credential would still be accepted; a stream outlives the moment of its check."""
         ...
 
+    def quota(self, tenant: Tenant) -> TenantQuota:
+        """Return how much a tenant may ask for and store, as it is now."""
+        ...
+
 
 class SingleTenant:
     """Lets everybody in as the tenant `default`; the server says so when it starts."""
@@ -94,9 +96,9 @@ class SingleTenant:
         """See the protocol."""
         return True
 
-    def storage_quota(self, _tenant: Tenant) -> StorageQuota:
-        """Everybody may store without end: the namespaces' own quotas bound them."""
-        return UNLIMITED
+    def quota(self, tenant: Tenant) -> TenantQuota:
+        """See the protocol: the settings bound how much is asked for, the namespaces' own quotas what is stored."""
+        return NO_QUOTA
 
     async def watch(self, checked: Callable[[], None]) -> None:
         """There is nothing to watch."""

@@ -83,7 +83,7 @@ class Boundary:
         self._metrics = metrics
         self._options = options
         now = asyncio.get_running_loop().time
-        self._admission = Admission(options.admission, metrics, now)
+        self._admission = Admission(options.admission, metrics, now, authenticator.quota)
         self._streams: dict[_Stream, Principal] = {}
         self._is_draining = False
 

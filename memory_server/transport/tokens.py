@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from memory_server.domain.memory import Tenant
-from memory_server.domain.quota import UNLIMITED, StorageQuota
+from memory_server.domain.quota import StorageQuota
 from memory_server.ports import Clock
 from memory_server.transport.auth import NO_QUOTA, AccessScope, Principal, TenantQuota
 from memory_server.transport.context import Context
@@ -116,7 +116,7 @@ class _Known:
     by_hash: Mapping[str, Principal]
     by_identity: Mapping[str, Principal]
     by_name: Mapping[str, Principal]
-    storage: Mapping[Tenant, StorageQuota]
+    quotas: Mapping[Tenant, TenantQuota]
 
 
 class TokenAuthenticator:
@@ -163,9 +163,9 @@ class TokenAuthenticator:
             raise self._refusal("expired")
         return principal
 
-    def storage_quota(self, tenant: Tenant) -> StorageQuota:
-        """Return how much a tenant may store, as the file says now."""
-        return self._known.storage.get(tenant, UNLIMITED)
+    def quota(self, tenant: Tenant) -> TenantQuota:
+        """See the protocol."""
+        return self._known.quotas.get(tenant, NO_QUOTA)
 
     def is_current(self, principal: Principal) -> bool:
         """See the protocol."""
@@ -258,16 +258,14 @@ def _load(path: Path) -> _Known:
         violations = violations_of(error, "file")
         message = "the file of tokens is not valid"
         raise InvalidInput(message, violations=violations, file=str(path)) from None
-    by_hash = {entry.sha256: _principal(entry, entry.sha256, read) for entry in read.tokens}
-    by_identity = {
-        entry.identity: _principal(entry, entry.identity, read) for entry in read.certificates
-    }
+    by_hash = {entry.sha256: _principal(entry, entry.sha256) for entry in read.tokens}
+    by_identity = {entry.identity: _principal(entry, entry.identity) for entry in read.certificates}
     everybody = [*by_hash.values(), *by_identity.values()]
     return _Known(
         by_hash,
         by_identity,
         {principal.name: principal for principal in everybody},
-        {principal.tenant: principal.quota.storage for principal in everybody},
+        {Tenant(name): quota.as_quota() for name, quota in read.tenants.items()},
     )
 
 
@@ -287,8 +285,7 @@ def _parse(path: Path) -> Any:
         raise InvalidInput(message, file=str(path), cause=cause, line=line) from None
 
 
-def _principal(entry: _Entry, credential: str, read: TokensFile) -> Principal:
-    quota = read.tenants.get(entry.tenant)
+def _principal(entry: _Entry, credential: str) -> Principal:
     return Principal(
         tenant=Tenant(entry.tenant),
         scopes=entry.scopes,
@@ -297,5 +294,4 @@ def _principal(entry: _Entry, credential: str, read: TokensFile) -> Principal:
             round(entry.expires_at.timestamp() * 1_000_000) if entry.expires_at else None
         ),
         credential=credential,
-        quota=quota.as_quota() if quota else NO_QUOTA,
     )

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BytesValue, Int64Value
 
 from memory_server.domain.memory import Tenant
-from memory_server.transport.auth import AccessScope, Principal
+from memory_server.transport.auth import NO_QUOTA, AccessScope, Principal, TenantQuota
 from memory_server.transport.context import Context
 from memory_server.transport.methods import (
     AnyMethod,
@@ -162,6 +162,9 @@ class OnlyMay:
 
     def is_current(self, principal: Principal) -> bool:
         return True
+
+    def quota(self, tenant: Tenant) -> TenantQuota:
+        return NO_QUOTA
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -326,6 +329,9 @@ class Revocable:
 
     def is_current(self, principal: Principal) -> bool:
         return self.is_open
+
+    def quota(self, tenant: Tenant) -> TenantQuota:
+        return NO_QUOTA
 
 
 async def test_a_stream_ends_with_its_credential() -> None:

@@ -2,29 +2,38 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from google.rpc import error_details_pb2
 
 from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.front.options import TlsFiles
-from memory_server.transport.methods import Method
+from memory_server.transport.methods import BidiStream, Method
 from memory_server.transport.metrics import ServerMetrics
 from memory_server.transport.tokens import TokenAuthenticator
 from soma_common.errors import InvalidInput
 from soma_common.tokens import new_token, token_hash
 from soma_dev.pki import make_authority, sign
-from tests.support.edge import Edge, an_edge
+from tests.support.edge import Edge, an_edge, until
 from tests.support.memories import NOW_US, StoppedClock
 from tests.support.wire import details, rich_status
 
 
 async def whoami(_request: StringValue, caller: Principal) -> StringValue:
     return StringValue(value=f"{caller.tenant}/{caller.name}")
+
+
+async def answer_each(
+    requests: AsyncIterator[StringValue], _caller: Principal
+) -> AsyncGenerator[Message, None]:
+    async for request in requests:
+        yield request
 
 
 METHODS = {
@@ -251,6 +260,35 @@ async def test_the_watch_takes_changes_over_by_itself(mounted: Mounted) -> None:
     watching.cancel()
     async with an_edge(METHODS, authenticator=authenticator) as edge:
         assert await call(edge, f"Bearer {OTHER}") == "acme/agent"
+
+
+async def test_a_new_rate_reaches_a_stream_that_is_open(mounted: Mounted) -> None:
+    """Its credential is the same, and so it stays open, but the rate is the file's of now."""
+    tokens = [entry(ACME, "agent", "acme")]
+    authenticator = mounted.open()
+    methods = {"Each": BidiStream(StringValue, answer_each, AccessScope.READ)}
+    async with an_edge(methods, authenticator=authenticator) as edge:
+        stream = edge.bidi_stream("Each")(metadata=[("authorization", f"Bearer {ACME}")])
+        answered = 0
+
+        async def ask_on() -> None:
+            nonlocal answered
+            while True:
+                await stream.write(b"")
+                await stream.read()
+                answered += 1
+
+        asking = asyncio.ensure_future(ask_on())
+        await until(lambda: answered > 3)
+        mounted.write(tokens=tokens, tenants={"acme": {"requests_per_s": 0.1}})
+        await authenticator.refresh()
+        before = -1
+        while before != answered:
+            before = answered
+            await asyncio.sleep(0.2)
+        assert not asking.done()
+        asking.cancel()
+        stream.cancel()
 
 
 @pytest.mark.usefixtures("both_ways")

@@ -1,8 +1,7 @@
 """Admission: slots are shared so that nobody starves, rates are kept, refusals cost nothing."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from memory_server.domain.memory import Tenant
 from memory_server.transport.admission import GREED, Admission, AdmissionOptions, Bucket
-from memory_server.transport.auth import Principal, TenantQuota
+from memory_server.transport.auth import NO_QUOTA, Principal, TenantQuota
 from memory_server.transport.metrics import MAX_TENANT_LABELS, ServerMetrics
 from soma_common.errors import Overloaded, QuotaExceeded, SomaError
 
@@ -25,16 +24,25 @@ class Turned:
         return self.now_s
 
 
-def caller(name: str, **quota: Any) -> Principal:
-    return Principal(Tenant(name), quota=TenantQuota(**quota))
+def caller(name: str) -> Principal:
+    return Principal(Tenant(name))
 
 
-def an_admission(clock: Turned | None = None, **options: object) -> Admission:
+def no_quota(_tenant: Tenant) -> TenantQuota:
+    return NO_QUOTA
+
+
+def an_admission(
+    clock: Turned | None = None,
+    quota: Callable[[Tenant], TenantQuota] = no_quota,
+    **options: object,
+) -> Admission:
     given_options = {"max_concurrent_rpcs": 100, "max_concurrent_streams": 100, **options}
     return Admission(
         AdmissionOptions(**given_options),  # type: ignore[arg-type]
         ServerMetrics({"service": "test"}),
         (clock or Turned()).now,
+        quota,
     )
 
 
@@ -153,8 +161,9 @@ def test_knocking_does_not_put_admittance_off() -> None:
 
 def test_a_tenants_rate_is_its_own() -> None:
     """One tenant's use is not another's, and the file of tokens wins over the settings."""
-    admission = an_admission(requests_per_s=10.0)
-    small, large = caller("small"), caller("large", requests_per_s=50.0)
+    quotas = {Tenant("large"): TenantQuota(requests_per_s=50.0)}
+    admission = an_admission(quota=lambda tenant: quotas.get(tenant, NO_QUOTA), requests_per_s=10.0)
+    small, large = caller("small"), caller("large")
 
     assert list(refusals(admission, small, 100)).count(None) == 10
     assert list(refusals(admission, large, 100)).count(None) == 50
@@ -209,10 +218,30 @@ async def test_a_stream_is_slowed_down_and_not_refused() -> None:
     assert is_held_back
 
 
+async def test_a_new_rate_reaches_streams_that_are_open() -> None:
+    """A lower one holds the next message back, a higher one lets the one after it in."""
+    clock = Turned()
+    quotas = {Tenant("acme"): TenantQuota(requests_per_s=1_000_000.0)}
+    admission = an_admission(clock, quota=quotas.__getitem__)
+    who = caller("acme")
+    admission.enter_stream(who)
+    await admission.pace(who, 0)
+    quotas[Tenant("acme")] = TenantQuota(requests_per_s=100.0)
+    for _ in range(99):
+        await admission.pace(who, 0)
+    pacing = asyncio.ensure_future(admission.pace(who, 0))
+    await asyncio.sleep(0.05)
+    is_held_back = not pacing.done()
+    quotas[Tenant("acme")] = NO_QUOTA
+    await pacing
+
+    assert is_held_back
+
+
 def test_tenants_beyond_the_limit_share_their_series() -> None:
     """However many there are, the number of series is bounded."""
     metrics = ServerMetrics({"service": "test"})
-    admission = Admission(AdmissionOptions(10, 10), metrics, Turned().now)
+    admission = Admission(AdmissionOptions(10, 10), metrics, Turned().now, no_quota)
     for number in range(MAX_TENANT_LABELS + 50):
         admission.enter_call(caller(f"t{number}"))
         admission.leave_call(caller(f"t{number}"))
