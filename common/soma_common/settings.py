@@ -190,7 +190,8 @@ class SMFSettings(SomaBaseSettings):
     """How often memories are looked at that a namespace's policy lets decay, seconds."""
 
     default_deadline_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """Deadline of a call whose client gave none, seconds."""
+    """Deadline of a call whose client gave none, seconds. Where callers are authenticated, a request has to arrive in
+    this time, too, whatever deadline its client gave."""
 
     drain_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     """How long accepted calls may take to finish after SIGTERM, seconds. Below the pod's grace period of 30."""

@@ -56,7 +56,7 @@ class BoundaryOptions:
 
     Attributes:
         admission: How many, and how fast.
-        default_deadline_s: Deadline of a unary call whose client gave none, seconds.
+        default_deadline_s: Deadline of a unary call whose client gave none, and of the reading of any request, seconds.
         stream_idle_s: How long a stream may be open without a message in either direction, seconds.
     """
 
@@ -158,8 +158,12 @@ class Boundary:
             self._admission.leave_call(principal)
 
     async def _body(self, context: Context) -> bytes:
-        """Read the one message of a unary call; a caller who sends it too slowly holds a slot no longer than a call."""
-        body: Any = await self._in_time(context.read(), context)
+        """Read the one message of a unary call, in no more time than the default deadline, whatever its caller gave.
+
+        A slot is held meanwhile, and a caller could hold as many as it likes for as long as it says.
+        """
+        async with asyncio.timeout(self._options.default_deadline_s):
+            body: Any = await context.read()
         return b"" if body is grpc.aio.EOF else body
 
     async def _in_time(self, answer: Awaitable[Answer], context: Context) -> Answer:

@@ -413,6 +413,22 @@ async def test_a_request_that_is_read_late_is_the_same_to_callers() -> None:
     assert idle == 0
 
 
+async def test_a_request_that_does_not_come_holds_no_slot_for_long() -> None:
+    """Those who began calls and said nothing, with an hour to go, do not shut others out."""
+    options = replace(OPTIONS, reads_late=True, default_deadline_s=0.3)
+    async with an_edge(METHODS, options=options) as edge:
+        halves: Any = edge.channel.stream_unary(f"/{SERVICE}/Double")
+        silent = [halves(held_open(), timeout=3600) for _ in range(16)]
+        await until(lambda: edge.value("soma_server_rpcs_in_progress") == 16)
+        refused = await failure(edge.unary("Double")(raw(21)))
+        late = {(await failure(each)).code() for each in silent}
+        answer = read(await edge.unary("Double")(raw(21)))
+
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert late == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert answer == 42
+
+
 class GoneContext:
     """A call whose client has gone, as gRPC shows it to whoever writes in that moment."""
 
