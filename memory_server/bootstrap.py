@@ -43,7 +43,7 @@ from memory_server.transport.front.launch import Launched
 from memory_server.transport.health import Readiness
 from memory_server.transport.http import HttpServer
 from memory_server.transport.metrics import ServerMetrics
-from memory_server.transport.server import GrpcPort, grpc_port, server_credentials
+from memory_server.transport.server import GrpcPort, address_of, grpc_port, server_credentials
 from memory_server.transport.services import methods_by_service
 from memory_server.transport.services.admin import ServerFacts
 from memory_server.transport.tokens import TokenAuthenticator
@@ -332,7 +332,7 @@ async def _http(
             await http.start(settings.http_host, settings.http_port)
         except OSError as error:
             message = "the HTTP port cannot be opened; is another server running?"
-            address = f"{settings.http_host}:{settings.http_port}"
+            address = address_of(settings.http_host, settings.http_port)
             raise Unavailable(message, address=address) from error
         yield
     finally:
@@ -343,8 +343,8 @@ def _announce(settings: SMFSettings, engine: Engine) -> None:
     log.info(
         "serving",
         extra={
-            "grpc_address": f"{settings.grpc_host}:{settings.grpc_port}",
-            "http_address": f"{settings.http_host}:{settings.http_port}",
+            "grpc_address": address_of(settings.grpc_host, settings.grpc_port),
+            "http_address": address_of(settings.http_host, settings.http_port),
             "store": engine.store.name,
             "commit_seq": engine.store.last_commit_seq,
             "embedding_model": engine.embedder.model,

@@ -23,11 +23,15 @@ class HttpServer:
     async def start(self, host: str, port: int) -> None:
         """Begin to listen.
 
+        Args:
+            host: A name or an address; one of IPv6 with or without brackets.
+            port: A number.
+
         Raises:
             OSError: The port is taken.
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        await web.TCPSite(self._runner, host.strip("[]"), port).start()
 
     async def stop(self) -> None:
         """End all connections."""

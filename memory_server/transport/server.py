@@ -89,6 +89,11 @@ class OwnPort:
         await self.server.stop(grace_s)
 
 
+def address_of(host: str, port: int) -> str:
+    """Return both as one text; the colons of IPv6 need brackets, which may be there already."""
+    return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def server_credentials(
     settings: SMFSettings, metrics: ServerMetrics
 ) -> grpc.ServerCredentials | None:
@@ -123,7 +128,7 @@ def grpc_port(
         metrics: Hear of front processes.
         fronts: None: the port is this process's own.
     """
-    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    address = address_of(settings.grpc_host, settings.grpc_port)
     channel = _channel_options(settings, is_shared=len(fronts) > 1)
     if not fronts:
         port = OwnPort(address, channel, credentials)

@@ -15,6 +15,7 @@ from typing import Any, Self
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from memory_server.transport.server import address_of
 from soma_dev.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,12 +58,12 @@ class ServerProcess:
     @property
     def address(self) -> str:
         """Where the gRPC services listen."""
-        return f"{self._host}:{self.grpc_port}"
+        return address_of(self._host, self.grpc_port)
 
     @property
     def http_address(self) -> str:
         """Where the health and metrics pages listen."""
-        return f"{self._host}:{self.http_port}"
+        return address_of(self._host, self.http_port)
 
     @property
     def pid(self) -> int:
@@ -171,9 +172,11 @@ class ServerProcess:
 
     def _port_is_open(self) -> bool:
         # A plain connect costs nothing; a gRPC channel that failed once waits a second before the next try.
-        with socket.socket() as probe:
-            probe.settimeout(1.0)
-            return probe.connect_ex((self._host, self.grpc_port)) == 0
+        try:
+            socket.create_connection((self._host.strip("[]"), self.grpc_port), timeout=1.0).close()
+        except OSError:
+            return False
+        return True
 
     def _serves(self) -> bool:
         if "tls_cert_file" in self._settings:

@@ -59,7 +59,7 @@ def serve(
         SOMA_HTTP_PORT=http_port,
         SOMA_LOG_FORMAT=log_format,
     )
-    where = f"{environment['SOMA_GRPC_HOST']}:{environment['SOMA_GRPC_PORT']}"
+    where = _address(environment["SOMA_GRPC_HOST"], environment["SOMA_GRPC_PORT"])
     output.note(f"memory server: memories in {data}, gRPC on {where}; Ctrl-C stops it")
     if not environment.get("SOMA_AUTH_TOKENS_FILE"):
         output.note(f"nobody is authenticated: whoever reaches {where} reads and writes everything")
@@ -67,6 +67,11 @@ def serve(
     # The same process becomes the server, so that signals and the exit code are the server's own.
     command = [sys.executable, "-m", _SERVER]
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own words, no shell
+
+
+def _address(host: str, port: str) -> str:
+    """Return what a client is given; the colons of IPv6 need brackets."""
+    return f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _environment(

@@ -383,7 +383,7 @@ def test_standard_input_is_read_by_its_content(soma: Soma) -> None:
 def test_serve_says_that_nobody_is_authenticated(tmp_path: Path) -> None:
     """The command says plainly who may do what, before the server takes over."""
     program = "import somamemory.cli as c, sys; sys.exit(c.main(sys.argv[1:]))"
-    options = ["--data", str(tmp_path), "--log-format", "nonsense"]
+    options = ["--data", str(tmp_path), "--log-format", "nonsense", "--host", "::1"]
 
     ended = subprocess.run(
         [sys.executable, "-c", program, "serve", *options],
@@ -394,7 +394,7 @@ def test_serve_says_that_nobody_is_authenticated(tmp_path: Path) -> None:
     )
 
     assert ended.returncode != 0
-    assert "nobody is authenticated" in ended.stderr
+    assert "nobody is authenticated: whoever reaches [::1]:50053 " in ended.stderr
 
 
 def test_the_version_and_the_help_are_shown(soma: Soma) -> None:

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from soma.memory.v1 import memory_pb2, memory_service_pb2
 from somafractalmemory import memory_pb2 as predecessor_pb2
 from somafractalmemory import memory_pb2_grpc as predecessor_grpc
+from somamemory import MemoryClient
 from tests.support.server_process import ServerProcess, ServerStartError
 from tests.support.wire import Wire, bad_fields, details
 
@@ -49,6 +50,16 @@ async def test_health_is_told_for_every_service(wire: Wire) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await wire.health.Check(health_pb2.HealthCheckRequest(service="absent"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(("host", "fronts"), [("::1", 0), ("::1", 1), ("[::1]", 2)])
+def test_a_server_listens_on_ipv6(tmp_path: Path, host: str, fronts: int) -> None:
+    """Both ports, with the address as people write it: with brackets or without."""
+    with ServerProcess(tmp_path / "data", host=host, front_processes=fronts) as server:
+        with MemoryClient(server.address) as client:
+            assert client.store({"text": "x"}).version == 1
+        assert fetch(server, "/readyz")[0] == 200
+        assert f'"grpc_address": "[::1]:{server.grpc_port}"' in server.log()
 
 
 def test_reflection_names_every_service(shared_server: ServerProcess) -> None:
