@@ -1,6 +1,7 @@
 """Requests of a stream that were sent and not answered yet: what is sent again after the connection broke."""
 
 import asyncio
+import itertools
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -15,25 +16,27 @@ class Unanswered:
 
     def __init__(self, requests: Iterable[Any]) -> None:
         self._requests = iter(requests)
-        self._sent: deque[Any] = deque()
+        self._reading = threading.Lock()
+        """Held while the caller's iterator makes a request, for as long as that takes; taken before `_changed`."""
         self._changed = threading.Condition()
+        """Guards what follows, and is never held while the caller's code runs: answers do not wait for it."""
+        self._sent: deque[Any] = deque()
+        self._answered = 0
         self._feed = 0
         self.failure: Exception | None = None
         """Why the caller's iterator gave no more."""
 
     def feed(self) -> Iterator[Any]:
-        """Yield what was not answered, then what follows; only the newest feed yields anything."""
+        """Return what was not answered, then what follows; only the newest feed yields anything."""
         with self._changed:
             self._feed += 1
-            mine, again = self._feed, list(self._sent)
-        yield from again
-        while (request := self._next(mine)) is not None:
-            yield request
+            return self._from(self._answered, self._feed)
 
     def answered(self) -> None:
         """Note that the oldest request was answered."""
         with self._changed:
             self._sent.popleft()
+            self._answered += 1
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -42,23 +45,41 @@ class Unanswered:
             self._feed += 1
             self._changed.notify_all()
 
-    def _next(self, feed: int) -> Any | None:
-        # The lock is held while the caller's iterator makes a request: two feeds never read it at once.
-        with self._changed:
-            self._changed.wait_for(lambda: self._feed != feed or len(self._sent) < AT_ONCE)
-            if self._feed != feed:
-                return None
-            request = self._made()
-            if request is not None:
-                self._sent.append(request)
-            return request
+    def _from(self, number: int, feed: int) -> Iterator[Any]:
+        for each in itertools.count(number):
+            if not self._is_there(each, feed):
+                with self._reading:
+                    # A feed that was read before may have got it in the meantime.
+                    if not self._is_there(each, feed):
+                        self._read()
+            request = self._request(each, feed)
+            if request is None:
+                return
+            yield request
 
-    def _made(self) -> Any | None:
+    def _is_there(self, number: int, feed: int) -> bool:
+        """Tell whether nothing has to be read for a feed to go on; wait for room before something is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_made(number, feed) or len(self._sent) < AT_ONCE)
+            return self._is_made(number, feed)
+
+    def _is_made(self, number: int, feed: int) -> bool:
+        return self._feed != feed or number < self._answered + len(self._sent)
+
+    def _request(self, number: int, feed: int) -> Any | None:
+        with self._changed:
+            at = number - self._answered
+            return self._sent[at] if self._feed == feed and at < len(self._sent) else None
+
+    def _read(self) -> None:
         try:
-            return next(self._requests, None)
-        except Exception as error:  # noqa: BLE001
+            request = next(self._requests, None)
+        except Exception as error:  # noqa: BLE001 - raised where the caller reads
             self.failure = error
-            return None
+            return
+        if request is not None:
+            with self._changed:
+                self._sent.append(request)
 
 
 class AsyncUnanswered:

@@ -1,0 +1,100 @@
+"""Streams of the client against the real server: producers that wait, large drafts, networks that break."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from somamemory import MemoryClient, Query, Recalled, Unavailable
+from tests.support.server_process import ServerProcess
+
+T = TypeVar("T")
+
+WITHIN_S = 20.0
+"""For what would never come: a busy machine fails no test."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path_factory.mktemp("streams") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Iterator[MemoryClient]:
+    with MemoryClient(server.address) as opened:
+        yield opened
+
+
+def test_an_answer_comes_while_the_producer_waits_for_it(client: MemoryClient) -> None:
+    """Each question is asked after the answer to the one before, as in a talk."""
+    client.store({"text": "green tea"}, id="tea", namespace="talk")
+    asked: queue.Queue[str | None] = queue.Queue()
+
+    def talk() -> list[str]:
+        found = []
+        asked.put("tea")
+        questions = (Query(text=each, namespace="talk") for each in iter(asked.get, None))
+        for recalled in client.recall_stream(questions):
+            assert isinstance(recalled, Recalled)
+            found.append(recalled[0].memory.id)
+            asked.put("tea" if len(found) < 3 else None)
+        return found
+
+    assert _soon(talk) == ["tea"] * 3
+
+
+def test_a_stream_is_let_go_while_the_producer_waits(client: MemoryClient) -> None:
+    """Breaking out of the loop ends the call at once."""
+    never = threading.Event()
+
+    def questions() -> Iterator[Query]:
+        yield Query(text="tea", namespace="let-go")
+        never.wait()
+
+    client.store({"text": "green tea"}, namespace="let-go")
+
+    assert _soon(lambda: next(iter(client.recall_stream(questions())))) is not None
+    never.set()
+
+
+def test_a_dead_server_is_told_while_the_producer_waits(tmp_path: Path) -> None:
+    """The error does not wait for the next question."""
+    never = threading.Event()
+
+    def questions() -> Iterator[Query]:
+        yield Query(text="tea")
+        never.wait()
+
+    with (
+        ServerProcess(tmp_path / "data") as server,
+        MemoryClient(server.address, timeout_s=1) as client,
+    ):
+        client.store({"text": "green tea"})
+        answers = client.recall_stream(questions())
+        _soon(lambda: next(answers))
+        server.kill()
+
+        with pytest.raises(Unavailable):
+            _soon(lambda: next(answers))
+        never.set()
+
+
+def _soon(call: Callable[[], T]) -> T:
+    """Return or raise what a call does; a call that hangs is left behind, and fails the test."""
+    ended: queue.Queue[T | Exception] = queue.Queue()
+
+    def run() -> None:
+        try:
+            ended.put(call())
+        except Exception as error:  # noqa: BLE001 - raised by the caller
+            ended.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    outcome = ended.get(timeout=WITHIN_S)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
