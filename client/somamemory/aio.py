@@ -183,7 +183,7 @@ class AsyncMemoryClient:
                 error = _error(failure, left_s)
                 delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
-                    raise error from failure
+                    raise channel.in_doubt(error, call.method) from failure
             await asyncio.sleep(delay_s)
         raise AssertionError("every turn returns, raises or goes on")
 
@@ -233,7 +233,7 @@ class AsyncMemoryClient:
                     raise unanswered.failure
                 return
             except grpc.aio.AioRpcError as failure:
-                error = _error(failure)
+                error = channel.in_doubt(_error(failure), call.method)
                 failures += 1
                 delay_s = channel.delay_before_resuming(
                     error, failures, until - now(), random.random()

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from somamemory.calls import METHODS
+from somamemory.calls.base import Method
 from somamemory.errors import Overloaded, SomaMemoryError, Unavailable, invalid
 
 DEFAULT_HOST = "127.0.0.1"
@@ -28,9 +30,14 @@ _SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
         {
-            "name": [{}],
-            # Only UNAVAILABLE: no other code promises that nothing happened or that trying again helps. Every write
-            # carries a request id, so that a retry of one that did happen gives the same answer.
+            # What was unavailable may have happened, its answer lost: a second time a write without a request id would
+            # find its own work done, and tell something else than what it did.
+            "name": [
+                {"service": method.service, "method": method.name}
+                for method in METHODS
+                if method.is_repeatable
+            ],
+            # Only UNAVAILABLE: no other code promises that trying again helps.
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",
@@ -122,6 +129,14 @@ def delay_before_resuming(
     delay_s = min(least_s * 2 ** min(failures - 1, _MOST_DOUBLINGS), _RESUME_MOST_S)
     delay_s *= 1 + chance / 2
     return delay_s if delay_s < left_s else None
+
+
+def in_doubt(error: SomaMemoryError, method: Method[Any, Any]) -> SomaMemoryError:
+    """Return what is raised for a failed call: of a write without request ids it says that it may have happened."""
+    if method.is_repeatable or not isinstance(error, Unavailable):
+        return error
+    told = f"{error.message}; it may have happened, so look before you repeat it"
+    return Unavailable(told, error.details)
 
 
 def documented_as(build: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

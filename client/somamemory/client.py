@@ -179,7 +179,7 @@ class MemoryClient:
                 error = _error(failure, left_s)
                 delay_s = channel.delay_before_retry(error, tries, left_s, random.random())
                 if delay_s is None:
-                    raise error from failure
+                    raise channel.in_doubt(error, call.method) from failure
             time.sleep(delay_s)
         raise AssertionError("every turn returns, raises or goes on")
 
@@ -225,7 +225,7 @@ class MemoryClient:
                     raise unanswered.failure
                 return
             except grpc.RpcError as failure:
-                error = _error(failure)
+                error = channel.in_doubt(_error(failure), call.method)
                 failures += 1
                 delay_s = channel.delay_before_resuming(
                     error, failures, until - time.monotonic(), random.random()

@@ -136,7 +136,7 @@ class StorageFull(SomaMemoryError):
 
 
 class Unavailable(SomaMemoryError):
-    """No server answered. With a request id the call may be repeated safely."""
+    """No server answered. With a request id the call may be repeated safely; without one a write may have happened."""
 
 
 class DeadlineExceeded(SomaMemoryError):

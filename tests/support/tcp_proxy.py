@@ -15,13 +15,14 @@ class TcpProxy:
     """Passes bytes to a port of this machine, until told otherwise.
 
     Cut: connections break, and new ones break at once. Silent: they stay, and nothing passes, as behind a
-    load balancer that forgot them.
+    load balancer that forgot them. An answer may be lost: its connection breaks when it comes, and new ones work.
     """
 
     def __init__(self, target_port: int) -> None:
         self._target = (HOST, target_port)
         self._listener = socket.create_server((HOST, 0))
         self._mode: Mode = "open"
+        self._losing = threading.Event()
         self._passing = threading.Event()
         self._passing.set()
         self._sockets: set[socket.socket] = set()
@@ -55,6 +56,15 @@ class TcpProxy:
         self._mode = "silent"
         self._passing.clear()
 
+    def lose_an_answer(self) -> None:
+        """Break the connection on which the server next answers a call, instead of passing the answer."""
+        self._losing.set()
+
+    @property
+    def is_losing(self) -> bool:
+        """Whether the answer that is to be lost has yet to come."""
+        return self._losing.is_set()
+
     def mend(self) -> None:
         """Let everything pass again; what was silenced is lost, as its connections are broken now."""
         was_silent = self._mode == "silent"
@@ -69,7 +79,11 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:  # nobody is there, which the client sees as well
+                client.close()
+                continue
             # Asked under the lock: a connection that came while the others were cut must not live on.
             with self._lock:
                 is_cut = self._mode == "cut"
@@ -83,9 +97,13 @@ class TcpProxy:
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        is_from_server = source.getpeername() == self._target
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._passing.wait()
+                if is_from_server and self._losing.is_set() and _is_answer(data):
+                    self._losing.clear()
+                    break
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):
@@ -93,3 +111,12 @@ class TcpProxy:
         with self._lock:
             self._sockets.discard(source)
         source.close()
+
+
+def _is_answer(data: bytes) -> bool:
+    """Tell whether HTTP/2 frames, of which the first begins the data, bring headers or data of a call."""
+    while len(data) >= 9:
+        if data[3] in (0, 1):
+            return True
+        data = data[9 + int.from_bytes(data[:3], "big") :]
+    return False

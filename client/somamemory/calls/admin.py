@@ -5,14 +5,20 @@ from grpc_health.v1 import health_pb2
 
 from soma.memory.v1 import admin_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import Call, Download, Method, call, rpc
+from somamemory.calls.base import Call, Download, Method, call, read_rpc
 
 _SERVICE = "AdminService"
 
-GET_SERVER_INFO = rpc(_SERVICE, "GetServerInfo", pb.GetServerInfoRequest, pb.GetServerInfoResponse)
-BACKUP = rpc(_SERVICE, "Backup", pb.BackupRequest, pb.BackupResponse)
+GET_SERVER_INFO = read_rpc(
+    _SERVICE, "GetServerInfo", pb.GetServerInfoRequest, pb.GetServerInfoResponse
+)
+BACKUP = read_rpc(_SERVICE, "Backup", pb.BackupRequest, pb.BackupResponse)
 HEALTH: Method[Message, Message] = Method(
-    "grpc.health.v1.Health", "Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+    "grpc.health.v1.Health",
+    "Check",
+    health_pb2.HealthCheckRequest,
+    health_pb2.HealthCheckResponse,
+    reads=True,
 )
 
 METHODS = (GET_SERVER_INFO, BACKUP, HEALTH)

@@ -1,7 +1,7 @@
 """What a call is: a method, a request, and how its response is read. No I/O."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from google.protobuf.message import Message
@@ -28,11 +28,19 @@ class Method(Generic[Request, Response]):
     response: type[Response]
     patience: float = 1.0
     """How much longer than an ordinary call it may take."""
+    reads: bool = False
+    """It changes nothing."""
 
     @property
     def path(self) -> str:
         """The RPC's path on the wire."""
         return f"/{self.service}/{self.name}"
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether a second time is harmless: it reads, or its writes carry request ids."""
+        fields = self.request.DESCRIPTOR.fields_by_name
+        return self.reads or "request_id" in fields or "items" in fields
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,13 @@ def rpc(
 ) -> Method[Request, Response]:
     """Return a method of `soma.memory.v1`."""
     return Method(f"soma.memory.v1.{service}", name, request, response, patience)
+
+
+def read_rpc(
+    service: str, name: str, request: type[Request], response: type[Response], patience: float = 1.0
+) -> Method[Request, Response]:
+    """Return a method of `soma.memory.v1` that changes nothing, and so may be repeated."""
+    return replace(rpc(service, name, request, response, patience), reads=True)
 
 
 def call(

@@ -4,22 +4,24 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from soma.memory.v1 import lifecycle_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import LONG, Call, Download, Exchange, call, rpc
+from somamemory.calls.base import LONG, Call, Download, Exchange, call, read_rpc, rpc
 from somamemory.model import DEFAULT_NAMESPACE
 
 _SERVICE = "LifecycleService"
 
-EXPORT = rpc(_SERVICE, "Export", pb.ExportRequest, pb.ExportResponse)
+EXPORT = read_rpc(_SERVICE, "Export", pb.ExportRequest, pb.ExportResponse)
 IMPORT = rpc(_SERVICE, "Import", pb.ImportRequest, pb.ImportResponse)
 SHARE = rpc(_SERVICE, "Share", pb.ShareRequest, pb.ShareResponse, LONG)
 CONSOLIDATE = rpc(_SERVICE, "Consolidate", pb.ConsolidateRequest, pb.ConsolidateResponse, LONG)
 UNDO_CONSOLIDATION = rpc(
     _SERVICE, "UndoConsolidation", pb.UndoConsolidationRequest, pb.UndoConsolidationResponse, LONG
 )
-REFLECT = rpc(_SERVICE, "Reflect", pb.ReflectRequest, pb.ReflectResponse, LONG)
+REFLECT = read_rpc(_SERVICE, "Reflect", pb.ReflectRequest, pb.ReflectResponse, LONG)
 REPORT_OUTCOME = rpc(_SERVICE, "ReportOutcome", pb.ReportOutcomeRequest, pb.ReportOutcomeResponse)
 ERASE_SUBJECT = rpc(_SERVICE, "EraseSubject", pb.EraseSubjectRequest, pb.EraseSubjectResponse, LONG)
-VERIFY_ERASURE = rpc(_SERVICE, "VerifyErasure", pb.VerifyErasureRequest, pb.VerifyErasureResponse)
+VERIFY_ERASURE = read_rpc(
+    _SERVICE, "VerifyErasure", pb.VerifyErasureRequest, pb.VerifyErasureResponse
+)
 
 METHODS = (
     EXPORT, IMPORT, SHARE, CONSOLIDATE, UNDO_CONSOLIDATION, REFLECT, REPORT_OUTCOME, ERASE_SUBJECT,

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from soma.memory.v1 import link_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import Call, call, rpc
+from somamemory.calls.base import Call, call, read_rpc, rpc
 from somamemory.model import DEFAULT_NAMESPACE
 
 _SERVICE = "LinkService"
 
 LINK = rpc(_SERVICE, "Link", pb.LinkRequest, pb.LinkResponse)
 UNLINK = rpc(_SERVICE, "Unlink", pb.UnlinkRequest, pb.UnlinkResponse)
-NEIGHBORS = rpc(_SERVICE, "Neighbors", pb.NeighborsRequest, pb.NeighborsResponse)
-FIND_PATH = rpc(_SERVICE, "FindPath", pb.FindPathRequest, pb.FindPathResponse)
+NEIGHBORS = read_rpc(_SERVICE, "Neighbors", pb.NeighborsRequest, pb.NeighborsResponse)
+FIND_PATH = read_rpc(_SERVICE, "FindPath", pb.FindPathRequest, pb.FindPathResponse)
 
 METHODS = (LINK, UNLINK, NEIGHBORS, FIND_PATH)
 

@@ -9,7 +9,7 @@ from google.protobuf import field_mask_pb2
 
 from soma.memory.v1 import memory_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import LONG, Call, Download, Exchange, call, rpc
+from somamemory.calls.base import LONG, Call, Download, Exchange, call, read_rpc, rpc
 from somamemory.errors import BatchRefused, SomaMemoryError, invalid
 from somamemory.model import DEFAULT_NAMESPACE, KEEP, Keep
 from somamemory.status import error_of_status
@@ -20,17 +20,17 @@ STORE = rpc(_SERVICE, "Store", pb.StoreRequest, pb.StoreResponse)
 STORE_BATCH = rpc(_SERVICE, "StoreBatch", pb.StoreBatchRequest, pb.StoreBatchResponse, LONG)
 STORE_STREAM = rpc(_SERVICE, "StoreStream", pb.StoreStreamRequest, pb.StoreStreamResponse)
 UPDATE = rpc(_SERVICE, "Update", pb.UpdateRequest, pb.UpdateResponse)
-GET = rpc(_SERVICE, "Get", pb.GetRequest, pb.GetResponse)
-BATCH_GET = rpc(_SERVICE, "BatchGet", pb.BatchGetRequest, pb.BatchGetResponse, LONG)
+GET = read_rpc(_SERVICE, "Get", pb.GetRequest, pb.GetResponse)
+BATCH_GET = read_rpc(_SERVICE, "BatchGet", pb.BatchGetRequest, pb.BatchGetResponse, LONG)
 DELETE = rpc(_SERVICE, "Delete", pb.DeleteRequest, pb.DeleteResponse)
 DELETE_BATCH = rpc(_SERVICE, "DeleteBatch", pb.DeleteBatchRequest, pb.DeleteBatchResponse, LONG)
 PURGE = rpc(_SERVICE, "Purge", pb.PurgeRequest, pb.PurgeResponse, LONG)
-LIST = rpc(_SERVICE, "List", pb.ListRequest, pb.ListResponse, 3.0)
-LIST_VERSIONS = rpc(_SERVICE, "ListVersions", pb.ListVersionsRequest, pb.ListVersionsResponse)
+LIST = read_rpc(_SERVICE, "List", pb.ListRequest, pb.ListResponse, 3.0)
+LIST_VERSIONS = read_rpc(_SERVICE, "ListVersions", pb.ListVersionsRequest, pb.ListVersionsResponse)
 RESTORE_VERSION = rpc(
     _SERVICE, "RestoreVersion", pb.RestoreVersionRequest, pb.RestoreVersionResponse
 )
-WATCH = rpc(_SERVICE, "Watch", pb.WatchRequest, pb.WatchResponse)
+WATCH = read_rpc(_SERVICE, "Watch", pb.WatchRequest, pb.WatchResponse)
 
 METHODS = (
     STORE, STORE_BATCH, STORE_STREAM, UPDATE, GET, BATCH_GET, DELETE, DELETE_BATCH, PURGE, LIST,

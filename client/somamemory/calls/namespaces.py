@@ -6,17 +6,17 @@ from google.protobuf import field_mask_pb2
 
 from soma.memory.v1 import namespace_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import Call, call, rpc
+from somamemory.calls.base import Call, call, read_rpc, rpc
 from somamemory.model import DEFAULT_NAMESPACE
 
 _SERVICE = "NamespaceService"
 
 CREATE = rpc(_SERVICE, "CreateNamespace", pb.CreateNamespaceRequest, pb.CreateNamespaceResponse)
-GET = rpc(_SERVICE, "GetNamespace", pb.GetNamespaceRequest, pb.GetNamespaceResponse)
+GET = read_rpc(_SERVICE, "GetNamespace", pb.GetNamespaceRequest, pb.GetNamespaceResponse)
 UPDATE = rpc(_SERVICE, "UpdateNamespace", pb.UpdateNamespaceRequest, pb.UpdateNamespaceResponse)
 DELETE = rpc(_SERVICE, "DeleteNamespace", pb.DeleteNamespaceRequest, pb.DeleteNamespaceResponse)
-GET_STATS = rpc(_SERVICE, "GetStats", pb.GetStatsRequest, pb.GetStatsResponse)
-LIST = rpc(_SERVICE, "ListNamespaces", pb.ListNamespacesRequest, pb.ListNamespacesResponse)
+GET_STATS = read_rpc(_SERVICE, "GetStats", pb.GetStatsRequest, pb.GetStatsResponse)
+LIST = read_rpc(_SERVICE, "ListNamespaces", pb.ListNamespacesRequest, pb.ListNamespacesResponse)
 
 METHODS = (CREATE, GET, UPDATE, DELETE, GET_STATS, LIST)
 

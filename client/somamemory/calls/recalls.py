@@ -6,17 +6,19 @@ from datetime import datetime
 
 from soma.memory.v1 import recall_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import LONG, Call, Exchange, call, rpc
+from somamemory.calls.base import LONG, Call, Exchange, call, read_rpc
 from somamemory.errors import SomaMemoryError, invalid
 from somamemory.model import DEFAULT_NAMESPACE
 from somamemory.status import error_of_status
 
 _SERVICE = "RecallService"
 
-RECALL = rpc(_SERVICE, "Recall", pb.RecallRequest, pb.RecallResponse)
-RECALL_BATCH = rpc(_SERVICE, "RecallBatch", pb.RecallBatchRequest, pb.RecallBatchResponse, LONG)
-RECALL_STREAM = rpc(_SERVICE, "RecallStream", pb.RecallStreamRequest, pb.RecallStreamResponse)
-RANGE_SEARCH = rpc(_SERVICE, "RangeSearch", pb.RangeSearchRequest, pb.RangeSearchResponse)
+RECALL = read_rpc(_SERVICE, "Recall", pb.RecallRequest, pb.RecallResponse)
+RECALL_BATCH = read_rpc(
+    _SERVICE, "RecallBatch", pb.RecallBatchRequest, pb.RecallBatchResponse, LONG
+)
+RECALL_STREAM = read_rpc(_SERVICE, "RecallStream", pb.RecallStreamRequest, pb.RecallStreamResponse)
+RANGE_SEARCH = read_rpc(_SERVICE, "RangeSearch", pb.RangeSearchRequest, pb.RangeSearchResponse)
 
 METHODS = (RECALL, RECALL_BATCH, RECALL_STREAM, RANGE_SEARCH)
 

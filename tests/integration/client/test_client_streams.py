@@ -1,4 +1,4 @@
-"""Streams of the client against the real server: producers that wait, large drafts, networks that break."""
+"""Calls and streams of the client on a bad day: producers that wait, networks that break, limits that are reached."""
 
 import queue
 import threading

@@ -1,8 +1,10 @@
 """What both clients share about the connection."""
 
+import json
 import time
 
-from somamemory.channel import new_request_id
+from somamemory.calls import METHODS
+from somamemory.channel import CHANNEL_OPTIONS, new_request_id
 
 
 def test_request_ids_are_new_and_begin_with_the_time() -> None:
@@ -14,3 +16,17 @@ def test_request_ids_are_new_and_begin_with_the_time() -> None:
     assert len({*made, *later}) == 2000
     assert max(made) < min(later)
     assert {len(each) for each in made} == {32}
+
+
+def test_a_write_without_request_ids_is_repeated_by_nobody() -> None:
+    """gRPC repeats exactly the calls of which a second time tells the same as the first."""
+    [config] = json.loads(dict(CHANNEL_OPTIONS)["grpc.service_config"])["methodConfig"]
+    repeated = {f"/{each['service']}/{each['method']}" for each in config["name"]}
+
+    left_out = {method.name for method in METHODS if method.path not in repeated}
+
+    assert left_out == {
+        "Consolidate", "CreateNamespace", "DeleteNamespace", "EraseSubject", "Import", "Purge", "Share",
+        "UndoConsolidation", "UpdateNamespace",
+    }  # fmt: skip
+    assert len(repeated) + len(left_out) == len(METHODS)
