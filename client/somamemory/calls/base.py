@@ -18,6 +18,10 @@ LONG = 6.0
 """Patience of calls that read or write many memories."""
 
 
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""Of the parts in one message of a stream, unless one part has more: half of what a server takes by default."""
+
+
 @dataclass(frozen=True)
 class Method(Generic[Request, Response]):
     """One RPC: where it is, and its two messages."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from soma.memory.v1 import lifecycle_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import LONG, Call, Download, Exchange, call, read_rpc, rpc
+from somamemory.calls.base import LONG, MESSAGE_BYTES, Call, Download, Exchange, call, read_rpc, rpc
 from somamemory.model import DEFAULT_NAMESPACE
 
 _SERVICE = "LifecycleService"
@@ -29,10 +29,7 @@ METHODS = (
 )  # fmt: skip
 
 IMPORT_ITEMS = 200
-"""Memories or links in one message of an import."""
-
-IMPORT_BYTES = 1024 * 1024
-"""A message ends before a memory or link that would make it larger than this, which servers take; one alone may be."""
+"""Memories and links in one message of an import, at most."""
 
 
 def export_memories(
@@ -87,31 +84,9 @@ def import_memories(
         dry_run=dry_run,
     )
 
-    def messages() -> Iterator[pb.ImportRequest]:
-        message = pb.ImportRequest(options=options)
-        size = 0
-        for part in parts:
-            if isinstance(part, model.ExportSummary):
-                continue
-            more = _one_part(part)
-            count = len(message.memories) + len(message.links)
-            is_full = count >= IMPORT_ITEMS or size + more.ByteSize() > IMPORT_BYTES
-            # Within a message memories come before links, and so would one that came behind them.
-            if (count and is_full) or (message.links and more.memories):
-                yield message
-                message, size = pb.ImportRequest(), 0
-            message.MergeFrom(more)
-            size += more.ByteSize()
-        if message.HasField("options") or message.memories or message.links:
-            yield message
-
-    return Exchange(IMPORT, messages(), lambda response: (codec.import_progress(response),))
-
-
-def _one_part(part: model.Moved | model.Link) -> pb.ImportRequest:
-    if isinstance(part, model.Link):
-        return pb.ImportRequest(links=[codec.link_message(part)])
-    return pb.ImportRequest(memories=[codec.moved_message(part)])
+    return Exchange(
+        IMPORT, _messages(parts, options), lambda response: (codec.import_progress(response),)
+    )
 
 
 def share(
@@ -250,3 +225,31 @@ def verify_erasure(
         )
 
     return call(VERIFY_ERASURE, request, read)
+
+
+def _messages(
+    parts: Iterable[model.Moved | model.Link | model.ExportSummary], options: pb.ImportOptions
+) -> Iterator[pb.ImportRequest]:
+    message, size = pb.ImportRequest(options=options), 0
+    for part in parts:
+        if isinstance(part, model.ExportSummary):
+            continue
+        added = _part(part)
+        more = added.ByteSize()
+        # The links of a message are written after its memories: a memory that follows them needs another one.
+        if size and (size + more > MESSAGE_BYTES or (message.links and added.memories)):
+            yield message
+            message, size = pb.ImportRequest(), 0
+        message.MergeFrom(added)
+        size += more
+        if len(message.memories) + len(message.links) >= IMPORT_ITEMS:
+            yield message
+            message, size = pb.ImportRequest(), 0
+    if size or message.HasField("options"):
+        yield message
+
+
+def _part(part: model.Moved | model.Link) -> pb.ImportRequest:
+    if isinstance(part, model.Link):
+        return pb.ImportRequest(links=[codec.link_message(part)])
+    return pb.ImportRequest(memories=[codec.moved_message(part)])

@@ -1,6 +1,5 @@
 """Calls of MemoryService."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from google.protobuf import field_mask_pb2
 
 from soma.memory.v1 import memory_service_pb2 as pb
 from somamemory import codec, model
-from somamemory.calls.base import LONG, Call, Download, Exchange, call, read_rpc, rpc
+from somamemory.calls.base import LONG, MESSAGE_BYTES, Call, Download, Exchange, call, read_rpc, rpc
 from somamemory.errors import BatchRefused, SomaMemoryError, invalid
 from somamemory.model import DEFAULT_NAMESPACE, KEEP, Keep
 from somamemory.status import error_of_status
@@ -143,7 +142,7 @@ def store_stream(
         drafts: What to write; read as the server takes it.
         stream_id: Names the stream, 1 to 64 bytes; a stream that another process repeats must have the same one.
         namespace: The caller's partition.
-        message_items: How many memories one message carries, 1 to 1,000.
+        message_items: How many memories one message carries at most, 1 to 1,000; fewer where they are large.
 
     Returns:
         An iterator over one receipt for each draft, or an error in the place of each refused one.
@@ -151,22 +150,19 @@ def store_stream(
     if not 1 <= message_items <= model.MAX_BATCH_ITEMS:
         raise invalid("message_items", f"must be 1 to {model.MAX_BATCH_ITEMS}")
 
-    def messages() -> Iterator[pb.StoreStreamRequest]:
-        waiting = iter(drafts)
-        for sequence in itertools.count():
-            items = [_item(each) for each in itertools.islice(waiting, message_items)]
-            if not items:
-                return
-            yield pb.StoreStreamRequest(
-                namespace=namespace, sequence=sequence, items=items, stream_id=stream_id
-            )
+    requests = (
+        pb.StoreStreamRequest(
+            namespace=namespace, sequence=sequence, items=items, stream_id=stream_id
+        )
+        for sequence, items in enumerate(_messages(map(_item, drafts), message_items))
+    )
 
     def read(response: pb.StoreStreamResponse) -> list[model.Receipt | SomaMemoryError]:
         if response.HasField("error"):
             raise error_of_status(response.error)
         return [_outcome(result) for result in response.results]
 
-    return Exchange(STORE_STREAM, messages(), read, is_resumable=True)
+    return Exchange(STORE_STREAM, requests, read, is_resumable=True)
 
 
 def update(  # noqa: PLR0913 - one parameter for each field that may change
@@ -448,6 +444,24 @@ def _item(draft: model.Draft) -> pb.StoreItem:
         request_id=draft.request_id,
         expected_version=draft.expected_version,
     )
+
+
+def _messages(items: Iterable[pb.StoreItem], most: int) -> Iterator[list[pb.StoreItem]]:
+    """Yield what one message carries; a full one does not wait for the item after it."""
+    held: list[pb.StoreItem] = []
+    size = 0
+    for item in items:
+        more = item.ByteSize()
+        if held and size + more > MESSAGE_BYTES:
+            yield held
+            held, size = [], 0
+        held.append(item)
+        size += more
+        if len(held) >= most:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _acknowledged(

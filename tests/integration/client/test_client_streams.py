@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from somamemory import MemoryClient, Query, Recalled, Unavailable
+from somamemory import Draft, MemoryClient, Query, Recalled, Unavailable
 from tests.support.server_process import ServerProcess
 
 T = TypeVar("T")
@@ -81,6 +81,18 @@ def test_a_dead_server_is_told_while_the_producer_waits(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             _soon(lambda: next(answers))
         never.set()
+
+
+def test_large_memories_are_streamed_exported_and_imported(client: MemoryClient) -> None:
+    """What the server keeps it takes back: no message of a stream is larger than it reads."""
+    drafts = (Draft(payload={"text": "x" * 100_000}, id=f"{n}") for n in range(100))
+
+    receipts = list(client.store_stream(drafts, stream_id="large", namespace="large"))
+    exported = client.export_memories(namespace="large")
+    *_, progress = client.import_memories(exported, namespace="large-again")
+
+    assert len(receipts) == 100
+    assert (progress.stored_count, progress.rejected_count) == (100, 0)
 
 
 def _soon(call: Callable[[], T]) -> T:
