@@ -60,7 +60,7 @@ def _exchanged(
 ) -> Callable[Concatenate["AsyncMemoryClient", P], AsyncIterator[T]]:
     @channel.documented_as(build)
     def method(self: "AsyncMemoryClient", *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
-        return self.exchange(build(*args, **kwargs))
+        return self.exchange(made(build, *args, **kwargs))
 
     return method
 

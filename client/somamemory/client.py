@@ -59,7 +59,7 @@ def _exchanged(
 ) -> Callable[Concatenate["MemoryClient", P], Iterator[T]]:
     @channel.documented_as(build)
     def method(self: "MemoryClient", *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        return self.exchange(build(*args, **kwargs))
+        return self.exchange(made(build, *args, **kwargs))
 
     return method
 

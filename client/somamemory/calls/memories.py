@@ -36,6 +36,8 @@ METHODS = (
     LIST_VERSIONS, RESTORE_VERSION, WATCH,
 )  # fmt: skip
 
+MAX_STREAM_ID_BYTES = 64
+
 STREAM_ITEMS = 100
 """Memories in one message of a stream: at this size the cost of a message no longer counts."""
 
@@ -146,7 +148,13 @@ def store_stream(
 
     Returns:
         An iterator over one receipt for each draft, or an error in the place of each refused one.
+
+    Raises:
+        InvalidArgument: `stream_id` or `message_items` is out of range.
     """
+    # Without a name the server gives no request ids, and what is sent again is written twice.
+    if not 1 <= len(stream_id.encode()) <= MAX_STREAM_ID_BYTES:
+        raise invalid("stream_id", f"must have 1 to {MAX_STREAM_ID_BYTES} bytes")
     if not 1 <= message_items <= model.MAX_BATCH_ITEMS:
         raise invalid("message_items", f"must be 1 to {model.MAX_BATCH_ITEMS}")
 

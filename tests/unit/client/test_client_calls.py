@@ -267,6 +267,13 @@ def test_a_stream_of_large_memories_fits_into_what_a_server_takes() -> None:
     assert max(each.ByteSize() for each in requests) < 6_000_000
 
 
+@pytest.mark.parametrize("stream_id", ["", "x" * 65, "\u00e4" * 33, "\ud800"])
+def test_a_stream_needs_a_name_that_the_server_takes(stream_id: str) -> None:
+    """Without one its memories would be written twice after a break: it is refused before anything is sent."""
+    with MemoryClient() as client, pytest.raises(InvalidArgument):
+        client.store_stream([Draft(payload={})], stream_id=stream_id)
+
+
 def test_an_import_of_large_memories_fits_into_what_a_server_takes() -> None:
     """The same; links stay behind the memories before them, and the options come first."""
     empty = memory_pb2.Memory(id="a", kind=memory_pb2.MEMORY_KIND_EPISODIC)
