@@ -58,6 +58,14 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     # A server that comes back is found again within a second: gRPC's own back-off grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A network that went silent ends the streams, which have no deadline. The server cuts off who pings more often than
+    # every 10 s. gRPC's own pings, of which one may be on its way, would hold them up for a minute; and while
+    # a stream that only listens sends nothing, it would ping only twice.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),
 ]
 
 

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import pytest
 
-from somamemory import Draft, MemoryClient, Query, Recalled, Unavailable
-from tests.support.server_process import ServerProcess
+from somamemory import Draft, MemoryClient, Query, Recalled, Unavailable, channel
+from tests.support.server_process import HOST, ServerProcess
+from tests.support.tcp_proxy import TcpProxy
 
 T = TypeVar("T")
 
@@ -81,6 +82,28 @@ def test_a_dead_server_is_told_while_the_producer_waits(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             _soon(lambda: next(answers))
         never.set()
+
+
+def test_a_silent_network_ends_the_streams(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only listens hears that nobody speaks any more; seconds stand for half a minute and for ten seconds."""
+    times = ("grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms", "grpc.http2.ping_timeout_ms")
+    given = dict(channel.CHANNEL_OPTIONS)
+    given.update((name, given[name] // 10) for name in times if name in given)
+    monkeypatch.setattr(channel, "CHANNEL_OPTIONS", list(given.items()))
+
+    with (
+        TcpProxy(server.grpc_port) as proxy,
+        MemoryClient(f"{HOST}:{proxy.port}", timeout_s=1) as client,
+    ):
+        client.store({"text": "tea"}, namespace="silent")
+        changes = client.watch(namespace="silent")
+        _soon(lambda: next(changes))
+        proxy.silence()
+
+        with pytest.raises(Unavailable):
+            _soon(lambda: next(changes))
 
 
 def test_large_memories_are_streamed_exported_and_imported(client: MemoryClient) -> None:

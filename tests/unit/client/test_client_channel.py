@@ -3,6 +3,7 @@
 import json
 import time
 
+from memory_server.transport.server import MIN_CLIENT_PING_MS
 from somamemory.calls import METHODS
 from somamemory.channel import CHANNEL_OPTIONS, new_request_id
 
@@ -30,3 +31,13 @@ def test_a_write_without_request_ids_is_repeated_by_nobody() -> None:
         "UndoConsolidation", "UpdateNamespace",
     }  # fmt: skip
     assert len(repeated) + len(left_out) == len(METHODS)
+
+
+def test_pings_come_as_often_as_the_server_allows_and_no_more() -> None:
+    """A silent network is noticed within a minute, by a client that the server does not cut off."""
+    options = dict(CHANNEL_OPTIONS)
+
+    every_ms, wait_ms = options["grpc.keepalive_time_ms"], options["grpc.keepalive_timeout_ms"]
+
+    assert every_ms >= 2 * MIN_CLIENT_PING_MS
+    assert every_ms + wait_ms <= 60_000
