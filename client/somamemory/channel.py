@@ -10,14 +10,14 @@ from typing import Any
 
 from somamemory.calls import METHODS
 from somamemory.calls.base import Method
-from somamemory.errors import Overloaded, SomaMemoryError, Unavailable, invalid
+from somamemory.errors import Overloaded, QuotaExceeded, SomaMemoryError, Unavailable, invalid
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 50053
 DEFAULT_TIMEOUT_S = 10.0
 
 _RESUME_S, _RESUME_MOST_S = 0.1, 2.0
-"""Wait before a broken stream is made again: the first, and the longest, seconds."""
+"""Wait before a broken stream is made again, seconds: the first, and the longest that the server did not ask for."""
 
 _MOST_DOUBLINGS = 6
 """Of the wait after shed load; further growth would only be a longer silence."""
@@ -96,9 +96,9 @@ def delay_before_retry(
 ) -> float | None:
     """Decide whether a failed call is made again.
 
-    gRPC repeats what was unavailable; here it is only about load that the server shed before it did
-    anything, and for which it named a time. The wait doubles with each try, and chance spreads the
-    callers that were shed together.
+    gRPC repeats what was unavailable; here it is only about what the server refused before it did
+    anything, for load or for a rate, and for which it named a time. The wait doubles with each try,
+    and chance spreads the callers that were shed together.
 
     Args:
         error: What came of the last try.
@@ -109,7 +109,7 @@ def delay_before_retry(
     Returns:
         How long to wait, seconds; None: give up, since waiting cannot help or would take too long.
     """
-    if not isinstance(error, Overloaded) or error.retry_after_s is None:
+    if not isinstance(error, Overloaded | QuotaExceeded) or error.retry_after_s is None:
         return None
     delay_s = error.retry_after_s * 2 ** min(tries - 1, _MOST_DOUBLINGS) * (1 + chance / 2)
     return delay_s if delay_s < left_s else None
@@ -131,10 +131,11 @@ def delay_before_resuming(
     Returns:
         How long to wait, seconds; None: give up.
     """
-    if not isinstance(error, Unavailable | Overloaded):
+    is_rate = isinstance(error, QuotaExceeded) and error.retry_after_s is not None
+    if not is_rate and not isinstance(error, Unavailable | Overloaded):
         return None
     least_s = error.retry_after_s or _RESUME_S
-    delay_s = min(least_s * 2 ** min(failures - 1, _MOST_DOUBLINGS), _RESUME_MOST_S)
+    delay_s = min(least_s * 2 ** min(failures - 1, _MOST_DOUBLINGS), max(least_s, _RESUME_MOST_S))
     delay_s *= 1 + chance / 2
     return delay_s if delay_s < left_s else None
 

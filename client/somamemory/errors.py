@@ -124,7 +124,10 @@ class Overloaded(SomaMemoryError):
 
 
 class QuotaExceeded(SomaMemoryError):
-    """The caller has no more of what it was granted; `details.quota` names it. Nothing was written."""
+    """The caller has no more of what it was granted; `details.quota` names it. Nothing was written.
+
+    With `retry_after_s` it is about a rate, and the client has waited for as long as the call had time.
+    """
 
 
 class HistoryLost(SomaMemoryError):

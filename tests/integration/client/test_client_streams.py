@@ -106,6 +106,20 @@ def test_a_silent_network_ends_the_streams(
             _soon(lambda: next(changes))
 
 
+def test_a_rate_limit_delays_calls_and_streams_and_fails_none(tmp_path: Path) -> None:
+    """One request a second is let in: the next calls and the next stream come a little later."""
+    drafts = [Draft(payload={"text": "tea"}, id=each) for each in ("a", "b")]
+    with (
+        ServerProcess(tmp_path / "data", tenant_requests_per_s=1) as server,
+        MemoryClient(server.address) as client,
+    ):
+        for _ in range(3):
+            client.store({"text": "tea"}, id="first")
+        receipts = list(client.store_stream(drafts, stream_id="s"))
+
+    assert [getattr(each, "id", None) for each in receipts] == ["a", "b"]
+
+
 def test_large_memories_are_streamed_exported_and_imported(client: MemoryClient) -> None:
     """What the server keeps it takes back: no message of a stream is larger than it reads."""
     drafts = (Draft(payload={"text": "x" * 100_000}, id=f"{n}") for n in range(100))

@@ -5,7 +5,13 @@ import time
 
 from memory_server.transport.server import MIN_CLIENT_PING_MS
 from somamemory.calls import METHODS
-from somamemory.channel import CHANNEL_OPTIONS, new_request_id
+from somamemory.channel import (
+    CHANNEL_OPTIONS,
+    delay_before_resuming,
+    delay_before_retry,
+    new_request_id,
+)
+from somamemory.errors import Details, QuotaExceeded
 
 
 def test_request_ids_are_new_and_begin_with_the_time() -> None:
@@ -41,3 +47,16 @@ def test_pings_come_as_often_as_the_server_allows_and_no_more() -> None:
 
     assert every_ms >= 2 * MIN_CLIENT_PING_MS
     assert every_ms + wait_ms <= 60_000
+
+
+def test_a_rate_is_waited_for_and_a_full_quota_is_not() -> None:
+    """The server names a time for a rate only; the wait is never shorter, and must end before the deadline."""
+    over_rate = QuotaExceeded("too many requests a second", Details(retry_after_s=5))
+    full = QuotaExceeded("too many memories")
+
+    assert delay_before_retry(over_rate, 1, left_s=10, chance=0) == 5
+    assert delay_before_retry(over_rate, 1, left_s=4, chance=0) is None
+    assert delay_before_retry(full, 1, left_s=10, chance=0) is None
+    assert delay_before_resuming(over_rate, 2, left_s=10, chance=0) == 5
+    assert delay_before_resuming(over_rate, 2, left_s=4, chance=0) is None
+    assert delay_before_resuming(full, 1, left_s=10, chance=0) is None
