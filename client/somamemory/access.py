@@ -1,7 +1,7 @@
 """How a client knows its server and proves who it is: TLS, and a bearer token."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -25,7 +25,7 @@ class Access:
         key_file: Its private key, PEM.
     """
 
-    token: Token | None = None
+    token: Token | None = field(default=None, repr=False)
     token_file: Path | str | None = None
     tls: bool = False
     ca_file: Path | str | None = None

@@ -4,6 +4,7 @@ import json
 import time
 
 from memory_server.transport.server import MIN_CLIENT_PING_MS
+from somamemory import Access
 from somamemory.calls import METHODS
 from somamemory.channel import (
     CHANNEL_OPTIONS,
@@ -60,3 +61,11 @@ def test_a_rate_is_waited_for_and_a_full_quota_is_not() -> None:
     assert delay_before_resuming(over_rate, 2, left_s=10, chance=0) == 5
     assert delay_before_resuming(over_rate, 2, left_s=4, chance=0) is None
     assert delay_before_resuming(full, 1, left_s=10, chance=0) is None
+
+
+def test_an_access_does_not_show_its_token() -> None:
+    """What is logged about a client does not let anybody in."""
+    access = Access(token="soma_secret", ca_file="ca.pem")
+
+    assert "soma_secret" not in repr(access)
+    assert "ca.pem" in repr(access)
