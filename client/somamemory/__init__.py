@@ -7,6 +7,7 @@ from somamemory.client import MemoryClient
 from somamemory.errors import (
     AlreadyExists,
     BatchRefused,
+    ClientClosed,
     DeadlineExceeded,
     FailedPrecondition,
     HistoryLost,
@@ -83,6 +84,7 @@ __all__ = [
     "Between",
     "Change",
     "ChangeType",
+    "ClientClosed",
     "Completeness",
     "ConflictPolicy",
     "Consolidated",

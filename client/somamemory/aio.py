@@ -5,6 +5,7 @@ import copy
 import itertools
 import math
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from somamemory import channel
 from somamemory.access import Access, Token
 from somamemory.calls import admin, lifecycle, links, memories, namespaces, recalls
 from somamemory.calls.base import Call, Download, Exchange, Method, made
-from somamemory.errors import SomaMemoryError
+from somamemory.errors import ClientClosed, SomaMemoryError
 from somamemory.model import Page
 from somamemory.status import error_of_call
 from somamemory.unanswered import AsyncUnanswered
@@ -92,6 +93,9 @@ class AsyncMemoryClient:
         self.address = channel.checked_address(address or channel.default_address())
         self._timeout_s = timeout_s
         self._callables: dict[str, Any] = {}
+        self._closed = (
+            threading.Event()
+        )  # of the connection, which views with another timeout share
         self._access = access or Access(
             token=token, ca_file=ca_file, cert_file=cert_file, key_file=key_file
         )
@@ -151,6 +155,7 @@ class AsyncMemoryClient:
 
     async def close(self) -> None:
         """Close the connection; calls under way are cancelled."""
+        self._closed.set()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -244,7 +249,12 @@ class AsyncMemoryClient:
                 stream.cancel()
             await asyncio.sleep(delay_s)
 
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ClientClosed("the client was closed")
+
     def _opened(self, kind: str, method: Method[Any, Any]) -> Any:
+        self._check_open()
         return getattr(self._channel, kind)(
             method.path,
             request_serializer=method.request.SerializeToString,
@@ -252,6 +262,7 @@ class AsyncMemoryClient:
         )
 
     def _callable(self, method: Method[Any, Any]) -> Any:
+        self._check_open()
         made = self._callables.get(method.path)
         if made is None:
             made = self._callables[method.path] = self._channel.unary_unary(

@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from somamemory import channel
 from somamemory.access import Access, Token
 from somamemory.calls import admin, lifecycle, links, memories, namespaces, recalls
 from somamemory.calls.base import Call, Download, Exchange, Method, made
-from somamemory.errors import SomaMemoryError
+from somamemory.errors import ClientClosed, SomaMemoryError
 from somamemory.model import Page
 from somamemory.status import error_of_call
 from somamemory.unanswered import Unanswered
@@ -91,6 +92,9 @@ class MemoryClient:
         self.address = channel.checked_address(address or channel.default_address())
         self._timeout_s = timeout_s
         self._callables: dict[str, Any] = {}
+        self._closed = (
+            threading.Event()
+        )  # of the connection, which views with another timeout share
         self._access = access or Access(
             token=token, ca_file=ca_file, cert_file=cert_file, key_file=key_file
         )
@@ -150,6 +154,7 @@ class MemoryClient:
 
     def close(self) -> None:
         """Close the connection; calls under way are cancelled."""
+        self._closed.set()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -237,7 +242,12 @@ class MemoryClient:
                 stream.cancel()
             time.sleep(delay_s)
 
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ClientClosed("the client was closed")
+
     def _opened(self, kind: str, method: Method[Any, Any]) -> Any:
+        self._check_open()
         return getattr(self._channel, kind)(
             method.path,
             request_serializer=method.request.SerializeToString,
@@ -245,6 +255,7 @@ class MemoryClient:
         )
 
     def _callable(self, method: Method[Any, Any]) -> Any:
+        self._check_open()
         made = self._callables.get(method.path)
         if made is None:
             made = self._callables[method.path] = self._channel.unary_unary(

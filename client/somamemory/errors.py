@@ -142,6 +142,10 @@ class Unavailable(SomaMemoryError):
     """No server answered. With a request id the call may be repeated safely; without one a write may have happened."""
 
 
+class ClientClosed(SomaMemoryError):
+    """The client was closed before the call; nothing was sent."""
+
+
 class DeadlineExceeded(SomaMemoryError):
     """No answer in time; a write may have happened. Repeat it with the same request id to be sure."""
 

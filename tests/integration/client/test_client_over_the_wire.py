@@ -9,6 +9,7 @@ import pytest
 from soma_dev.ports import free_port
 from somamemory import (
     AsyncMemoryClient,
+    ClientClosed,
     DeadlineExceeded,
     Draft,
     InvalidArgument,
@@ -188,3 +189,33 @@ def test_another_timeout_is_a_view_over_the_same_connection(
         hurried.get("x")
     with pytest.raises(NotFound):
         client.get("x")
+
+
+def test_a_closed_client_says_so(server: SmallServer) -> None:
+    """Calls, streams and views of it raise an error of this package, whatever they would have done."""
+    client = MemoryClient(server.address)
+    view = client.with_timeout(1)
+    client.close()
+
+    for call in (
+        lambda: client.store({}),
+        lambda: view.get("x"),
+        lambda: next(client.list_memories()),
+        lambda: next(client.watch()),
+        lambda: next(client.store_stream([Draft(payload={})], stream_id="s")),
+    ):
+        with pytest.raises(ClientClosed):
+            call()
+
+
+async def test_a_closed_async_client_says_so(server: SmallServer) -> None:
+    """The same on an event loop."""
+    client = AsyncMemoryClient(server.address)
+    await client.close()
+
+    with pytest.raises(ClientClosed):
+        await client.get("x")
+    with pytest.raises(ClientClosed):
+        await anext(client.watch())
+    with pytest.raises(ClientClosed):
+        await anext(client.store_stream([Draft(payload={})], stream_id="s"))
