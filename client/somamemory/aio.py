@@ -223,14 +223,14 @@ class AsyncMemoryClient:
         """
         unanswered = AsyncUnanswered(call.requests)
         now = asyncio.get_running_loop().time
-        failures, until = 0, now() + self._timeout_s
+        failures, until = 0, math.inf
         while True:
             stream = self._opened("stream_stream", call.method)(
                 unanswered.feed(), metadata=self._access.metadata()
             )
             try:
                 async for response in stream:
-                    failures, until = 0, now() + self._timeout_s
+                    failures = 0
                     unanswered.answered()
                     for result in call.read(response):
                         yield result
@@ -240,6 +240,8 @@ class AsyncMemoryClient:
             except grpc.aio.AioRpcError as failure:
                 error = channel.in_doubt(_error(failure), call.method)
                 failures += 1
+                if failures == 1:  # the caller may have sent nothing for long before it broke
+                    until = now() + self._timeout_s
                 delay_s = channel.delay_before_resuming(
                     error, failures, until - now(), random.random()
                 )

@@ -125,7 +125,7 @@ def delay_before_resuming(
     Args:
         error: How it broke.
         failures: How often it broke since the last answer, 1 or more.
-        left_s: Time for which it may still go without an answer, seconds.
+        left_s: Time for which it may still stay broken, seconds.
         chance: A random number in [0, 1).
 
     Returns:

@@ -216,14 +216,14 @@ class MemoryClient:
         A resumable exchange that breaks is made again, and what was not answered is sent again.
         """
         unanswered = Unanswered(call.requests)
-        failures, until = 0, time.monotonic() + self._timeout_s
+        failures, until = 0, math.inf
         while True:
             stream = self._opened("stream_stream", call.method)(
                 unanswered.feed(), metadata=self._access.metadata()
             )
             try:
                 for response in stream:
-                    failures, until = 0, time.monotonic() + self._timeout_s
+                    failures = 0
                     unanswered.answered()
                     yield from call.read(response)
                 if unanswered.failure is not None:
@@ -232,6 +232,8 @@ class MemoryClient:
             except grpc.RpcError as failure:
                 error = channel.in_doubt(_error(failure), call.method)
                 failures += 1
+                if failures == 1:  # the caller may have sent nothing for long before it broke
+                    until = time.monotonic() + self._timeout_s
                 delay_s = channel.delay_before_resuming(
                     error, failures, until - time.monotonic(), random.random()
                 )

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -82,6 +83,26 @@ def test_a_dead_server_is_told_while_the_producer_waits(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             _soon(lambda: next(answers))
         never.set()
+
+
+def test_a_stream_that_was_quiet_for_long_goes_on_after_a_break(server: ServerProcess) -> None:
+    """A producer may wait for longer than a call may take, and the connection break after that."""
+    with (
+        TcpProxy(server.grpc_port) as proxy,
+        MemoryClient(f"{HOST}:{proxy.port}", timeout_s=2) as client,
+    ):
+
+        def drafts() -> Iterator[Draft]:
+            yield Draft(payload={"text": "tea"}, id="a")
+            time.sleep(2.5)
+            proxy.cut()
+            proxy.mend()
+            yield Draft(payload={"text": "tea"}, id="b")
+
+        stream = client.store_stream(drafts(), stream_id="q", namespace="quiet", message_items=1)
+        receipts = list(stream)
+
+    assert [getattr(each, "id", None) for each in receipts] == ["a", "b"]
 
 
 def test_a_silent_network_ends_the_streams(
