@@ -93,11 +93,10 @@ class TcpProxy:
                 client.close()
                 server.close()
                 continue
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for ends in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pump, args=ends, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        is_from_server = source.getpeername() == self._target
+    def _pump(self, source: socket.socket, sink: socket.socket, is_from_server: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._passing.wait()
