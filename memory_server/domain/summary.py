@@ -9,6 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+CONSOLIDATED_FROM = "consolidated_from"
+"""Type of the link from a summary to each of its sources."""
+
+CONSOLIDATION = "consolidation"
+"""Name of the metadata value that tells which consolidation wrote a summary."""
+
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 _WORD = re.compile(r"\w+")
 

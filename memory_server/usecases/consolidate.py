@@ -19,18 +19,12 @@ from memory_server.domain.memory import (
     MemoryRef,
     Scope,
 )
-from memory_server.domain.summary import summary
+from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION, summary
 from memory_server.domain.validation import Violations
 from memory_server.ports import DeleteWrite, LinkWrite
 from memory_server.usecases import store, update
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import NEWEST, every_page
-
-CONSOLIDATED_FROM = "consolidated_from"
-"""Type of the link from a summary to each of its sources."""
-
-CONSOLIDATION = "consolidation"
-"""Name of the metadata value that tells which consolidation wrote a summary."""
 
 DEFAULT_MIN_EPISODES = 2
 DEFAULT_SUMMARY_BYTES = 2000

@@ -31,6 +31,7 @@ from memory_server.domain.refusals import (
     namespace_not_found,
     request_id_reused,
 )
+from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
 from memory_server.ports import (
     AccessWrite,
     Change,
@@ -363,8 +364,11 @@ def _usage(records: Iterable[MemoryRecord]) -> Usage:
 def about_subject(
     spaces: Mapping[Scope, Space], tenant: Tenant, namespace: str, key: str, value: MetadataValue
 ) -> list[tuple[Scope, MemoryId]]:
-    """Return every memory of which a version has a metadata value, in the order of namespaces and ids."""
-    found = [
+    """Return every memory of which a version has a metadata value, in the order of namespaces and ids.
+
+    What was consolidated from one of them is among them.
+    """
+    found = {
         (scope, record.id)
         for scope, space in spaces.items()
         if scope.tenant == tenant and namespace in ("", scope.namespace)
@@ -376,7 +380,19 @@ def about_subject(
                 *(version.record for version in space.versions.get(record.id, [])),
             )
         )
-    ]
+    }
+    while (
+        more := {
+            (scope, start)
+            for scope, source in found
+            for start, end, link_type in spaces[scope].links
+            if end == source
+            and link_type == CONSOLIDATED_FROM
+            and CONSOLIDATION in spaces[scope].memories[start].metadata
+        }
+        - found
+    ):
+        found |= more
     return sorted(found, key=lambda entry: (entry[0].namespace, entry[1]))
 
 

@@ -13,7 +13,7 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.domain import limits
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef
-from memory_server.usecases import consolidate, read, store, walk
+from memory_server.usecases import consolidate, erase, read, store, walk
 from memory_server.usecases.consolidate import Order, Result, Summary
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput
@@ -141,3 +141,28 @@ async def test_a_summary_without_room_for_its_consolidation_is_refused_first(cas
 
     assert [one.field for one in refused.value.violations] == ["summaries[1].memory.metadata"]
     assert [one.is_created for one in made.memories] == [True, True]
+
+
+async def test_an_erasure_takes_the_summaries_of_what_it_erases(case: Case) -> None:
+    """They say what it said; also a summary of a summary, but none of somebody else, and no source."""
+    await case.add("a1", "a2", metadata={"user": "alice"})
+    await case.add("b1", "b2", metadata={"user": "bob"})
+    drafts = [
+        MemoryDraft(payload_json=b'{"text": "a secret of alice"}', id=name)
+        for name in ("both", "bobs")
+    ]
+    await case.consolidate(
+        Summary(drafts[0], tuple(map(a_ref, ("a1", "b1")))),
+        Summary(drafts[1], tuple(map(a_ref, ("b1", "b2")))),
+    )
+    above = MemoryDraft(payload_json=b'{"text": "the same again"}', id="above")
+    await case.consolidate(Summary(above, (a_ref("both"),)))
+    alice = erase.Subject("user", "alice")
+
+    erased = await erase.erase(case.engine, SCOPE.tenant, alice)
+
+    assert erased.memory_count == 4
+    left = await read.list_memories(case.engine, SCOPE, Filter(), page_size=10, token="")
+    assert {record.id for record in left.records} == {"b1", "b2", "bobs"}
+    remains = await erase.remaining(case.engine, SCOPE.tenant, alice, erased.commit_seq)
+    assert remains.memory_count == 0

@@ -1,7 +1,7 @@
 """Erasing everything about a subject, in one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.queries import marks
@@ -13,6 +13,7 @@ from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.filters import same_value
 from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
+from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
 from memory_server.ports import Change, EraseWrite
 
 Subject = EraseWrite
@@ -20,7 +21,10 @@ IDS_PER_STATEMENT = 500
 
 
 def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, str]]:
-    """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids."""
+    """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids.
+
+    A summary says what its sources said: what was consolidated from one of them is about the subject, too.
+    """
     spaces = connection.execute(
         "SELECT key, name FROM namespace WHERE tenant = ? AND (name = ? OR ? = '') ORDER BY name",
         (subject.tenant, subject.namespace, subject.namespace),
@@ -44,7 +48,26 @@ def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, 
             for row in kept
             if same_value(rows.metadata_of_json(row[1]).get(subject.key), subject.value)
         )
+        ids |= _summaries_of(connection, key, ids)
         found += [(key, name, memory_id) for memory_id in sorted(ids)]
+    return found
+
+
+def _summaries_of(connection: Executes, namespace_key: int, ids: Collection[str]) -> set[str]:
+    """Return what was consolidated from some memories, and from that again."""
+    found: set[str] = set()
+    pending = list(ids)
+    while pending:
+        some, pending = pending[:IDS_PER_STATEMENT], pending[IDS_PER_STATEMENT:]
+        rows_of_summaries = connection.execute(
+            "SELECT DISTINCT from_id FROM link JOIN memory ON memory.namespace_key = link.namespace_key"
+            f" AND memory.id = from_id WHERE link.namespace_key = ? AND to_id IN ({marks(len(some))})"
+            " AND type = ? AND json_extract(memory.metadata_json, ?) IS NOT NULL",
+            (namespace_key, *some, CONSOLIDATED_FROM, f"$.{CONSOLIDATION}"),
+        )
+        new = {row[0] for row in rows_of_summaries} - found
+        found |= new
+        pending += new
     return found
 
 
