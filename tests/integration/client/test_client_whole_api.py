@@ -195,7 +195,8 @@ def test_memories_are_summed_up_judged_and_erased(client: MemoryClient) -> None:
     assert len(client.reflect(namespace="l", count=2, seed=1)) == 2
 
     receipt = client.erase_subject("session", "s", namespace="l")
-    assert receipt.memory_count == 2
+    # The two, and the summary of them.
+    assert receipt.memory_count == 3
     verified = client.verify_erasure(receipt, "session", "s", namespace="l")
     assert (verified.authentic, verified.remaining_count) == (True, 0)
     *data, summary = client.backup()

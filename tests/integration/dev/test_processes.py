@@ -70,7 +70,9 @@ def test_a_process_is_known_by_its_marker(spawn: Spawn) -> None:
     marked = spawn("sleep", "60", SOMA_TEST_MARK=f"mine-{os.getpid()}")
     other = spawn("sleep", "60", SOMA_TEST_MARK=f"mine-{os.getpid()}0")
 
-    found = processes.with_environment("SOMA_TEST_MARK", f"mine-{os.getpid()}")
+    # A process that is just becoming another program has no environment for a moment.
+    while not (found := processes.with_environment("SOMA_TEST_MARK", f"mine-{os.getpid()}")):
+        pass
 
     assert found == [marked]
     for one in (marked, other):

@@ -87,24 +87,13 @@ def test_a_clock_that_was_ahead_stops_no_copies() -> None:
     assert copy["metadata"]["name"] == "mem-2601020200"
 
 
-def test_a_leftover_of_the_same_name_stops_no_copy() -> None:
-    """When the time comes that a clock was ahead to, what it made then holds nothing of now."""
+def test_a_copy_of_a_time_that_has_come_holds_it() -> None:
+    """When the time comes that a clock was ahead to, its copy is there; the next time has its own."""
     leftover = a_copy("mem-2601020200", "Succeeded", timedelta(hours=1, minutes=4, seconds=5))
-    leftover["metadata"]["creationTimestamp"] = format_time(NOW - 9 * DAY)
 
-    copy = due(seen(leftover, made=30 * DAY))
-    assert copy is not None
-    assert copy["metadata"]["name"] == "mem-2601020200-2"
-
-    again = a_copy("mem-2601020200-2", "Succeeded", timedelta(hours=1))
-    assert due(seen(leftover, again, made=30 * DAY)) is None
-
-
-def test_a_time_has_two_copies_at_most() -> None:
-    """Whatever became of what tells the time of a copy."""
-    copies = [a_copy(name, "Failed", 9 * DAY) for name in ("mem-2601020200", "mem-2601020200-2")]
-
-    assert due(seen(*copies, made=30 * DAY)) is None
+    assert due(seen(leftover, made=30 * DAY)) is None
+    leftover["metadata"]["annotations"]["memory.soma.sh/scheduled-at"] = format_time(NOW - DAY)
+    assert due(seen(leftover, made=30 * DAY)) is not None
 
 
 def test_one_copy_at_a_time() -> None:
@@ -139,11 +128,6 @@ def test_the_longest_names_fit() -> None:
 
     assert copy is not None
     assert len(copy["metadata"]["name"]) == 63
-
-    leftover = a_copy(copy["metadata"]["name"], "Succeeded", 2 * DAY)
-    second = due(replace(observed_of(memory), copies=(leftover,)))
-    assert second is not None
-    assert len(second["metadata"]["name"]) == 63
 
 
 HOUR = timedelta(hours=1, minutes=4, seconds=5)

@@ -1,6 +1,6 @@
 """The copies of a schedule: the one that is due, and how well they went."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from soma_operator.api.v1alpha1 import BackupTarget
 from soma_operator.core.backup.picture import (
@@ -20,11 +20,6 @@ from soma_operator.core.resolve import ResolvedMemory
 
 SCHEDULED_AT_ANNOTATION = "memory.soma.sh/scheduled-at"
 """On a copy of a schedule: the time of the schedule that it is of."""
-
-_MINUTE = timedelta(minutes=1)
-
-_NAME_LENGTH = 50
-"""Of a memory's name in that of a second copy: the whole is a label, too."""
 
 
 def copy_of(
@@ -54,41 +49,16 @@ def due_copy(memory: ResolvedMemory, observed: Observed) -> Manifest | None:
         return None
     assert policy.schedule is not None
     assert policy.target is not None
-    schedule = parse_cron(policy.schedule)
-    at = schedule.before(observed.now)
-    if at is None:
-        return None
+    at = parse_cron(policy.schedule).before(observed.now)
     begun = [parse_time(observed.metadata.get("creationTimestamp", format_time(observed.now)))]
-    begun += _begun(copies, since=schedule.before(at - _MINUTE), until=observed.now)
-    name = _free_name(memory, at, observed.copies)
-    if at <= max(begun) or name is None:
+    # What a clock that was ahead made says nothing about the times until then.
+    begun += [time for one in copies if (time := parse_time(_scheduled_at(one))) <= observed.now]
+    if at is None or at <= max(begun):
         return None
+    name = f"{memory.name}-{at:%y%m%d%H%M}"
     copy = copy_of(memory, name, "schedule", policy.target, policy.deadline_seconds)
     copy["metadata"]["annotations"] = {SCHEDULED_AT_ANNOTATION: format_time(at)}
     return copy
-
-
-def _begun(copies: list[Manifest], *, since: datetime | None, until: datetime) -> list[datetime]:
-    """Return times of the schedule that have their copy; what a clock that was ahead made is of none of them.
-
-    Args:
-        copies: The copies of the schedule.
-        since: The time before the one that may be due: what was made earlier is not of that one, whatever it says.
-        until: Now: what says that it is of a later time says nothing about the present one.
-    """
-    times = [
-        parse_time(_scheduled_at(one))
-        for one in copies
-        if since is None or parse_time(one["metadata"]["creationTimestamp"]) >= since
-    ]
-    return [one for one in times if one <= until]
-
-
-def _free_name(memory: ResolvedMemory, at: datetime, copies: tuple[Manifest, ...]) -> str | None:
-    """Return the name of the copy of a time; None: even the second one, beside a leftover, is there."""
-    taken, time = set(map(name_of, copies)), f"{at:%y%m%d%H%M}"
-    names = (f"{memory.name}-{time}", f"{memory.name[:_NAME_LENGTH]}-{time}-2")
-    return next((one for one in names if one not in taken), None)
 
 
 def next_copy_at(memory: ResolvedMemory, now: datetime) -> datetime | None:
