@@ -92,9 +92,8 @@ class MemoryClient:
         self.address = channel.checked_address(address or channel.default_address())
         self._timeout_s = timeout_s
         self._callables: dict[str, Any] = {}
-        self._closed = (
-            threading.Event()
-        )  # of the connection, which views with another timeout share
+        # Of the connection, which views with another timeout share.
+        self._closed = threading.Event()
         self._access = access or Access(
             token=token, ca_file=ca_file, cert_file=cert_file, key_file=key_file
         )

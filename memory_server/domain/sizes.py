@@ -17,14 +17,18 @@ def message_bytes(record: MemoryRecord) -> int:
     return size
 
 
-def latest_fitting(versions: Iterable[MemoryVersion], most_bytes: int) -> tuple[MemoryVersion, ...]:
-    """Return the latest versions that take no more than so many bytes together, oldest first.
+def latest_fitting(
+    record: MemoryRecord, versions: Iterable[MemoryVersion], most_bytes: int
+) -> tuple[MemoryVersion, ...]:
+    """Return the latest versions that take no more than so many bytes together with their memory, oldest first.
 
     Args:
+        record: The memory, with its embedding.
         versions: The latest one first; none is taken beyond the first that does not fit.
-        most_bytes: Less than 0: none fits.
+        most_bytes: Of all of it.
     """
     fitting: list[MemoryVersion] = []
+    most_bytes -= message_bytes(record) + len(record.embedding)
     for version in versions:
         most_bytes -= message_bytes(version.record)
         if most_bytes < 0:

@@ -233,7 +233,7 @@ _YEAR = r"(?P<year>(?:19|20)\d\d)\b"
 _COUNTED = rf"\d{{1,3}}|{_one_of(_NUMBERS)}"
 _COUNT = rf"(?P<count>{_COUNTED})"
 _WEEKDAY = rf"(?P<weekday>{_one_of(_WEEKDAYS)})\b(?!\s+(?:mornings|evenings|nights))"
-_SAID = r"(?P<said>day before yesterday|yesterday|last night|today|tonight|this (?:morning|afternoon|evening))\b"
+_SAID = r"(?P<said>yesterday|last night|today|tonight|this (?:morning|afternoon|evening))\b"
 
 _FIRST_DAY = r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?\b"
 _TO = r"\s*(?:to|and|-|–|until|till|through)\s*"
@@ -306,9 +306,8 @@ def _number(said: str) -> int:
 
 
 def _near_day(match: "re.Match[str]", today: date) -> NamedTime:
-    said = match["said"]
-    days = 2 if said == "day before yesterday" else int(said in ("yesterday", "last night"))
-    return NamedTime(today - timedelta(days), today - timedelta(days))
+    day = today - timedelta(match["said"] in ("yesterday", "last night"))
+    return NamedTime(day, day)
 
 
 def _weekday(match: "re.Match[str]", today: date) -> NamedTime:

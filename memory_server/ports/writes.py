@@ -58,6 +58,11 @@ class StoreWrite(NamedTuple):
     """Commit of the record that was read to be changed: where another one is there, or none, this is a `Conflict`. A
     version does not tell: it is counted anew once a memory was deleted."""
 
+    @property
+    def begin_us(self) -> int:
+        """When the memory began, unless there was one before."""
+        return self.now_us if self.create_time_us is None else self.create_time_us
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteWrite:

@@ -133,10 +133,12 @@ async def list_memories(
         after = ListPosition(*pack.unpack(read_page_token(token, question=question, key=key)))
     now_us = engine.clock.now_us()
     records: list[MemoryRecord] = []
-    while len(records) <= limit and sum(map(message_bytes, records)) <= MAX_RESPONSE_BYTES:
+    size = 0
+    while len(records) <= limit and size <= MAX_RESPONSE_BYTES:
         count = min(limit + 1 - len(records), LISTED_AT_ONCE)
         some = await engine.store.list_page(scope, given, now_us, after, count, order)
         records += some
+        size += sum(map(message_bytes, some))
         if len(some) < count:
             break
         after = _position(some[-1], order)

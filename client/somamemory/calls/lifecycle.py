@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from soma.memory.v1 import lifecycle_service_pb2 as pb
 from somamemory import codec, model
 from somamemory.calls.base import LONG, MESSAGE_BYTES, Call, Download, Exchange, call, read_rpc, rpc
+from somamemory.grouping import grouped
 from somamemory.model import DEFAULT_NAMESPACE
 
 _SERVICE = "LifecycleService"
@@ -230,22 +231,21 @@ def verify_erasure(
 def _messages(
     parts: Iterable[model.Moved | model.Link | model.ExportSummary], options: pb.ImportOptions
 ) -> Iterator[pb.ImportRequest]:
-    message, size = pb.ImportRequest(options=options), 0
-    for part in parts:
-        if isinstance(part, model.ExportSummary):
-            continue
-        added = _part(part)
-        more = added.ByteSize()
+    messages = grouped(
+        (_part(part) for part in parts if not isinstance(part, model.ExportSummary)),
+        pb.ImportRequest.ByteSize,
+        most_items=IMPORT_ITEMS,
+        most_bytes=MESSAGE_BYTES,
         # The links of a message are written after its memories: a memory that follows them needs another one.
-        if size and (size + more > MESSAGE_BYTES or (message.links and added.memories)):
-            yield message
-            message, size = pb.ImportRequest(), 0
-        message.MergeFrom(added)
-        size += more
-        if len(message.memories) + len(message.links) >= IMPORT_ITEMS:
-            yield message
-            message, size = pb.ImportRequest(), 0
-    if size or message.HasField("options"):
+        are_apart=lambda before, after: bool(before.links and after.memories),
+    )
+    message = pb.ImportRequest(options=options)
+    for message_parts in messages:
+        for part in message_parts:
+            message.MergeFrom(part)
+        yield message
+        message = pb.ImportRequest()
+    if message.HasField("options"):
         yield message
 
 

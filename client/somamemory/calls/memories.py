@@ -1,6 +1,6 @@
 """Calls of MemoryService."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from soma.memory.v1 import memory_service_pb2 as pb
 from somamemory import codec, model
 from somamemory.calls.base import LONG, MESSAGE_BYTES, Call, Download, Exchange, call, read_rpc, rpc
 from somamemory.errors import BatchRefused, SomaMemoryError, invalid
+from somamemory.grouping import grouped
 from somamemory.model import DEFAULT_NAMESPACE, KEEP, Keep
 from somamemory.status import error_of_status
 
@@ -158,11 +159,17 @@ def store_stream(
     if not 1 <= message_items <= model.MAX_BATCH_ITEMS:
         raise invalid("message_items", f"must be 1 to {model.MAX_BATCH_ITEMS}")
 
+    messages = grouped(
+        map(_item, drafts),
+        pb.StoreItem.ByteSize,
+        most_items=message_items,
+        most_bytes=MESSAGE_BYTES,
+    )
     requests = (
         pb.StoreStreamRequest(
             namespace=namespace, sequence=sequence, items=items, stream_id=stream_id
         )
-        for sequence, items in enumerate(_messages(map(_item, drafts), message_items))
+        for sequence, items in enumerate(messages)
     )
 
     def read(response: pb.StoreStreamResponse) -> list[model.Receipt | SomaMemoryError]:
@@ -452,24 +459,6 @@ def _item(draft: model.Draft) -> pb.StoreItem:
         request_id=draft.request_id,
         expected_version=draft.expected_version,
     )
-
-
-def _messages(items: Iterable[pb.StoreItem], most: int) -> Iterator[list[pb.StoreItem]]:
-    """Yield what one message carries; a full one does not wait for the item after it."""
-    held: list[pb.StoreItem] = []
-    size = 0
-    for item in items:
-        more = item.ByteSize()
-        if held and size + more > MESSAGE_BYTES:
-            yield held
-            held, size = [], 0
-        held.append(item)
-        size += more
-        if len(held) >= most:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
 
 
 def _acknowledged(

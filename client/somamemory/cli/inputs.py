@@ -106,6 +106,11 @@ MinImportanceOption = Annotated[
 RequestIdOption = Annotated[
     str, _option("--request-id", help="Makes a retry safe: the same id gives the same answer.")
 ]
+TopKOption = Annotated[int, _option("--top-k", "-k", help="How many at most.", callback=int32)]
+MinCommitSeqOption = Annotated[
+    int,
+    _option("--min-commit-seq", help="Answer from a state with this commit.", callback=int64),
+]
 ExpectedVersionOption = Annotated[
     int | None,
     _option(

@@ -161,9 +161,7 @@ def recall(
     *,
     text: Annotated[str | None, typer.Argument(help="Words, a question, a sentence.")] = None,
     namespace: inputs.NamespaceOption = inputs.NAMESPACE,
-    top_k: Annotated[
-        int, typer.Option("--top-k", "-k", help="How many at most.", callback=inputs.int32)
-    ] = 10,
+    top_k: inputs.TopKOption = 10,
     near: Annotated[
         str | None,
         typer.Option("--near", metavar="1,2.5", help="Instead of a text: near this coordinate."),
@@ -175,12 +173,7 @@ def recall(
     until: inputs.UntilOption = None,
     min_importance: inputs.MinImportanceOption = None,
     min_score: Annotated[float | None, typer.Option("--min-score")] = None,
-    min_commit_seq: Annotated[
-        int,
-        typer.Option(
-            "--min-commit-seq", help="Answer from a state with this commit.", callback=inputs.int64
-        ),
-    ] = 0,
+    min_commit_seq: inputs.MinCommitSeqOption = 0,
     explain: Annotated[bool, typer.Option("--explain", help="Show the parts of scores.")] = False,
     match: Annotated[
         str | None,

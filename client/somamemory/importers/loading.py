@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from somamemory import codec
 from somamemory.client import MemoryClient
 from somamemory.errors import NotFound, SomaMemoryError
+from somamemory.grouping import grouped
 from somamemory.importers import Found, Unreadable
 from somamemory.model import Receipt
 
@@ -73,7 +74,11 @@ class Loader:
         limits = self._client.server_info().limits
         most_bytes = (limits.max_message_bytes or _DEFAULT_MESSAGE_BYTES) - _MESSAGE_RESERVE_BYTES
         most_items = min(limits.max_batch_items or _MAX_BATCH_ITEMS, _MAX_BATCH_ITEMS)
-        for batch in _batches(self._prepared(things, most_bytes), most_items, most_bytes):
+        prepared = self._prepared(things, most_bytes)
+        batches = grouped(
+            prepared, lambda ready: ready.size, most_items=most_items, most_bytes=most_bytes
+        )
+        for batch in batches:
             self._store([ready.found for ready in batch])
             self._on_progress(self.report)
 
@@ -141,19 +146,6 @@ class Loader:
 
     def _refuse(self, found: Found, error: SomaMemoryError) -> None:
         self.report.refused.append(Unreadable(found.place, str(error)))
-
-
-def _batches(things: Iterable[_Ready], most_items: int, most_bytes: int) -> Iterator[list[_Ready]]:
-    batch: list[_Ready] = []
-    size = 0
-    for ready in things:
-        if batch and (len(batch) >= most_items or size + ready.size > most_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(ready)
-        size += ready.size
-    if batch:
-        yield batch
 
 
 def _request_id(namespace: str, body: bytes) -> str:

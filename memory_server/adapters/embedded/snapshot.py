@@ -94,8 +94,7 @@ class EmbeddedSnapshot:
     def _exported(self, record: MemoryRecord, most_bytes: int | None) -> ExportedMemory:
         if most_bytes is None:
             return ExportedMemory(record)
-        left_bytes = most_bytes - message_bytes(record) - len(record.embedding)
-        fitting = latest_fitting(self._versions(record.id), left_bytes)
+        fitting = latest_fitting(record, self._versions(record.id), most_bytes)
         (count,) = self._connection.execute(
             "SELECT count(*) FROM memory_version WHERE namespace_key = ? AND id = ?",
             (self._namespace_key, record.id),

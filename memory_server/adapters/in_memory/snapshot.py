@@ -6,7 +6,7 @@ from memory_server.adapters.in_memory.space import Space
 from memory_server.domain.filters import Filter
 from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import MemoryLink, MemoryRecord, MemoryVersion
-from memory_server.domain.sizes import latest_fitting, message_bytes
+from memory_server.domain.sizes import latest_fitting
 from memory_server.ports import ExportedMemory
 
 
@@ -45,6 +45,5 @@ class InMemorySnapshot:
 def _exported(
     record: MemoryRecord, versions: Sequence[MemoryVersion], most_bytes: int
 ) -> ExportedMemory:
-    left_bytes = most_bytes - message_bytes(record) - len(record.embedding)
-    fitting = latest_fitting(reversed(versions), left_bytes)
+    fitting = latest_fitting(record, reversed(versions), most_bytes)
     return ExportedMemory(record, fitting, len(versions) - len(fitting))

@@ -406,8 +406,7 @@ def _records_of(
         record = record._replace(expire_time_us=expire_us)
     memory_id = current.id if current else MemoryId(write.id) or write.fallback_id
     everything = [*write.older, record]
-    begin_us = write.now_us if write.create_time_us is None else write.create_time_us
-    return committed_in_a_row(everything, memory_id, first_seq, begin_us, current)
+    return committed_in_a_row(everything, memory_id, first_seq, write.begin_us, current)
 
 
 def _beyond(space: Space, others: list[MemoryRecord], *, stored: int) -> list[MemoryRecord]:

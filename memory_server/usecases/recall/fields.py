@@ -74,7 +74,8 @@ def _portions(records: Sequence[MemoryRecord]) -> Iterator[Sequence[MemoryRecord
         if size >= MATCHED_AT_ONCE or place - start >= READ_AT_ONCE:
             yield records[start : place + 1]
             start, size = place + 1, 0
-    yield records[start:]
+    if start < len(records):
+        yield records[start:]
 
 
 def position_of(record: MemoryRecord) -> bytes:

@@ -6,6 +6,7 @@ changed; `Hands.settle` comes before every change.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from threading import Thread
 from typing import TypeAlias
 
@@ -84,13 +85,12 @@ class Hands:
 
     def __init__(self) -> None:
         self.own = Occurrences()
-        self._core_count = usable_cores()
         self._helper: tuple[Helper, Thread] | None = None
         self._running: list[Running] = []
 
     def part_size(self, searches: int) -> int:
         """Return how many of some searches make a part."""
-        return SEARCHES_OF_PART if searches >= LEAST_SHARED and self._core_count > 1 else searches
+        return SEARCHES_OF_PART if searches >= LEAST_SHARED and _cores() > 1 else searches
 
     def begin(self, parts: Sequence[Part], slots: int) -> Running:
         """Begin to search.
@@ -132,3 +132,9 @@ class Hands:
             thread.start()
             self._helper = (helper, thread)
         return self._helper[0]
+
+
+@cache
+def _cores() -> int:
+    """Return how many there are; looked for once, as an index is made for every moment that is asked for."""
+    return usable_cores()

@@ -296,11 +296,10 @@ def _records_of(
     record, expire_time_us = write.record, write.record.expire_time_us
     if write.has_default_ttl:
         expire_time_us = space.policy.expire_time_us(expire_time_us, write.now_us)
-    begin_us = write.now_us if write.create_time_us is None else write.create_time_us
     if not write.older:
-        return [record.committed(memory_id, commit_seq, begin_us, expire_time_us, current)]
+        return [record.committed(memory_id, commit_seq, write.begin_us, expire_time_us, current)]
     everything = [*write.older, record._replace(expire_time_us=expire_time_us)]
-    return committed_in_a_row(everything, memory_id, commit_seq, begin_us, current)
+    return committed_in_a_row(everything, memory_id, commit_seq, write.begin_us, current)
 
 
 def _the_one(live: list[Head], wanted_id: str) -> Head | None:
