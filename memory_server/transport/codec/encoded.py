@@ -30,12 +30,16 @@ class EncodedMemories:
         self._old: dict[int, _Entry] = {}
         self._bytes = 0
 
-    def put(self, target: memory_pb2.Memory, namespace: str, record: MemoryRecord) -> None:
-        """Write a memory into an empty field of a message."""
+    def bytes_of(self, namespace: str, record: MemoryRecord) -> bytes:
+        """Return a memory on the wire."""
         found = self._young.get(record.commit_seq)
         if found is None or found[0] is not record or found[1] != namespace:
             found = self._kept(namespace, record)
-        target.MergeFromString(found[2])
+        return found[2]
+
+    def put(self, target: memory_pb2.Memory, namespace: str, record: MemoryRecord) -> None:
+        """Write a memory into an empty field of a message."""
+        target.MergeFromString(self.bytes_of(namespace, record))
 
     def message(self, namespace: str, record: MemoryRecord) -> memory_pb2.Memory:
         """Return a memory as callers see it."""

@@ -1,9 +1,17 @@
 """Queries and their answers."""
 
+from memory_server.domain.ranking import ScoreParts
 from memory_server.transport.codec.encoded import EncodedMemories
 from memory_server.transport.codec.filters import filter_of
 from memory_server.transport.codec.values import coordinate, optional_float, time_us
-from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery
+from memory_server.transport.codec.wire import DoubleField, MessageField
+from memory_server.usecases.recall import (
+    FieldMatch,
+    RecallAnswer,
+    RecallHit,
+    RecallMode,
+    RecallQuery,
+)
 from soma.memory.v1 import recall_service_pb2
 
 _MODES = {
@@ -12,6 +20,11 @@ _MODES = {
     recall_service_pb2.RECALL_MODE_VECTOR: RecallMode.VECTOR,
     recall_service_pb2.RECALL_MODE_KEYWORD: RecallMode.KEYWORD,
 }
+
+_RESULTS = MessageField(recall_service_pb2.RecallResponse, "results")
+_MEMORY = MessageField(recall_service_pb2.RecallResult, "memory")
+_SCORE = DoubleField(recall_service_pb2.RecallResult, "score")
+_PARTS = MessageField(recall_service_pb2.RecallResult, "parts")
 
 
 def recall_query(message: recall_service_pb2.RecallRequest) -> RecallQuery:
@@ -57,16 +70,26 @@ def put_answer(
     target.commit_seq = answer.commit_seq
     target.truncated = answer.is_truncated
     target.next_page_token = answer.next_token
-    for hit in answer.hits:
-        result = target.results.add()
-        encoded.put(result.memory, namespace, hit.record)
-        result.score = hit.score
-        if explain:
-            result.parts.keyword = hit.parts.keyword
-            result.parts.vector = hit.parts.vector
-            result.parts.links = hit.parts.links
-            result.parts.coordinate_distance = hit.parts.distance
-            result.parts.recency = hit.parts.recency
-            result.parts.importance = hit.parts.importance
-            result.parts.context = hit.parts.context
-            result.parts.named_time = hit.parts.named_time
+    results = [_result(namespace, hit, encoded, explain=explain) for hit in answer.hits]
+    target.MergeFromString(b"".join(results))
+
+
+def _result(namespace: str, hit: RecallHit, encoded: EncodedMemories, *, explain: bool) -> bytes:
+    """Return a result as a field of a response, on the wire."""
+    result = _MEMORY.of(encoded.bytes_of(namespace, hit.record)) + _SCORE.of(hit.score)
+    if explain:
+        result += _PARTS.of(_parts(hit.parts).SerializeToString())
+    return _RESULTS.of(result)
+
+
+def _parts(parts: ScoreParts) -> recall_service_pb2.ScoreParts:
+    return recall_service_pb2.ScoreParts(
+        keyword=parts.keyword,
+        vector=parts.vector,
+        links=parts.links,
+        coordinate_distance=parts.distance,
+        recency=parts.recency,
+        importance=parts.importance,
+        context=parts.context,
+        named_time=parts.named_time,
+    )
