@@ -250,20 +250,26 @@ class MemoryStore(Protocol):
         """
         ...
 
-    async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+    async def as_of(self, scope: Scope, moment_us: int, now_us: int) -> list[MemoryRecord]:
         """Return every version that was current, and not expired, at a moment, as far as it is kept; one a memory.
+
+        Of a memory that has expired by now there is none, swept away or not.
 
         Raises:
             NotFound: There is no such namespace.
         """
         ...
 
-    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+    async def as_of_seqs(self, scope: Scope, moment_us: int, now_us: int) -> list[int]:
         """Return the commits of what `as_of` returns, without reading it.
 
         Raises:
             NotFound: There is no such namespace.
         """
+        ...
+
+    async def next_expiry(self, now_us: int) -> int | None:
+        """Return when the next memory expires after now, whosever it is; None: none will. Quick."""
         ...
 
     async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:

@@ -7,7 +7,8 @@ Theory of operation:
     its own, in the order in which versions were taken in.
 
 Rules:
-    1. A moment is the same until the next commit only: that may have erased what was known then.
+    1. A moment is the same until the next commit only, which may have erased what was known then, and until the next
+       memory expires: its past is gone with it.
     2. Who was given a moment uses it before the next await: then it may be turned into another one.
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from memory_server.domain.memory import MemoryRecord, Scope
-from memory_server.ports import Change, MemoryStore, SearchIndex
+from memory_server.ports import Change, Clock, MemoryStore, SearchIndex
 
 MOST_NAMESPACES = 4
 MOST_MEMORIES = 20_000
@@ -41,6 +42,9 @@ class Past:
     """The index's own numbers by commit."""
     is_of: tuple[int, int] = (-1, -1)
     """Which moment, and up to which commit it was looked at."""
+    looked_us: int = 0
+    until_us: int | None = None
+    """When it was looked at, and until when nothing of it expires; None: nothing does."""
     taken_count: int = 0
 
     @property
@@ -48,6 +52,11 @@ class Past:
         """Whether so much was taken out again that a new index is better."""
         dead = self.taken_count - len(self.records)
         return dead > max(MOST_DEAD * len(self.records), AT_ONCE)
+
+    def is_right(self, wanted: tuple[int, int], now_us: int) -> bool:
+        """Tell whether it is a moment, at a commit, as it is to be seen now; clocks are set back at times."""
+        is_fresh = self.until_us is None or now_us < self.until_us
+        return self.is_of == wanted and is_fresh and self.looked_us <= now_us
 
 
 @dataclass(slots=True)
@@ -65,7 +74,7 @@ class Moments:
     _kept: OrderedDict[Scope, _Kept] = field(default_factory=OrderedDict)
 
     async def at(
-        self, store: MemoryStore, index: SearchIndex, scope: Scope, moment_us: int
+        self, store: MemoryStore, index: SearchIndex, clock: Clock, scope: Scope, moment_us: int
     ) -> Past:
         """Return a moment, to be used before the next await.
 
@@ -74,11 +83,11 @@ class Moments:
         """
         kept = self._kept.setdefault(scope, _Kept(Past(index.of_records(scope, []))))
         async with kept.lock:
-            wanted = (moment_us, store.last_commit_seq)
+            wanted, now_us = (moment_us, store.last_commit_seq), clock.now_us()
             try:
-                if kept.past.is_of != wanted:
-                    await _turn(kept, store, index, scope, moment_us)
-                    kept.past.is_of = wanted
+                if not kept.past.is_right(wanted, now_us):
+                    await _turn(kept, store, index, scope, moment_us, now_us)
+                    kept.past.is_of, kept.past.looked_us = wanted, now_us
             except BaseException:
                 # Half turned it is no moment at all, neither for who waits nor for who comes.
                 kept.past = Past(index.of_records(scope, []))
@@ -105,15 +114,17 @@ class Moments:
 
 
 async def _turn(
-    kept: _Kept, store: MemoryStore, index: SearchIndex, scope: Scope, moment_us: int
+    kept: _Kept, store: MemoryStore, index: SearchIndex, scope: Scope, moment_us: int, now_us: int
 ) -> None:
-    """Turn what is kept into another moment."""
+    """Turn what is kept into another moment, as it is to be seen now."""
     kept.past.is_of = (-1, -1)
+    until_us = await store.next_expiry(now_us)
     if not kept.past.records or kept.past.is_worn:
-        kept.past = Past(index.of_records(scope, []))
-        await _take_in(kept.past, scope, await store.as_of(scope, moment_us))
+        kept.past = Past(index.of_records(scope, []), until_us=until_us)
+        await _take_in(kept.past, scope, await store.as_of(scope, moment_us, now_us))
         return
-    wanted = set(await store.as_of_seqs(scope, moment_us))
+    kept.past.until_us = until_us
+    wanted = set(await store.as_of_seqs(scope, moment_us, now_us))
     await _take_out(kept.past, scope, kept.past.numbers.keys() - wanted)
     new = sorted(wanted - kept.past.numbers.keys())
     found = await store.versions_by_seq(scope, new)

@@ -228,7 +228,7 @@ def check_page_size(found: Violations, page_size: int) -> int:
 async def _at_moment(engine: Engine, scope: Scope, ref: MemoryRef, as_of_us: int) -> MemoryRecord:
     if ref.id is None:
         # Which memory was at a coordinate then, only the whole past tells.
-        everything = await engine.store.as_of(scope, as_of_us)
+        everything = await engine.store.as_of(scope, as_of_us, engine.clock.now_us())
         found = [record for record in everything if record.coordinate == ref.coordinate]
     else:
         found = await _versions_at(engine, scope, ref, as_of_us)

@@ -33,24 +33,26 @@ def kept_versions(
 
 _AT_MOMENT = "update_time_us <= ? AND (expire_time_us IS NULL OR expire_time_us > ?)"
 
+# What has expired by now is gone with its past, whether it is swept away yet or not.
 _VERSIONS_AT = f"""
     SELECT %s FROM memory WHERE namespace_key = ? AND {_AT_MOMENT}
     UNION ALL
     SELECT %s FROM memory_version WHERE namespace_key = ? AND {_AT_MOMENT} AND supersede_time_us > ?
+        AND id NOT IN (SELECT id FROM memory WHERE namespace_key = ? AND expire_time_us <= ?)
 """
 
 
-def records_at(read: Read, namespace_key: int, moment_us: int) -> list[MemoryRecord]:
-    """Return the versions that were current at a moment and had not expired."""
+def records_at(read: Read, namespace_key: int, moment_us: int, now_us: int) -> list[MemoryRecord]:
+    """Return the versions that were current and not expired at a moment, of memories that have not expired by now."""
     statement = _VERSIONS_AT % (rows.MEMORY_COLUMNS, rows.VERSION_COLUMNS)
-    found = read(statement, _of_moment(namespace_key, moment_us))
+    found = read(statement, _of_moment(namespace_key, moment_us, now_us))
     return [rows.memory_record(row) for row in _last_of_each(found)]
 
 
-def seqs_at(read: Read, namespace_key: int, moment_us: int) -> list[int]:
-    """Return the commits of the versions that were current at a moment and had not expired."""
+def seqs_at(read: Read, namespace_key: int, moment_us: int, now_us: int) -> list[int]:
+    """Return the commits of what `records_at` returns."""
     columns = "commit_seq, id, version"
-    found = read(_VERSIONS_AT % (columns, columns), _of_moment(namespace_key, moment_us))
+    found = read(_VERSIONS_AT % (columns, columns), _of_moment(namespace_key, moment_us, now_us))
     return [row[0] for row in _last_of_each(found)]
 
 
@@ -69,8 +71,10 @@ def by_seq(read: Read, namespace_key: int, seqs: Sequence[int]) -> list[MemoryRe
     return found
 
 
-def _of_moment(namespace_key: int, moment_us: int) -> list[object]:
-    return [namespace_key, moment_us, moment_us, namespace_key, moment_us, moment_us, moment_us]
+def _of_moment(namespace_key: int, moment_us: int, now_us: int) -> list[object]:
+    current = [namespace_key, moment_us, max(moment_us, now_us)]
+    kept = [namespace_key, moment_us, moment_us, moment_us, namespace_key, now_us]
+    return [*current, *kept]
 
 
 def _last_of_each(found: Sequence[rows.Row]) -> Iterable[rows.Row]:

@@ -236,19 +236,29 @@ class EmbeddedStore:
         more = limit - len(found)
         return found + past.kept_versions(self._read, key, current.id, before=before, limit=more)
 
-    async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+    async def as_of(self, scope: Scope, moment_us: int, now_us: int) -> list[MemoryRecord]:
         """See the port."""
         key = self._require_namespace(scope)
 
         def read() -> list[MemoryRecord]:
-            return past.records_at(self._read_slowly, key, moment_us)
+            return past.records_at(self._read_slowly, key, moment_us, now_us)
 
         return await self._in_thread(read)
 
-    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+    async def as_of_seqs(self, scope: Scope, moment_us: int, now_us: int) -> list[int]:
         """See the port."""
         key = self._require_namespace(scope)
-        return await self._in_thread(lambda: past.seqs_at(self._read_slowly, key, moment_us))
+
+        def read() -> list[int]:
+            return past.seqs_at(self._read_slowly, key, moment_us, now_us)
+
+        return await self._in_thread(read)
+
+    async def next_expiry(self, now_us: int) -> int | None:
+        """See the port."""
+        statement = "SELECT min(expire_time_us) FROM memory WHERE expire_time_us > ?"
+        found: int | None = self._read(statement, [now_us])[0][0]
+        return found
 
     async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""

@@ -114,10 +114,11 @@ class Space:
         new = [change for change in everything if (change.commit_seq, change.position) > after]
         return sorted(new, key=lambda change: (change.commit_seq, change.position))
 
-    def at_moment(self, moment_us: int) -> list[MemoryRecord]:
-        """Return the versions that were current at a moment and had not expired."""
-        kept = [version for versions in self.versions.values() for version in versions]
-        everything = [*kept, *map(MemoryVersion, self.memories.values())]
+    def at_moment(self, moment_us: int, now_us: int) -> list[MemoryRecord]:
+        """Return the versions that were current and not expired at a moment, of memories that have not by now."""
+        live = [record for record in self.memories.values() if not record.is_expired(now_us)]
+        kept = [version for record in live for version in self.versions.get(record.id, [])]
+        everything = [*kept, *map(MemoryVersion, live)]
         found = [
             version.record
             for version in everything

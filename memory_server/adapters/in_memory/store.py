@@ -120,13 +120,19 @@ class InMemoryStore:
         versions = [*space.versions.get(current.id, []), MemoryVersion(current)]
         return [one for one in reversed(versions) if one.record.version < before][:limit]
 
-    async def as_of(self, scope: Scope, moment_us: int) -> list[MemoryRecord]:
+    async def as_of(self, scope: Scope, moment_us: int, now_us: int) -> list[MemoryRecord]:
         """See the port."""
-        return self._require(scope).at_moment(moment_us)
+        return self._require(scope).at_moment(moment_us, now_us)
 
-    async def as_of_seqs(self, scope: Scope, moment_us: int) -> list[int]:
+    async def as_of_seqs(self, scope: Scope, moment_us: int, now_us: int) -> list[int]:
         """See the port."""
-        return [record.commit_seq for record in self._require(scope).at_moment(moment_us)]
+        return [record.commit_seq for record in self._require(scope).at_moment(moment_us, now_us)]
+
+    async def next_expiry(self, now_us: int) -> int | None:
+        """See the port."""
+        everything = [one for space in self._spaces.values() for one in space.memories.values()]
+        times = [one.expire_time_us for one in everything if one.expire_time_us is not None]
+        return min((time_us for time_us in times if time_us > now_us), default=None)
 
     async def versions_by_seq(self, scope: Scope, seqs: Sequence[int]) -> dict[int, MemoryRecord]:
         """See the port."""

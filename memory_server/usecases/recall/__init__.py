@@ -169,7 +169,7 @@ async def _planned(engine: Engine, scope: Scope, query: RecallQuery) -> _Plan:
 async def _of_the_past(engine: Engine, plan: _Plan, moment_us: int) -> RecallAnswer:
     task = plan.task
     (prepared,) = await prepare(engine, [task.query])
-    past = await engine.moments.at(engine.store, engine.index, task.scope, moment_us)
+    past = await engine.moments.at(engine.store, engine.index, engine.clock, task.scope, moment_us)
     # From here on nothing is waited for: another question would turn the moment into its own.
     made = await attempt(engine, task._replace(past=past), prepared)
     return _answer(engine, plan, made, prepared)
@@ -230,7 +230,9 @@ async def _by_field(engine: Engine, plan: _Plan, match: FieldMatch) -> RecallAns
     top_k, position = plan.top_k, plan.position
     commit_seq = engine.store.last_commit_seq
     if query.as_of_us is not None:
-        past = await engine.moments.at(engine.store, engine.index, scope, query.as_of_us)
+        past = await engine.moments.at(
+            engine.store, engine.index, engine.clock, scope, query.as_of_us
+        )
         # Taken before anything is waited for: another question would turn the moment into its own.
         known = list(past.records.values())
         records = await matching_of(known, match, query.given, query.as_of_us, position)

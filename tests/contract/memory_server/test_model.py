@@ -75,7 +75,7 @@ OTHERS = [
 
 async def past(engine: Engine, scope: Scope, moment_us: int) -> list[MemoryRecord]:
     """Return what the store knew, in the order of the commits."""
-    records = await engine.store.as_of(scope, moment_us)
+    records = await engine.store.as_of(scope, moment_us, engine.clock.now_us())
     return sorted(records, key=lambda record: record.commit_seq)
 
 

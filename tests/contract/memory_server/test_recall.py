@@ -19,7 +19,7 @@ from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryKind, Memor
 from memory_server.domain.policy import NamespacePolicy
 from memory_server.domain.ranking import Boosts
 from memory_server.ports import CreateNamespaceWrite
-from memory_server.usecases import delete, link, read, recall, store
+from memory_server.usecases import delete, lifecycle, link, read, recall, store
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.recall import FieldMatch, RecallAnswer, RecallMode, RecallQuery, search
 from memory_server.usecases.recall.search import Task
@@ -333,6 +333,26 @@ async def test_recall_as_of_a_moment_knows_what_was_known_then(case: RecallCase)
     assert matched == ["tea"]
 
 
+@pytest.mark.parametrize("is_swept", [False, True])
+async def test_what_has_expired_since_is_not_in_the_past(case: RecallCase, is_swept: bool) -> None:
+    """Whether it was swept away or not; neither recalled nor read, by whichever address."""
+    await case.add("stays", "green tea")
+    expiring = {"expire_time_us": NOW_US + 20, "coordinate": (1.0,)}
+    await case.add("goes", "green door", **expiring)
+    then, by_id = case.clock.time_us + 1, MemoryRef(id=MemoryId("goes"))
+    case.clock.time_us += 10
+    assert set(await case.ids("green", as_of_us=then)) == {"stays", "goes"}
+    case.clock.time_us += 10
+    if is_swept:
+        await lifecycle.expire_once(case.engine)
+
+    assert await case.ids("green", as_of_us=then) == ["stays"]
+    assert await case.ids(field_match=FieldMatch("green door"), as_of_us=then) == []
+    for gone in (by_id, MemoryRef(coordinate=(1.0,))):
+        with pytest.raises(NotFound):
+            await read.get(case.engine, SCOPE, gone, as_of_us=then)
+
+
 async def test_a_string_in_the_payload_is_found_newest_first(case: RecallCase) -> None:
     """By pages, also over more memories than are read at once, and only what passes the filter."""
     for number in range(300):
@@ -363,7 +383,8 @@ async def test_an_answer_of_the_past_names_the_commit_that_its_moment_knows(
     """What is committed while the moment is looked at is not in the answer, so the answer does not claim it."""
     await case.add("early", "green tea")
     moment_us = case.clock.time_us
-    past = await case.engine.moments.at(case.engine.store, case.engine.index, SCOPE, moment_us)
+    engine = case.engine
+    past = await engine.moments.at(engine.store, engine.index, engine.clock, SCOPE, moment_us)
     known = case.engine.store.last_commit_seq
     await case.add("late", "green tea")
     query = RecallQuery(text="tea", as_of_us=moment_us)

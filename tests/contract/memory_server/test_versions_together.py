@@ -99,8 +99,8 @@ async def test_a_moment_knows_each_memory_once(case: StoreCase) -> None:
     await case.store.commit([a_store("tea", text="imported over", update_time_us=NOW_US + 2)])
     texts = {}
     for after in (0, 1, 2, 9):
-        records = await case.store.as_of(SCOPE, NOW_US + after)
-        seqs = await case.store.as_of_seqs(SCOPE, NOW_US + after)
+        records = await case.store.as_of(SCOPE, NOW_US + after, NOW_US)
+        seqs = await case.store.as_of_seqs(SCOPE, NOW_US + after, NOW_US)
         by_seq = await case.store.versions_by_seq(SCOPE, [*seqs, 10**6])
         texts[after] = {record.id: record.text for record in records}
         assert len(texts[after]) == len(records)
