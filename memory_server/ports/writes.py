@@ -173,7 +173,8 @@ class SweepWrite:
 class EraseWrite:
     """Erases every memory of a tenant that has, or in a kept version had, a metadata value.
 
-    Its versions and links go with it, and its name in what else the store keeps. Watchers must begin anew.
+    Its versions and links go with it, and its name in what else the store keeps. Watchers must begin anew. What dropped
+    namespaces held is erased and counted as well, until it is swept away.
     """
 
     tenant: Tenant

@@ -6,7 +6,8 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A namespace that was dropped has the tenant '' until its rows are swept away.
+-- A namespace that was dropped has the tenant '' until its rows are swept away; its name is then a JSON array of its key,
+-- and of the tenant and the name that it had: an erasure looks there, too.
 CREATE TABLE namespace (
     key INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from memory_server.adapters.in_memory.snapshot import InMemorySnapshot
 from memory_server.adapters.in_memory.space import Space
-from memory_server.adapters.in_memory.writer import Outcome, Writer, about_subject
+from memory_server.adapters.in_memory.writer import Outcome, Writer
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import (
     LoggedChange,
@@ -176,7 +176,7 @@ class InMemoryStore:
         self, tenant: Tenant, namespace: str, key: str, value: MetadataValue
     ) -> int:
         """See the port."""
-        return len(about_subject(self._spaces, tenant, namespace, key, value))
+        return len(self._writer.about_subject(tenant, namespace, key, value))
 
     @property
     def scrubbed_seq(self) -> int:

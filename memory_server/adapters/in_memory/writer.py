@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import assert_never
 
 from memory_server.adapters.in_memory.space import Space
@@ -68,6 +68,8 @@ class Writer:
     def __init__(self, quotas: TenantQuotas) -> None:
         self._quotas = quotas
         self.spaces: dict[Scope, Space] = {}
+        self.dropped: list[tuple[Scope, Space]] = []
+        """What is not swept away yet, in the order in which it was dropped."""
         self.commit_seq = 0
         self.history_floor = 0
         self.listener: CommitListener = lambda _changes: None
@@ -128,7 +130,8 @@ class Writer:
                         self.spaces[scope].count_access(memory_id, *access)
                 return self._counted(0)
             case SweepWrite():
-                return self._counted(0)  # a dropped namespace leaves nothing behind
+                swept, self.dropped = self.dropped[: write.limit], self.dropped[write.limit :]
+                return self._counted(len(swept))
             case ReembedWrite():
                 return self._reembed(write)
             case PromoteWrite():
@@ -295,22 +298,37 @@ class Writer:
         return self._counted(len(expired))
 
     def _erase(self, write: EraseWrite) -> Receipt:
-        found = about_subject(self.spaces, write.tenant, write.namespace, write.key, write.value)
+        found = self.about_subject(write.tenant, write.namespace, write.key, write.value)
         digest = hashlib.sha256()
         versions = links = 0
         self.commit_seq += bool(found)
-        for scope, memory_id in found:
+        for scope, space, memory_id in found:
             digest.update(repr((scope.namespace, memory_id)).encode("utf-8", "surrogatepass"))
-            space = self.spaces[scope]
             record = space.memories[memory_id]
             versions += len(space.versions.get(memory_id, []))
             links += space.remove(record, self.commit_seq, write.now_us)
-            space.commit_seq = self.commit_seq
-            self.listener([Change(scope, self.commit_seq, removed_seqs=(record.commit_seq,))])
+            if space is self.spaces.get(scope):
+                space.commit_seq = self.commit_seq
+                self.listener([Change(scope, self.commit_seq, removed_seqs=(record.commit_seq,))])
         if found:
-            self._forget_names(write.tenant, {memory_id for _, memory_id in found})
+            self._forget_names(write.tenant, {memory_id for _, _, memory_id in found})
         erased = ErasedCounts(len(found), versions, links, digest.digest())
         return self._counted(len(found))._replace(erased=erased)
+
+    def about_subject(
+        self, tenant: Tenant, namespace: str, key: str, value: MetadataValue
+    ) -> list[tuple[Scope, Space, MemoryId]]:
+        """Return every memory of which a version has a metadata value, in the order of namespaces and ids.
+
+        What was consolidated from one of them is among them, and what was dropped and is not swept away yet.
+        """
+        everything = [*self.dropped, *self.spaces.items()]
+        return [
+            (scope, space, memory_id)
+            for scope, space in sorted(everything, key=lambda entry: entry[0].namespace)
+            if scope.tenant == tenant and namespace in ("", scope.namespace)
+            for memory_id in sorted(_about(space, key, value))
+        ]
 
     def _forget_names(self, tenant: Tenant, ids: set[MemoryId]) -> None:
         self.history_floor = self.commit_seq
@@ -336,7 +354,7 @@ class Writer:
 
     def _drop(self, write: DropNamespaceWrite) -> Receipt:
         space = self._require(write.scope)
-        del self.spaces[write.scope]
+        self.dropped.append((write.scope, self.spaces.pop(write.scope)))
         seq = self._next_seq(space)
         self.listener([Change(write.scope, seq, drops_namespace=True)])
         return Receipt("", NO_MEMORY, seq, len(space.memories), is_removed=True)
@@ -361,39 +379,28 @@ def _usage(records: Iterable[MemoryRecord]) -> Usage:
     return Usage(len(sizes), sum(sizes))
 
 
-def about_subject(
-    spaces: Mapping[Scope, Space], tenant: Tenant, namespace: str, key: str, value: MetadataValue
-) -> list[tuple[Scope, MemoryId]]:
-    """Return every memory of which a version has a metadata value, in the order of namespaces and ids.
-
-    What was consolidated from one of them is among them.
-    """
+def _about(space: Space, key: str, value: MetadataValue) -> set[MemoryId]:
     found = {
-        (scope, record.id)
-        for scope, space in spaces.items()
-        if scope.tenant == tenant and namespace in ("", scope.namespace)
+        record.id
         for record in space.memories.values()
         if any(
             same_value(one.metadata.get(key), value)
-            for one in (
-                record,
-                *(version.record for version in space.versions.get(record.id, [])),
-            )
+            for one in (record, *(kept.record for kept in space.versions.get(record.id, [])))
         )
     }
-    while (
-        more := {
-            (scope, start)
-            for scope, source in found
-            for start, end, link_type in spaces[scope].links
-            if end == source
-            and link_type == CONSOLIDATED_FROM
-            and CONSOLIDATION in spaces[scope].memories[start].metadata
-        }
-        - found
-    ):
+    while more := _summaries_of(space, found) - found:
         found |= more
-    return sorted(found, key=lambda entry: (entry[0].namespace, entry[1]))
+    return found
+
+
+def _summaries_of(space: Space, ids: set[MemoryId]) -> set[MemoryId]:
+    return {
+        start
+        for start, end, link_type in space.links
+        if end in ids
+        and link_type == CONSOLIDATED_FROM
+        and CONSOLIDATION in space.memories[start].metadata
+    }
 
 
 def _records_of(

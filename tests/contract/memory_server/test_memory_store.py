@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,17 @@ from memory_server.domain.memory import (
     Tenant,
 )
 from memory_server.domain.policy import MAX_EVICTED, NamespacePolicy
+from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
 from memory_server.ports import (
     CreateNamespaceWrite,
     DropNamespaceWrite,
+    EraseWrite,
     EvictWrite,
     ExpireWrite,
     ListPosition,
     PolicyWrite,
     RequestKey,
+    SweepWrite,
 )
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, RequestIdReused
 from tests.support.memories import (
@@ -457,3 +461,32 @@ async def test_what_a_limit_evicts_makes_room_in_the_quota(case: StoreCase) -> N
     assert after_d == {"b", "c", "d"}
     assert isinstance(refused, QuotaExceeded)
     assert (await case.store.stats(SCOPE, NOW_US)).memory_count == 3
+
+
+async def test_an_erasure_reaches_what_was_dropped_and_is_not_swept(case: StoreCase) -> None:
+    """With versions, links and summaries, beside what took the name since; not what is of others."""
+    about: dict[str, Any] = {"metadata": {"user": "ann"}}
+    summary = {"metadata": {CONSOLIDATION: "c"}, "text": "what ann said"}
+    other = Scope(Tenant("other"), SCOPE.namespace)
+    erase = EraseWrite(SCOPE.tenant, "", "user", "ann", NOW_US)
+    await commit(case, CreateNamespaceWrite(SCOPE, NamespacePolicy(max_versions=3), NOW_US))
+    for write in (
+        a_store("mine", **about), a_store("mine", text="again"), a_store("sum", **summary),
+        a_link("sum", "mine", type=CONSOLIDATED_FROM), a_store("bobs", metadata={"user": "bob"}),
+        a_store("theirs", scope=other, **about), DropNamespaceWrite(SCOPE, NOW_US),
+        DropNamespaceWrite(other, NOW_US), a_store("mine", **about),
+    ):  # fmt: skip
+        await commit(case, write)
+    counted = [await case.store.count_subject(SCOPE.tenant, name, "user", "ann")
+               for name in ("", SCOPE.namespace, "elsewhere")]  # fmt: skip
+
+    erased = (await commit(case, erase)).erased
+    left = [await case.store.count_subject(one.tenant, "", "user", "ann") for one in (SCOPE, other)]
+    while (await commit(case, SweepWrite(1))).version:
+        pass
+
+    assert counted == [3, 3, 0]
+    assert erased is not None
+    assert (erased.memory_count, erased.version_count, erased.link_count) == (3, 1, 1)
+    assert left == [0, 1]
+    assert await case.store.count_subject(other.tenant, "", "user", "ann") == 0

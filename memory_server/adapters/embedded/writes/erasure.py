@@ -9,10 +9,11 @@ from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
 from memory_server.adapters.embedded.writes.heads import Head, heads
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
-from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
+from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space, spaces_of
 from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.filters import same_value
 from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
+from memory_server.domain.policy import DEFAULT_POLICY
 from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
 from memory_server.ports import Change, EraseWrite
 
@@ -23,15 +24,12 @@ IDS_PER_STATEMENT = 500
 def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, str]]:
     """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids.
 
+    What a dropped namespace held is there until it is swept away, and copies of the store have it as long.
     A summary says what its sources said: what was consolidated from one of them is about the subject, too.
     """
-    spaces = connection.execute(
-        "SELECT key, name FROM namespace WHERE tenant = ? AND (name = ? OR ? = '') ORDER BY name",
-        (subject.tenant, subject.namespace, subject.namespace),
-    ).fetchall()
     kind, value = rows.typed(subject.value)
     found: list[tuple[int, str, str]] = []
-    for key, name in spaces:
+    for key, name in spaces_of(connection, subject.tenant, subject.namespace):
         live = connection.execute(
             "SELECT id FROM metadata JOIN memory USING (commit_seq) WHERE metadata.namespace_key = ?"
             " AND name = ? AND type = ? AND value = ?",
@@ -93,16 +91,20 @@ class Erasure:
         digest = hashlib.sha256()
         found = subject_ids(self._statements, write)
         # The counts of the cache are the transaction's; the rows are looked up again in it.
-        for _key, name, memory_id in found:
+        for key, name, memory_id in found:
             digest.update(repr((name, memory_id)).encode("utf-8", "surrogatepass"))
             scope = Scope(write.tenant, name)
-            space = self._namespaces.require(scope)
+            live = self._namespaces.find(scope)
+            is_live = live is not None and live.key == key
+            # Nobody asks any more for the policy or the counts of what was dropped.
+            space = live if live and is_live else Space(key, DEFAULT_POLICY, 1, 0, 0)
             where = "namespace_key = ? AND id = ?"
             head = heads(self._statements, where, (space.key, memory_id), write.now_us)[0]
             versions += self._version_count(space, head)
             links += self._memories.remove(space, head, commit_seq, write.now_us)
-            self._namespaces.touch(space, commit_seq)
-            changes.append(Change(scope, commit_seq, removed_seqs=(head.commit_seq,)))
+            if is_live:
+                self._namespaces.touch(space, commit_seq)
+                changes.append(Change(scope, commit_seq, removed_seqs=(head.commit_seq,)))
         if found:
             self._forget_names(write.tenant, [memory_id for _, _, memory_id in found])
             self._history.begin_anew(commit_seq)

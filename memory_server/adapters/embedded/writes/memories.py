@@ -185,7 +185,8 @@ class MemoryWrites:
         ).fetchone()
         if row is None:
             return unseen(commit_seq, 0)
-        for table in ("memory", "memory_version"):
+        # Rows of memories last: what is left of one is found by it until then.
+        for table in ("memory_version", "memory"):
             swept = self._statements.execute(
                 f"DELETE FROM {table} WHERE commit_seq IN"
                 f" (SELECT commit_seq FROM {table} WHERE namespace_key = ? LIMIT ?)",

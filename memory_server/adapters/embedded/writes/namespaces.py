@@ -1,10 +1,11 @@
 """Namespaces as the writer sees them: found once, their counts kept up to date, their policies at hand."""
 
+import json
 from dataclasses import dataclass
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
-from memory_server.adapters.embedded.writes.statements import Statements
+from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.memory import Receipt, Scope, Tenant
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
 from memory_server.domain.quota import Usage
@@ -21,6 +22,28 @@ class Space:
     policy_version: int
     memory_count: int
     payload_bytes: int
+
+
+def spaces_of(connection: Executes, tenant: Tenant, name: str) -> list[tuple[int, str]]:
+    """Return (key, name) of a tenant's namespaces, in the order of names: all, or those of a name.
+
+    What was dropped and is not swept away yet is among them, before what took its name.
+    """
+    found = connection.execute(
+        "SELECT key, tenant, name FROM namespace WHERE tenant IN (?, '') ORDER BY key", (tenant,)
+    ).fetchall()
+    own = [
+        (key, owned[1])
+        for key, owner, named in found
+        if (owned := (owner, named) if owner else _before_drop(named))[0] == tenant
+    ]
+    return sorted((one for one in own if name in ("", one[1])), key=lambda one: one[1])
+
+
+def _before_drop(named: str) -> tuple[str, str]:
+    """Return the tenant and the name that a dropped namespace had; empty: an older release dropped it."""
+    parts = json.loads(named)
+    return (parts[1], parts[2]) if isinstance(parts, list) else ("", "")
 
 
 class Namespaces:
@@ -148,8 +171,8 @@ class Namespaces:
         self._touched.pop(space.key, None)
         del self._spaces[write.scope]
         self._statements.execute(
-            "UPDATE namespace SET tenant = '', name = CAST(key AS TEXT), commit_seq = ? WHERE key = ?",
-            (commit_seq, space.key),
+            "UPDATE namespace SET tenant = '', name = ?, commit_seq = ? WHERE key = ?",
+            (json.dumps([space.key, *write.scope]), commit_seq, space.key),
         )
         receipt = Receipt("", NO_MEMORY, commit_seq, space.memory_count, is_removed=True)
         return Done(receipt, (Change(write.scope, commit_seq, drops_namespace=True),))
