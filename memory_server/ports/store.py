@@ -327,8 +327,8 @@ class MemoryStore(Protocol):
     async def scrub(self, patience_s: float) -> bool:
         """Force what was deleted out of logs and free pages; return whether it is.
 
-        What is read meanwhile may be in the way for `patience_s` at most; the store tries again by itself when nobody
-        writes, and `scrubbed_seq` tells when it is done.
+        What is read meanwhile may be in the way for `patience_s` at most; the store tries again by itself, at the
+        latest some seconds later, and `scrubbed_seq` tells when it is done.
         """
         ...
 

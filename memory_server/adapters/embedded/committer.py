@@ -43,6 +43,9 @@ MAX_GROUP_WRITES = 500
 IDLE_S = 1.0
 """After this long without a write, the housekeeping is done."""
 
+MOST_PUT_OFF_S = 10.0
+"""After this long it is done between two groups: writes without a rest must not keep what was deleted in the log."""
+
 RETRY_AFTER_S = 0.1
 FORGET_PER_TURN = 10_000
 
@@ -131,6 +134,8 @@ class Committer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._housekeeping: asyncio.TimerHandle | None = None
+        self._owed_since: float | None = None
+        """When there began to be something to do for the housekeeping that it has not tried; None: there is nothing."""
         self._has_dirty_wal = not database.is_log_empty()
         self._scrubbing: list[tuple[asyncio.Future[bool], float]] = []
         self._commit_seq = self._read_commit_seq()
@@ -191,7 +196,7 @@ class Committer:
 
     def _schedule(self) -> None:
         """Begin a group when those who are about to bring writes have brought them."""
-        if self._scrubbing and not self._is_busy:
+        if self._is_urgent and not self._is_busy:
             self._begin_housekeeping()
         if not self._is_busy and not self._is_scheduled and self._waiting:
             self._is_scheduled = True
@@ -353,7 +358,9 @@ class Committer:
         """Tell the listener, then the callers; before that, begin with what has gathered."""
         took_s = self._loop.time() - started
         self.failure = group.failure
-        if not self._scrubbing:
+        if self._has_dirty_wal and self._owed_since is None:
+            self._owed_since = self._loop.time()
+        if not self._is_urgent:
             self._begin()
         self.last_commit_seq = group.last_commit_seq
         if group.changes:
@@ -399,13 +406,22 @@ class Committer:
         if self._has_dirty_wal and not self._is_closed:
             self._housekeeping = self._loop.call_later(IDLE_S, self._begin_housekeeping)
 
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether the housekeeping goes before the writes that wait."""
+        since = self._owed_since
+        is_overdue = since is not None and self._loop.time() - since >= MOST_PUT_OFF_S
+        return bool(self._scrubbing) or is_overdue
+
     def _begin_housekeeping(self) -> None:
         self._housekeeping = None
         if isinstance(self.failure, StoreBroken):
             return
-        if self._is_busy or self._is_closed or (self._waiting and not self._scrubbing):
+        if self._is_busy or self._is_closed or (self._waiting and not self._is_urgent):
             return
         self._is_busy = True
+        # What a reader keeps it from doing is owed from then on: it is not tried again after each group.
+        self._owed_since = None
         self._has_dirty_wal |= bool(self._scrubbing)
         scrubbing, self._scrubbing = self._scrubbing, []
         patience_ms = round(1000 * max((patience for _, patience in scrubbing), default=0))

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from memory_server.adapters.embedded import committer
 from memory_server.adapters.embedded.committer import IDLE_S, Committer
 from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS
 from memory_server.domain.memory import Receipt
@@ -99,6 +100,31 @@ async def test_a_reader_who_holds_the_log_holds_up_no_writes(tmp_path: Path) -> 
     await store.close()
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.02], ids=["without a pause", "with pauses"])
+async def test_writes_put_the_housekeeping_off_for_a_while_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    """Whoever goes on writing, what was deleted before leaves the log; every write is done."""
+    monkeypatch.setattr(committer, "MOST_PUT_OFF_S", 0.1)
+    store = await open_embedded(tmp_path / "data")
+    await store.commit([a_store("gone")])
+    deleted_seq = receipt_of(await store.commit([a_delete("gone")])).commit_seq
+    count = 0
+
+    async def write_on(name: str) -> None:
+        nonlocal count
+        while store.scrubbed_seq < deleted_seq:
+            receipt_of(await store.commit([a_store(f"{name}-{count}")]))
+            count += 1
+            await asyncio.sleep(pause_s)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(write_on(f"writer-{number}") for number in range(3)))
+
+    assert (await store.stats(SCOPE, NOW_US)).memory_count == count > 3
+    await store.close()
+
+
 async def test_an_erasure_does_not_wait_long_for_a_reader(tmp_path: Path) -> None:
     """What a reader holds stays in the log, and the store says so until it is emptied."""
     store = await open_embedded(tmp_path / "data")
@@ -143,6 +169,13 @@ async def test_emptying_the_log_and_writing_take_turns(
     reopened = await open_embedded(tmp_path / "data")
     assert (await reopened.stats(SCOPE, NOW_US)).memory_count == 12
     await reopened.close()
+
+
+def receipt_of(outcomes: Sequence[Receipt | Exception]) -> Receipt:
+    """Return the receipt of the only write of a commit."""
+    (receipt,) = outcomes
+    assert isinstance(receipt, Receipt)
+    return receipt
 
 
 def slowly(work: Callable[..., object]) -> Callable[..., object]:
