@@ -4,16 +4,27 @@ A sentence scores by the words it shares with the others, each by how seldom it 
 sentences win nothing by their length. This is extraction: nothing is worded anew, so nothing is invented.
 """
 
+import hashlib
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+
+from memory_server.domain.memory import MetadataValue
 
 CONSOLIDATED_FROM = "consolidated_from"
 """Type of the link from a summary to each of its sources."""
 
 CONSOLIDATION = "consolidation"
 """Name of the metadata value that tells which consolidation wrote a summary."""
+
+
+def subject_digest(key: str, value: MetadataValue) -> bytes:
+    """Return what a summary keeps of a metadata value of a source that is gone."""
+    # As values are compared: minus zero is zero, and true is not 1.
+    own = value + 0.0 if isinstance(value, float) else value
+    return hashlib.sha256(repr((key, own)).encode("utf-8", "surrogatepass")).digest()
+
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 _WORD = re.compile(r"\w+")

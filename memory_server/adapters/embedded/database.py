@@ -15,7 +15,7 @@ from typing import IO, TypeVar
 from memory_server.ports import COPY_PREFIX
 from soma_common.errors import CorruptData, InvalidInput, SomaError, StorageFull, Unavailable
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Kept in SQLite's `user_version`. A newer file than the program is refused, never touched; an older one is migrated
 by the scripts `migrate_<from>_to_<to>.sql`, each in one transaction."""
 

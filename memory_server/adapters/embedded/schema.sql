@@ -110,6 +110,16 @@ CREATE INDEX link_from ON link (namespace_key, from_id, lightness, to_id, type);
 CREATE INDEX link_to ON link (namespace_key, to_id, lightness, from_id, type);
 CREATE INDEX link_by_commit ON link (commit_seq);
 
+-- Whom summaries are about by sources that are gone: digests of metadata values.
+CREATE TABLE inherited (
+    namespace_key INTEGER NOT NULL REFERENCES namespace (key),
+    subject BLOB NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (namespace_key, subject, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX inherited_by_id ON inherited (namespace_key, id);
+
 -- What was removed, for watchers: what was written they find in `memory` and `link`. Older rows are dropped, and the
 -- commit up to which is kept in `meta` as `history_floor`.
 CREATE TABLE removal (

@@ -15,6 +15,7 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.policy import DEFAULT_POLICY, NamespacePolicy
 from memory_server.domain.refusals import memory_not_found
+from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION, subject_digest
 from memory_server.ports import NewEmbedding
 
 LinkKey = tuple[MemoryId, MemoryId, str]
@@ -32,6 +33,8 @@ class Space:
     links: dict[LinkKey, MemoryLink] = field(default_factory=dict)
     linked: dict[LinkKey, tuple[int, int]] = field(default_factory=dict)
     """Commit and time of each link's last write."""
+    inherited: dict[MemoryId, set[bytes]] = field(default_factory=dict)
+    """Whom summaries are about by sources that are gone: digests of metadata values."""
     removals: list[LoggedChange] = field(default_factory=list)
     beside: dict[int, NewEmbedding] = field(default_factory=dict)
     """Embeddings of a model to come, by commit; those of memories that are gone mean nothing."""
@@ -64,6 +67,7 @@ class Space:
 
     def supersede(self, record: MemoryRecord, now_us: int, kept: int) -> None:
         """Take the current version away, and keep it and the newest others up to a number."""
+        self._pass_on(record)
         del self.memories[record.id]
         self.keep(record, now_us, kept)
 
@@ -75,6 +79,8 @@ class Space:
 
     def remove(self, record: MemoryRecord, commit_seq: int, now_us: int) -> int:
         """Remove a memory with its versions and links; return how many links went."""
+        self._pass_on(record)
+        self.inherited.pop(record.id, None)
         del self.memories[record.id]
         self.versions.pop(record.id, None)
         gone = [key for key in self.links if record.id in key[:2]]
@@ -82,6 +88,42 @@ class Space:
             del self.links[key], self.linked[key]
         self.note_removal(commit_seq, record.id, record.version, now_us)
         return len(gone)
+
+    def summaries_of(self, ids: Collection[MemoryId]) -> set[MemoryId]:
+        """Return what was consolidated from one of some memories."""
+        return {
+            start
+            for start, end, link_type in self.links
+            if link_type == CONSOLIDATED_FROM and end in ids and self.is_summary(start)
+        }
+
+    def is_summary(self, memory_id: MemoryId) -> bool:
+        """Tell whether a memory is there and a consolidation wrote it."""
+        record = self.memories.get(memory_id)
+        return record is not None and CONSOLIDATION in record.metadata
+
+    def _pass_on(self, record: MemoryRecord) -> None:
+        """Let the summaries of a memory inherit what it is about, and what it was made of, before it goes."""
+        heirs = self.summaries_of({record.id})
+        subjects = set[bytes]()
+        for one in self._sources_of(record.id) if heirs else ():
+            kept = [version.record for version in self.versions.get(one, [])]
+            for said in (self.memories[one], *kept):
+                subjects.update(subject_digest(*item) for item in said.metadata.items())
+            subjects |= self.inherited.get(one, set())
+        for heir in heirs:
+            self.inherited.setdefault(heir, set()).update(subjects)
+
+    def _sources_of(self, memory_id: MemoryId) -> set[MemoryId]:
+        """Return a memory and, where it is a summary, what it was consolidated from, and what that was again."""
+        found, pending = {memory_id}, [memory_id]
+        while pending:
+            start = pending.pop()
+            if self.is_summary(start):
+                ends = {key[1] for key in self.links if key[::2] == (start, CONSOLIDATED_FROM)}
+                pending += ends - found
+                found |= ends
+        return found
 
     def note_removal(
         self,

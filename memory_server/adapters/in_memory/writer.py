@@ -31,7 +31,7 @@ from memory_server.domain.refusals import (
     namespace_not_found,
     request_id_reused,
 )
-from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
+from memory_server.domain.summary import subject_digest
 from memory_server.ports import (
     AccessWrite,
     Change,
@@ -310,6 +310,11 @@ class Writer:
             if space is self.spaces.get(scope):
                 space.commit_seq = self.commit_seq
                 self.listener([Change(scope, self.commit_seq, removed_seqs=(record.commit_seq,))])
+        subject = subject_digest(write.key, write.value)
+        for scope, space in [*self.dropped, *self.spaces.items()]:
+            if scope.tenant == write.tenant and write.namespace in ("", scope.namespace):
+                for subjects in space.inherited.values():
+                    subjects.discard(subject)
         if found:
             self._forget_names(write.tenant, {memory_id for _, _, memory_id in found})
         erased = ErasedCounts(len(found), versions, links, digest.digest())
@@ -388,19 +393,12 @@ def _about(space: Space, key: str, value: MetadataValue) -> set[MemoryId]:
             for one in (record, *(kept.record for kept in space.versions.get(record.id, [])))
         )
     }
-    while more := _summaries_of(space, found) - found:
+    subject = subject_digest(key, value)
+    heirs = [one for one, subjects in space.inherited.items() if subject in subjects]
+    found.update(filter(space.is_summary, heirs))
+    while more := space.summaries_of(found) - found:
         found |= more
     return found
-
-
-def _summaries_of(space: Space, ids: set[MemoryId]) -> set[MemoryId]:
-    return {
-        start
-        for start, end, link_type in space.links
-        if end in ids
-        and link_type == CONSOLIDATED_FROM
-        and CONSOLIDATION in space.memories[start].metadata
-    }
 
 
 def _records_of(

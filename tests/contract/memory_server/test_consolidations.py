@@ -13,7 +13,9 @@ from memory_server.adapters.in_memory.embedder import HashEmbedder
 from memory_server.domain import limits
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryDraft, MemoryId, MemoryRef
-from memory_server.usecases import consolidate, erase, read, store, walk
+from memory_server.domain.policy import NamespacePolicy
+from memory_server.ports import CreateNamespaceWrite
+from memory_server.usecases import consolidate, delete, erase, lifecycle, read, store, walk
 from memory_server.usecases.consolidate import Order, Result, Summary
 from memory_server.usecases.engine import Engine
 from soma_common.errors import InvalidInput
@@ -32,6 +34,10 @@ class Case:
         for id in ids:
             draft = MemoryDraft(payload_json=b'{"text": "tea"}', id=id, **fields)
             await store.store(self.engine, SCOPE, store.StoreCommand(draft))
+
+    async def delete(self, *ids: str) -> None:
+        for id in ids:
+            await delete.delete(self.engine, SCOPE, delete.DeleteCommand(a_ref(id)))
 
     async def consolidate(self, *summaries: Summary, dry_run: bool = False) -> Result:
         order = Order(Filter(), summaries=summaries, dry_run=dry_run)
@@ -166,3 +172,33 @@ async def test_an_erasure_takes_the_summaries_of_what_it_erases(case: Case) -> N
     assert {record.id for record in left.records} == {"b1", "b2", "bobs"}
     remains = await erase.remaining(case.engine, SCOPE.tenant, alice, erased.commit_seq)
     assert remains.memory_count == 0
+
+
+@pytest.mark.parametrize("way", ["deleted", "overwritten", "expired"])
+async def test_an_erasure_takes_summaries_whose_sources_are_gone(case: Case, way: str) -> None:
+    """They still say what those said; also one that was made of such a summary, which is gone as well."""
+    unversioned = NamespacePolicy(max_versions=0)
+    await case.engine.commit_one(CreateNamespaceWrite(SCOPE, unversioned, NOW_US))
+    expiring = {"expire_time_us": NOW_US + 10} if way == "expired" else {}
+    await case.add("a", "b", metadata={"user": "alice", "n": 1.0}, **expiring)
+    await case.add("c", metadata={"user": "bob", "n": 2.0})
+    await case.consolidate(*(a_summary(f"of {one}", one, text=f"said {one}") for one in "abc"))
+    await case.consolidate(a_summary("above", "of b", text="said b"))
+    await case.delete("of b")
+    if way == "overwritten":
+        await case.add("a", "b")
+    elif way == "deleted":
+        await case.delete("a", "b")
+    case.clock.time_us += 10
+    await lifecycle.expire_once(case.engine)
+    alice = erase.Subject("user", "alice")
+    before = await erase.remaining(case.engine, SCOPE.tenant, alice, 0)
+
+    erased = await erase.erase(case.engine, SCOPE.tenant, alice)
+
+    assert before.memory_count == erased.memory_count == 2
+    left = await read.list_memories(case.engine, SCOPE, Filter(), page_size=10, token="")
+    stays = {"a", "b"} if way == "overwritten" else set()
+    assert {record.id for record in left.records} == {"c", "of c"} | stays
+    after = await erase.remaining(case.engine, SCOPE.tenant, alice, erased.commit_seq)
+    assert after.memory_count == 0

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from memory_server.adapters.embedded.database import open_database
 from memory_server.domain.memory import MemoryDraft
 from memory_server.domain.requests import first_store_digest
 from soma.memory.v1 import memory_pb2, memory_service_pb2, namespace_service_pb2
@@ -64,6 +65,24 @@ async def test_an_old_store_is_opened_and_grows(tmp_path: Path) -> None:
         async with grpc.aio.insecure_channel(server.address) as channel:
             assert (await Wire(channel, "n").get("aster")).text == "new aster"
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_an_old_store_gets_the_schema_of_a_new_one(tmp_path: Path) -> None:
+    """The same tables with the same columns, and the same indexes."""
+    a_store_of_schema_1(tmp_path / "old")
+    schemas = []
+    for name in ("old", "new"):
+        database = open_database(tmp_path / name, synchronous="OFF", dimensions=256)
+        connection = database.connect()
+        columns = connection.execute(
+            "SELECT made.type, made.name, part.name FROM sqlite_master AS made"
+            " LEFT JOIN pragma_table_xinfo(made.name) AS part WHERE made.sql <> ''"
+        )
+        schemas.append(set(columns.fetchall()))
+        connection.close()
+        database.release()
+
+    assert schemas[0] == schemas[1]
 
 
 async def test_a_store_that_an_old_release_answered_is_known_again(tmp_path: Path) -> None:

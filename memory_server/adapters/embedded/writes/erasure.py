@@ -1,20 +1,25 @@
 """Erasing everything about a subject, in one transaction."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.queries import marks
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
 from memory_server.adapters.embedded.writes.heads import Head, heads
 from memory_server.adapters.embedded.writes.history import History
+from memory_server.adapters.embedded.writes.inheritance import (
+    Inheritance,
+    heirs_of,
+    summaries_of,
+)
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space, spaces_of
 from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.filters import same_value
 from memory_server.domain.memory import ErasedCounts, Receipt, Scope, Tenant
 from memory_server.domain.policy import DEFAULT_POLICY
-from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION
+from memory_server.domain.summary import subject_digest
 from memory_server.ports import Change, EraseWrite
 
 Subject = EraseWrite
@@ -25,7 +30,8 @@ def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, 
     """Return (namespace key, namespace, id) of every memory about a subject, in the order of namespaces and ids.
 
     What a dropped namespace held is there until it is swept away, and copies of the store have it as long.
-    A summary says what its sources said: what was consolidated from one of them is about the subject, too.
+    A summary says what its sources said: what was consolidated from one of them is about the subject, too, and stays so
+    when that one is gone.
     """
     kind, value = rows.typed(subject.value)
     found: list[tuple[int, str, str]] = []
@@ -46,26 +52,9 @@ def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, 
             for row in kept
             if same_value(rows.metadata_of_json(row[1]).get(subject.key), subject.value)
         )
-        ids |= _summaries_of(connection, key, ids)
+        ids |= heirs_of(connection, key, subject_digest(subject.key, subject.value))
+        ids |= summaries_of(connection, key, ids)
         found += [(key, name, memory_id) for memory_id in sorted(ids)]
-    return found
-
-
-def _summaries_of(connection: Executes, namespace_key: int, ids: Collection[str]) -> set[str]:
-    """Return what was consolidated from some memories, and from that again."""
-    found: set[str] = set()
-    pending = list(ids)
-    while pending:
-        some, pending = pending[:IDS_PER_STATEMENT], pending[IDS_PER_STATEMENT:]
-        rows_of_summaries = connection.execute(
-            "SELECT DISTINCT from_id FROM link JOIN memory ON memory.namespace_key = link.namespace_key"
-            f" AND memory.id = from_id WHERE link.namespace_key = ? AND to_id IN ({marks(len(some))})"
-            " AND type = ? AND json_extract(memory.metadata_json, ?) IS NOT NULL",
-            (namespace_key, *some, CONSOLIDATED_FROM, f"$.{CONSOLIDATION}"),
-        )
-        new = {row[0] for row in rows_of_summaries} - found
-        found |= new
-        pending += new
     return found
 
 
@@ -78,11 +67,13 @@ class Erasure:
         namespaces: Namespaces,
         memories: MemoryWrites,
         history: History,
+        inheritance: Inheritance,
     ) -> None:
         self._statements = statements
         self._namespaces = namespaces
         self._memories = memories
         self._history = history
+        self._inheritance = inheritance
 
     def erase(self, write: EraseWrite, commit_seq: int) -> Done:
         """Carry out an EraseWrite."""
@@ -105,6 +96,9 @@ class Erasure:
             if is_live:
                 self._namespaces.touch(space, commit_seq)
                 changes.append(Change(scope, commit_seq, removed_seqs=(head.commit_seq,)))
+        subject = subject_digest(write.key, write.value)
+        for key, _name in spaces_of(self._statements, write.tenant, write.namespace):
+            self._inheritance.forget(key, subject)
         if found:
             self._forget_names(write.tenant, [memory_id for _, _, memory_id in found])
             self._history.begin_anew(commit_seq)

@@ -10,6 +10,7 @@ from memory_server.adapters.embedded.writes.done import Done
 from memory_server.adapters.embedded.writes.embeddings import EmbeddingWrites
 from memory_server.adapters.embedded.writes.erasure import Erasure
 from memory_server.adapters.embedded.writes.history import History
+from memory_server.adapters.embedded.writes.inheritance import Inheritance
 from memory_server.adapters.embedded.writes.links import LinkWrites
 from memory_server.adapters.embedded.writes.memories import MemoryWrites
 from memory_server.adapters.embedded.writes.namespaces import Namespaces
@@ -79,10 +80,15 @@ class WriteExecutor:
         self._statements = statements = Statements(connection)
         self._namespaces = Namespaces(statements)
         self._history = History(statements)
-        self._memories = MemoryWrites(statements, self._namespaces, self._history, quotas)
+        inheritance = Inheritance(statements)
+        self._memories = MemoryWrites(
+            statements, self._namespaces, self._history, inheritance, quotas
+        )
         self._links = LinkWrites(statements, self._namespaces, self._memories, self._history)
         self._embeddings = EmbeddingWrites(statements)
-        self._erasure = Erasure(statements, self._namespaces, self._memories, self._history)
+        self._erasure = Erasure(
+            statements, self._namespaces, self._memories, self._history, inheritance
+        )
         self._answers: dict[tuple[Tenant, str], tuple[bytes, str] | None] = {}
         """Digests and receipts by request id, as they are in the transaction; None: there is none."""
 

@@ -8,6 +8,7 @@ from memory_server.adapters.embedded.queries import filled_up, marks
 from memory_server.adapters.embedded.writes.done import Done, counted, unseen
 from memory_server.adapters.embedded.writes.heads import HEAD_COLUMNS, Head, head_of
 from memory_server.adapters.embedded.writes.history import History
+from memory_server.adapters.embedded.writes.inheritance import Inheritance
 from memory_server.adapters.embedded.writes.namespaces import Namespaces, Space
 from memory_server.adapters.embedded.writes.room import Room
 from memory_server.adapters.embedded.writes.statements import Insert, Statements
@@ -46,11 +47,13 @@ class MemoryWrites:
         statements: Statements,
         namespaces: Namespaces,
         history: History,
+        inheritance: Inheritance,
         quotas: TenantQuotas,
     ) -> None:
         self._statements = statements
         self._namespaces = namespaces
         self._history = history
+        self._inheritance = inheritance
         self._room = Room(statements, namespaces, quotas)
         self._absent: set[tuple[int, str]] = set()
         """Ids of namespaces under which nothing is, until something is stored there."""
@@ -196,6 +199,7 @@ class MemoryWrites:
                 return unseen(commit_seq, swept)
         for statement in (
             "DELETE FROM link WHERE namespace_key = ?",
+            "DELETE FROM inherited WHERE namespace_key = ?",
             "DELETE FROM removal WHERE namespace_key = ?",
             "DELETE FROM namespace WHERE key = ?",
         ):
@@ -219,6 +223,8 @@ class MemoryWrites:
 
     def remove(self, space: Space, head: Head, commit_seq: int, now_us: int) -> int:
         """Remove a memory with its versions and links; return how many links went."""
+        self._inheritance.pass_on(space.key, head.id)
+        self._inheritance.drop(space.key, head.id)
         self._remove_row(space, head)
         self._history.drop(space.key, head.id)
         links = self._statements.execute(
@@ -233,6 +239,7 @@ class MemoryWrites:
     def _supersede(
         self, space: Space, current: Head, write: StoreWrite, supersede_time_us: int
     ) -> None:
+        self._inheritance.pass_on(space.key, current.id)
         if write.keeps_history and space.policy.max_versions:
             self._history.keep(current.commit_seq, supersede_time_us)
         self._remove_row(space, current)
