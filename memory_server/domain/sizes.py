@@ -1,8 +1,11 @@
 """How much memories take in a message."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from memory_server.domain.memory import MemoryRecord, MemoryVersion
+
+Item = TypeVar("Item")
 
 BESIDE_BYTES, VALUE_BYTES = 1024, 24
 """What else a memory takes at most, such as its id and coordinate; and what surrounds a metadata value."""
@@ -35,3 +38,20 @@ def latest_fitting(
             break
         fitting.append(version)
     return tuple(reversed(fitting))
+
+
+def portions(
+    some: Iterable[Item], size_of: Callable[[Item], int], most: int
+) -> Iterator[list[Item]]:
+    """Yield items in their order, as many at a time as are not larger than `most` together; at least one."""
+    portion: list[Item] = []
+    size = 0
+    for item in some:
+        own = size_of(item)
+        if portion and size + own > most:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += own
+    if portion:
+        yield portion

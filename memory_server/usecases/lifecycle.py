@@ -1,12 +1,14 @@
 """What happens to memories without a caller: they expire, decay, are counted and swept away. Done in small steps."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 from memory_server.domain import validation
 from memory_server.domain.decay import decayed_payload
 from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryId, MemoryRecord, Scope
 from memory_server.domain.policy import NamespacePolicy
+from memory_server.domain.sizes import portions
 from memory_server.domain.text import searchable_text
 from memory_server.ports import AccessWrite, EvictWrite, ExpireWrite, StoreWrite, SweepWrite
 from memory_server.usecases.embedding import Wanted, embeddings_of
@@ -16,6 +18,9 @@ from soma_common.errors import Conflict, NotFound, SomaError
 
 BATCH = 500
 """Removed or written by one commit, so that it does not hold up the callers' writes."""
+
+DECAYED_BYTES = 1024 * 1024
+"""Bytes of payloads that are looked at, and written, before other calls get their turn."""
 
 
 async def expire_once(engine: Engine) -> int:
@@ -79,19 +84,34 @@ async def decay(engine: Engine) -> int:
 async def _decayed(engine: Engine, scope: Scope, policy: NamespacePolicy) -> AsyncIterator[int]:
     try:
         async for page in every_page(engine, scope, Filter()):
-            now_us = engine.clock.now_us()
-            writes = [
-                await _decay_write(engine, scope, record, payload, now_us)
-                for record in page
-                if (payload := decayed_payload(record, policy, now_us)) is not None
-            ]
-            for outcome in await engine.commit(writes):
-                if not isinstance(outcome, Exception):
-                    yield 1
-                elif not isinstance(outcome, Conflict | NotFound):
-                    raise outcome  # of a memory that was written meanwhile, the next round judges
+            for some in portions(page, _size, DECAYED_BYTES):
+                yield await _decayed_some(engine, scope, policy, some)
+                # Where nothing has decayed, nothing was waited for.
+                await asyncio.sleep(0)
     except NotFound:
         return  # the namespace was dropped meanwhile
+
+
+def _size(record: MemoryRecord) -> int:
+    return len(record.payload_json)
+
+
+async def _decayed_some(
+    engine: Engine, scope: Scope, policy: NamespacePolicy, some: Sequence[MemoryRecord]
+) -> int:
+    now_us = engine.clock.now_us()
+    writes = [
+        await _decay_write(engine, scope, record, payload, now_us)
+        for record in some
+        if (payload := decayed_payload(record, policy, now_us)) is not None
+    ]
+    count = 0
+    for outcome in await engine.commit(writes):
+        if not isinstance(outcome, Exception):
+            count += 1
+        elif not isinstance(outcome, Conflict | NotFound):
+            raise outcome  # of a memory that was written meanwhile, the next round judges
+    return count
 
 
 async def _decay_write(

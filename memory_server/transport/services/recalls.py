@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from memory_server.domain.limits import MAX_RECALL_BATCH, MAX_RESPONSE_BYTES
 from memory_server.domain.memory import Scope
+from memory_server.domain.sizes import portions
 from memory_server.domain.validation import Violations
 from memory_server.transport.auth import AccessScope, Principal
 from memory_server.transport.codec.encoded import EncodedMemories
@@ -26,6 +27,9 @@ MOST_AT_ONCE = 2 * TOGETHER
 """Queries of a batch that are answered at once at most. Two threads search for them, so that other calls wait for them
 about as long as for `TOGETHER`."""
 
+MOST_TEXT_AT_ONCE = 128 * 1024
+"""Characters of questions and contexts that are answered at once, unless one has more."""
+
 _NO_ROOM = pb.RecallOutcome(
     error=status_of(
         QuotaExceeded(
@@ -34,6 +38,11 @@ _NO_ROOM = pb.RecallOutcome(
         )
     )
 )
+
+
+def _text_size(pair: tuple[pb.RecallRequest, pb.RecallOutcome]) -> int:
+    query, _ = pair
+    return len(query.text) + len(query.context)
 
 
 class RecallServicer:
@@ -129,9 +138,20 @@ class RecallServicer:
         outcomes: Sequence[pb.RecallOutcome],
         caller: Principal,
     ) -> None:
-        """Write the answer to each query, or why there is none, into an empty message."""
+        """Write the answer to each query, or why there is none, into an empty message.
+
+        Of long texts few are answered at once: taking one apart takes a while.
+        """
+        pairs = zip(queries, outcomes, strict=True)
+        for some in portions(pairs, _text_size, MOST_TEXT_AT_ONCE):
+            await self._answer_some(some, caller)
+            await asyncio.sleep(0)
+
+    async def _answer_some(
+        self, pairs: Sequence[tuple[pb.RecallRequest, pb.RecallOutcome]], caller: Principal
+    ) -> None:
         asked: list[tuple[Scope, RecallQuery] | SomaError] = []
-        for query in queries:
+        for query, _ in pairs:
             try:
                 asked.append((Scope(caller.tenant, query.namespace), recall_query(query)))
             except SomaError as error:
@@ -139,7 +159,7 @@ class RecallServicer:
         right = [each for each in asked if not isinstance(each, SomaError)]
         recalling = await Recalling.begin(self._engine, right)
         place = 0
-        for query, each, outcome in zip(queries, asked, outcomes, strict=True):
+        for (query, outcome), each in zip(pairs, asked, strict=True):
             answer: RecallAnswer | SomaError
             if isinstance(each, SomaError):
                 answer = each

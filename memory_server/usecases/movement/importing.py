@@ -20,6 +20,7 @@ from memory_server.domain.memory import (
     Scope,
 )
 from memory_server.domain.refusals import coordinate_taken
+from memory_server.domain.sizes import portions
 from memory_server.domain.text import searchable_text
 from memory_server.domain.validation import Violations
 from memory_server.ports import LinkWrite, StoreWrite
@@ -29,7 +30,8 @@ from memory_server.usecases.link import check_edge
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, SomaError
 
 ROWS_PER_COMMIT = 500
-"""Versions that are written by one commit, unless one memory has more."""
+BYTES_PER_COMMIT = 1024 * 1024
+"""Versions that are written by one commit, and bytes of their payloads and texts, unless one memory has more."""
 
 
 class ConflictPolicy(enum.Enum):
@@ -310,17 +312,14 @@ def moved(record: MemoryRecord, versions: Sequence[MemoryVersion] = ()) -> Moved
 
 def _in_groups(writes: Sequence[StoreWrite]) -> Iterator[list[StoreWrite]]:
     """Yield writes in their order, so many at a time that no commit holds up the others' for long."""
-    group: list[StoreWrite] = []
-    rows = 0
-    for write in writes:
-        more = 1 + len(write.older)
-        if group and rows + more > ROWS_PER_COMMIT:
-            yield group
-            group, rows = [], 0
-        group.append(write)
-        rows += more
-    if group:
-        yield group
+
+    def share(write: StoreWrite) -> int:
+        # Of a commit, in parts that both bounds are made of.
+        records = (*write.older, write.record)
+        size = sum(len(one.payload_json) + len(one.text) for one in records)
+        return max(len(records) * BYTES_PER_COMMIT, size * ROWS_PER_COMMIT)
+
+    return portions(writes, share, ROWS_PER_COMMIT * BYTES_PER_COMMIT)
 
 
 def _refusal(engine: Engine, memory: MovedMemory) -> SomaError | None:

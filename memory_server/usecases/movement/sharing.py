@@ -18,7 +18,8 @@ from memory_server.usecases.movement.importing import (
 )
 
 AT_ONCE = 200
-"""Memories and links that are copied by one step."""
+BYTES_AT_ONCE = 4 * 1024 * 1024
+"""Memories and links that are copied by one step, and how large they are together."""
 
 
 async def share(
@@ -44,15 +45,18 @@ async def share(
     progress = Progress()
     memories: list[MovedMemory] = []
     links: list[MemoryLink] = []
+    size = 0
     # As of one commit: a memory and a link to it are both there, or neither is.
     async with aclosing(export(engine, scope, ExportQuery(given))) as parts:
         async for part in parts:
             if isinstance(part, ExportedMemory):
                 memories.append(moved(part.record))
+                size += len(part.record.payload_json) + len(part.record.text)
             elif isinstance(part, MemoryLink):
                 links.append(part)
             is_last = isinstance(part, ExportSummary)
-            if is_last or len(memories) + len(links) == AT_ONCE:
+            is_full = len(memories) + len(links) == AT_ONCE or size >= BYTES_AT_ONCE
+            if is_last or is_full:
                 progress = await importer.take(memories, links)
-                memories, links = [], []
+                memories, links, size = [], [], 0
     return progress
