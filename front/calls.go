@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
@@ -51,8 +53,10 @@ type front struct {
 
 // call is one call that the memory server has not ended.
 type call struct {
-	number uint64
-	words  chan word
+	number  uint64
+	method  int
+	account *account
+	words   chan word
 	// What ends it on this side: the client, or a request that cannot be read.
 	broken chan error
 	window *window
@@ -85,15 +89,23 @@ func (f *front) register(server *grpc.Server) {
 
 // receive takes the memory server's word about a call; of one that has ended meanwhile it means nothing.
 func (f *front) receive(kind kind, number uint64, body []byte) {
+	// A call that is forgotten meanwhile would keep what nobody frees. Nothing waits in here.
 	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	call := f.calls[number]
-	f.mutex.Unlock()
 	switch {
 	case call == nil:
 	case kind == credit:
 		call.window.allow()
+	case kind == fail:
+		call.words <- word{kind: kind, body: body}
 	default:
-		call.words <- word{kind, body}
+		answer, hasRoom := call.account.hold(call.method, body)
+		if !hasRoom {
+			call.fail(errUnread)
+			return
+		}
+		call.words <- word{kind: kind, answer: answer}
 	}
 }
 
@@ -109,27 +121,38 @@ func (f *front) end() {
 
 func (f *front) handler(number int, method method) grpc.StreamHandler {
 	return func(_ any, stream grpc.ServerStream) error {
+		// What is compressed is a copy, of which nobody could tell when it has been sent.
+		if err := grpc.SetSendCompressor(stream.Context(), encoding.Identity); err != nil {
+			return err
+		}
+		// The request is not read before: it would take memory while it waits.
+		admitted, err := accountOf(stream.Context()).admit(stream.Context(), number)
+		if err != nil {
+			return err
+		}
 		begin := opening{method: number, facts: f.facts(stream.Context())}
 		if !method.hasRequests {
 			err := stream.RecvMsg(&begin.request)
 			if err == io.EOF {
-				return errNoRequest
+				err = errNoRequest
 			}
 			if err != nil {
+				admitted.keep()
 				return err
 			}
 		}
 		if deadline, has := stream.Context().Deadline(); has {
 			begin.left, begin.hasLeft = time.Until(deadline), true
 		}
-		return f.relay(begin, method, stream)
+		return f.relay(begin, method, stream, admitted)
 	}
 }
 
 // relay relays a call from its beginning to its end.
-func (f *front) relay(begin opening, method method, stream grpc.ServerStream) error {
-	call := f.begin()
+func (f *front) relay(begin opening, method method, stream grpc.ServerStream, admitted *promise) error {
+	call := f.begin(begin.method, admitted.account)
 	defer f.forget(call)
+	defer func() { admitted.keep() }()
 	f.link.send(open, call.number, begin.packed())
 	if method.hasRequests {
 		go f.read(call, stream)
@@ -150,25 +173,42 @@ func (f *front) relay(begin opening, method method, stream grpc.ServerStream) er
 			if method.hasResponses {
 				return nil
 			}
-			return stream.SendMsg(said.body)
+			return stream.SendMsg(said.answer)
 		case fail:
 			return statusOf(said.body)
 		case response:
-			if err := stream.SendMsg(said.body); err != nil {
+			admitted.keep()
+			next, err := f.pass(call, said.answer, stream)
+			if err != nil {
 				f.link.send(gone, call.number, nil)
 				return err
 			}
-			f.link.send(taken, call.number, nil)
+			admitted = next
 		}
 	}
 }
 
-func (f *front) begin() *call {
+// pass gives a response of a stream to gRPC, and asks for the next one when it has room.
+func (f *front) pass(call *call, answer mem.Buffer, stream grpc.ServerStream) (*promise, error) {
+	if err := stream.SendMsg(answer); err != nil {
+		return nil, err
+	}
+	admitted, err := call.account.admit(stream.Context(), call.method)
+	if err != nil {
+		return nil, err
+	}
+	f.link.send(taken, call.number, nil)
+	return admitted, nil
+}
+
+func (f *front) begin(method int, account *account) *call {
 	made := &call{
-		number: f.numbers.Add(1),
-		words:  make(chan word, mostWords),
-		broken: make(chan error, 1),
-		window: newWindow(),
+		number:  f.numbers.Add(1),
+		method:  method,
+		account: account,
+		words:   make(chan word, mostWords),
+		broken:  make(chan error, 1),
+		window:  newWindow(),
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -181,8 +221,18 @@ func (f *front) begin() *call {
 
 func (f *front) forget(call *call) {
 	f.mutex.Lock()
-	defer f.mutex.Unlock()
 	delete(f.calls, call.number)
+	f.mutex.Unlock()
+	for {
+		select {
+		case said := <-call.words:
+			if said.answer != nil {
+				said.answer.Free()
+			}
+		default:
+			return
+		}
+	}
 }
 
 // read reads the requests of a call, as its window allows.

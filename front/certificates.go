@@ -12,9 +12,10 @@ import (
 )
 
 const (
-	levelInfo  = 20
-	levelError = 40
-	loggerName = "memory_server.transport.front"
+	levelInfo    = 20
+	levelWarning = 30
+	levelError   = 40
+	loggerName   = "memory_server.transport.front"
 )
 
 // certificates are the server's certificate, its key, and the authority of the clients' certificates, from files that

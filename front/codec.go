@@ -12,11 +12,11 @@ type unread struct{}
 func (unread) Name() string { return "proto" }
 
 func (unread) Marshal(message any) (mem.BufferSlice, error) {
-	body, isBytes := message.([]byte)
+	body, isBytes := message.(mem.Buffer)
 	if !isBytes {
 		return nil, fmt.Errorf("a message that is no bytes: %T", message)
 	}
-	return mem.BufferSlice{mem.SliceBuffer(body)}, nil
+	return mem.BufferSlice{body}, nil
 }
 
 func (unread) Unmarshal(data mem.BufferSlice, into any) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"google.golang.org/grpc/mem"
 )
 
 // What travels over the link. memory_server/transport/front/frames.py is its other half, and says what each kind means.
@@ -43,7 +45,10 @@ const mostWords = 64
 // word is what the memory server says of a call.
 type word struct {
 	kind kind
+	// Of a failure.
 	body []byte
+	// For the client.
+	answer mem.Buffer
 }
 
 // opening is how a call begins.

@@ -18,7 +18,11 @@ import (
 )
 
 // The heap is a few mebibytes of messages that pass through: collecting them so often would take a tenth of the time.
-const heapGrowthPercent = 400
+// When clients do not read it is more, and must not grow as much again; what may be unsent is below it.
+const (
+	heapGrowthPercent = 400
+	softHeapBytes     = mostOfAll + 64<<20
+)
 
 func init() {
 	// The kernel remembers for the first thread alone whose end ends the process.
@@ -42,6 +46,7 @@ func run(fd int) error {
 		return err
 	}
 	debug.SetGCPercent(heapGrowthPercent)
+	debug.SetMemoryLimit(softHeapBytes)
 	file := os.NewFile(uintptr(fd), "link")
 	if file == nil {
 		return errors.New("--link must name our end of a socket pair")

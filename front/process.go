@@ -98,12 +98,24 @@ func (p *process) listen() error {
 	p.server = grpc.NewServer(serving...)
 	p.front.register(p.server)
 	p.link.send(listening, 0, nil)
+	unsent := newUnsent(p.cutOff)
+	go unsent.watch()
 	go func() {
-		if err := p.server.Serve(listener); err != nil {
+		if err := p.server.Serve(counted{listener, unsent}); err != nil {
 			p.link.close()
 		}
 	}()
 	return nil
+}
+
+// cutOff tells of a connection that was cut off.
+func (p *process) cutOff(address string, bytes int) {
+	p.link.tell(map[string]any{"log": map[string]any{
+		"logger":  "front",
+		"level":   levelWarning,
+		"message": "a client that does not read its answers is cut off",
+		"extra":   map[string]any{"client": address, "unsent_bytes": bytes},
+	}})
 }
 
 // serverOptions returns what a server is made with, of gRPC's own names for it; what is not named is as gRPC has it.

@@ -68,7 +68,8 @@ class SMFSettings(SomaBaseSettings):
 
     front_processes: Annotated[int, Field(ge=0, le=16)] = 1
     """Processes that speak gRPC for the one that stores and recalls; each takes some 20 MiB and as many processors as
-    there are. 0: it does so itself, which takes several times as long for each call."""
+    there are, and for answers that clients do not read at most 320 MiB. 0: it does so itself, which takes several times
+    as long for each call, and unread answers are not bounded."""
 
     tls_cert_file: Path | None = None
     """Certificate chain of the gRPC port, PEM; a changed file is taken over without a restart. None: plain text. The

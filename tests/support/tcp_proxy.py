@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Literal, Self
 
@@ -16,9 +17,14 @@ class TcpProxy:
 
     Cut: connections break, and new ones break at once. Silent: they stay, and nothing passes, as behind a
     load balancer that forgot them. An answer may be lost: its connection breaks when it comes, and new ones work.
+
+    Args:
+        target_port: Where the bytes go.
+        answers_per_s: Bytes of answers that pass in a second, on each connection. None: as many as there are.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, answers_per_s: float | None = None) -> None:
+        self._answers_per_s = answers_per_s
         self._target = (HOST, target_port)
         self._listener = socket.create_server((HOST, 0))
         self._mode: Mode = "open"
@@ -104,6 +110,8 @@ class TcpProxy:
                     self._losing.clear()
                     break
                 sink.sendall(data)
+                if is_from_server and self._answers_per_s:
+                    time.sleep(len(data) / self._answers_per_s)
         for one in (source, sink):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

@@ -16,7 +16,8 @@ Rules:
        calls end as if their clients had gone. The engine starts another one.
     2. Nothing is read from a client before its handler asks for it, but for the one request of a unary call where
        callers are trusted (`BoundaryOptions.reads_late`); nothing is written to a link before what was written
-       earlier for the same call, but for a window, has been taken by gRPC. Memory is bounded on both sides.
+       earlier for the same call, but for a window, has been taken by gRPC. A call is not relayed, and no response asked
+       for, while its connection has too many unread answers. Memory is bounded on both sides.
     3. A front process ends with the engine: by its order, by the end of the link, or by the kernel's signal.
     4. Signals to end are the engine's: a front process heeds none.
 """

@@ -36,7 +36,7 @@ REQUEST: Final = 11
 LAST_REQUEST: Final = 12
 """The client has sent its last request before."""
 TAKEN: Final = 13
-"""gRPC has taken the oldest response that was not taken yet."""
+"""gRPC has taken the oldest response that was not taken yet, and its connection has room for another one."""
 GONE: Final = 14
 """The client has gone, or its deadline is over."""
 NOTE: Final = 15

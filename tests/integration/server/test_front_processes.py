@@ -22,6 +22,7 @@ from memory_server.transport.server import OwnPort
 from soma_common.errors import Unavailable
 from somamemory import MemoryClient
 from tests.support.edge import SERVICE, Edge, an_edge, until
+from tests.support.processes import children
 from tests.support.server_process import ServerProcess
 
 CHUNK = 64 * 1024
@@ -69,14 +70,6 @@ class Methods:
             self.read += 1
             await self.go_on.wait()
             yield request
-
-
-def children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
 
 
 def is_alive(pid: int) -> bool:
