@@ -27,6 +27,12 @@ cdef struct LookedUp:
     Repeats repeats
 
 
+cdef struct Sum:
+    # What a slot has by now, and the mark that tells whose it is.
+    float of
+    unsigned int mark
+
+
 cdef class WordsOf:
     # What a query's words are, and where they stand; nothing may be added to the lists while it is used.
     cdef List *lists
@@ -50,9 +56,10 @@ cdef class WordsOf:
 
 
 cdef class Occurrences:
-    cdef double[::1] _sums
-    cdef unsigned int[::1] _marks
-    cdef unsigned int[::1] _found
+    # By slot, for so many of them; and the slots that have something.
+    cdef Sum *_sums
+    cdef Py_ssize_t _room
+    cdef unsigned int *_found
     cdef Py_ssize_t _found_count
     cdef unsigned int _first, _first_of_term, _number, _most_numbers
 
@@ -65,6 +72,7 @@ cdef class Occurrences:
     cdef int scores_of(
         self, WordsOf query, const long long *slots, Py_ssize_t count, double *found
     ) except -1 nogil
+    cdef int _require_room(self, long long slot) except -1 nogil
     cdef int _add_slots(self, double gain, const unsigned int *slots, Py_ssize_t count) except -1 nogil
     cdef int _add_repeats(self, WordsOf query, const List *word) except -1 nogil
     cdef int _fetch(self, WordsOf query, const long long *slots, Py_ssize_t count) except -1 nogil

@@ -1,17 +1,17 @@
 """What the words of a query give each memory, added up in one pass over the lists of their slots.
 
-Each slot has a sum and a mark. Words are numbered on from query to query, and the mark is the number of the last word
+Each slot has a sum and a mark, side by side: slots lie far apart, and each is waited for once. Words are numbered on from query to query, and the mark is the number of the last word
 that gave the slot something. So it tells whether the sum is of this query, and whether a better word of the same term
 was there before: no array is cleared between two queries.
 """
 
 from cpython.array cimport array
 from libc.math cimport log
-from libc.stdlib cimport free, malloc, qsort
+from libc.stdlib cimport calloc, free, malloc, qsort
 
 import numpy as np
 
-from memory_server.kernels.best cimport Best, by_place, offer, places, scores
+from memory_server.kernels.best cimport Best, by_place, least, offer, places, scores
 from memory_server.kernels.ordered cimport lower_bound
 
 cdef extern from * nogil:
@@ -19,6 +19,10 @@ cdef extern from * nogil:
     static void soma_soon(const void *place) { __builtin_prefetch(place); }
     """
     void soma_soon(const void *place) noexcept
+
+cdef enum:
+    # So many slots ahead of the one that is added to are on their way from memory.
+    AHEAD = 16
 
 
 cdef inline double _more(double count, double once) noexcept nogil:
@@ -211,8 +215,11 @@ cdef class WordsOf:
 cdef class Occurrences:
     def __init__(self, unsigned int most_numbers=0xFFFF0000):
         self._most_numbers = most_numbers
-        self._marks = np.zeros(0, np.uint32)
         self.fit(64)
+
+    def __dealloc__(self):
+        free(self._sums)
+        free(self._found)
 
     def search(self, WordsOf query not None):
         self.fit(query.once.shape[0])
@@ -237,16 +244,26 @@ cdef class Occurrences:
         return made
 
     cdef bint has_room(self, Py_ssize_t slots) noexcept nogil:
-        return slots <= self._marks.shape[0]
+        return slots <= self._room
 
     cdef int fit(self, Py_ssize_t slots) except -1:
         """Have room for so many slots."""
-        if slots > self._marks.shape[0]:
-            slots = max(slots, 2 * self._marks.shape[0])
-            self._sums = np.zeros(slots)
-            self._marks = np.zeros(slots, np.uint32)
-            self._found = np.zeros(slots, np.uint32)
-            self._number = 0
+        if slots > self._room:
+            slots = max(slots, 2 * self._room)
+            free(self._sums)
+            free(self._found)
+            self._sums, self._found, self._room, self._number = NULL, NULL, 0, 0
+            self._sums = <Sum *>calloc(slots, sizeof(Sum))
+            self._found = <unsigned int *>malloc(slots * sizeof(unsigned int))
+            if self._sums == NULL or self._found == NULL:
+                raise MemoryError()
+            self._room = slots
+        return 0
+
+    cdef int _require_room(self, long long slot) except -1 nogil:
+        """Refuse a slot that there is no room for; of ascending ones the last."""
+        if not 0 <= slot < self._room:
+            raise IndexError("there is no room for this slot")
         return 0
 
     cdef int add_up(self, WordsOf query) except -1 nogil:
@@ -254,7 +271,8 @@ cdef class Occurrences:
         cdef Py_ssize_t each
         cdef const List *word
         if self._number > self._most_numbers:
-            self._marks[:] = 0
+            for each in range(self._room):
+                self._sums[each].mark = 0
             self._number = 0
         self._found_count = 0
         self._first = self._first_of_term = self._number + 1
@@ -274,10 +292,13 @@ cdef class Occurrences:
         """Offer the slots that were found, with their scores by the words that choose."""
         cdef Py_ssize_t each
         cdef unsigned int slot
+        cdef double sum
         for each in range(self._found_count):
             slot = self._found[each]
-            if not has_mask or is_allowed[slot]:
-                offer(best, self._sums[slot] * query.once[slot], slot)
+            sum = self._sums[slot].of
+            # One occurrence counts at most 1: for most slots nothing else needs to be read.
+            if sum >= least(best) and (not has_mask or is_allowed[slot]):
+                offer(best, sum * query.once[slot], slot)
         return 0
 
     cdef int scores_of(
@@ -286,11 +307,15 @@ cdef class Occurrences:
         """Write the scores of slots, ascending, where zeros stand."""
         cdef Py_ssize_t each
         cdef long long slot
+        if count == 0:
+            return 0
+        self._require_room(slots[0])
+        self._require_room(slots[count - 1])
         self._fetch(query, slots, count)
         for each in range(count):
             slot = slots[each]
-            if self._marks[slot] >= self._first:
-                found[each] = self._sums[slot]
+            if self._sums[slot].mark >= self._first:
+                found[each] = self._sums[slot].of
         for each in range(query.other_count):
             self._look_up(query, &query.others[each], slots, count, found)
         for each in range(count):
@@ -301,29 +326,35 @@ cdef class Occurrences:
         self, double gain, const unsigned int *slots, Py_ssize_t count
     ) except -1 nogil:
         cdef Py_ssize_t each
-        cdef unsigned int slot, mark
+        cdef Sum *known
+        if count == 0:
+            return 0
+        self._require_room(slots[count - 1])
         for each in range(count):
-            slot = slots[each]
-            mark = self._marks[slot]
-            if mark >= self._first_of_term:
+            if each + AHEAD < count:
+                soma_soon(&self._sums[slots[each + AHEAD]])
+            known = &self._sums[slots[each]]
+            if known.mark >= self._first_of_term:
                 continue
-            if mark >= self._first:
-                self._sums[slot] += gain
+            if known.mark >= self._first:
+                known.of += <float>gain
             else:
-                self._sums[slot] = gain
-                self._found[self._found_count] = slot
+                known.of = <float>gain
+                self._found[self._found_count] = slots[each]
                 self._found_count += 1
-            self._marks[slot] = self._number
+            known.mark = self._number
         return 0
 
     cdef int _add_repeats(self, WordsOf query, const List *word) except -1 nogil:
         cdef Py_ssize_t each
         cdef unsigned int slot
+        if word.repeats.size:
+            self._require_room(word.repeats.slots[word.repeats.size - 1])
         for each in range(word.repeats.size):
             slot = word.repeats.slots[each]
             # A better word of the same term may have been there before.
-            if self._marks[slot] == self._number:
-                self._sums[slot] += word.gain * _more(word.repeats.counts[each], query.once[slot])
+            if self._sums[slot].mark == self._number:
+                self._sums[slot].of += word.gain * _more(word.repeats.counts[each], query.once[slot])
         return 0
 
     cdef int _fetch(
@@ -336,7 +367,6 @@ cdef class Occurrences:
         for each in range(count):
             slot = slots[each]
             soma_soon(&query.ends[slot])
-            soma_soon(&self._marks[slot])
             soma_soon(&self._sums[slot])
             soma_soon(&query.once[slot])
         for each in range(count if query.other_count else 0):
