@@ -93,11 +93,19 @@ class _Sent:
         self._summary: BackupSummary | None = None
 
     def __iter__(self) -> Iterator[bytes]:
+        """Give the bytes; raise at their end when they are not all, before they take the place of a good copy."""
+        digest, size = hashlib.sha256(), 0
         for part in self._parts:
             if isinstance(part, bytes):
+                digest.update(part)
+                size += len(part)
                 yield part
             else:
                 self._summary = part
+        if not self._is_told(size, digest.digest()):
+            raise ServerError(
+                "the copy is not whole: what arrived is not what the server says of it"
+            )
 
     def compare(self, kept: Iterable[bytes]) -> None:
         """Read what was kept of it."""
@@ -105,11 +113,14 @@ class _Sent:
         for chunk in kept:
             digest.update(chunk)
             size += len(chunk)
-        told = self._summary
-        if told is None or (told.size_bytes, told.sha256) != (size, digest.digest()):
+        if not self._is_told(size, digest.digest()):
             raise ServerError(
                 "the copy is not whole: what was read back is not what the server sent"
             )
+
+    def _is_told(self, size: int, digest: bytes) -> bool:
+        told = self._summary
+        return told is not None and (told.size_bytes, told.sha256) == (size, digest)
 
     def facts(self) -> Facts:
         """Return what was compared."""
@@ -210,18 +221,11 @@ class BucketCopy:
         """Send it in parts of some size, of which one at a time is in memory."""
         if not replace and self.item.exists():
             raise FileExistsError(errno.EEXIST, "there is such an object", self.item.address)
-        pieces = _pieces(parts, self.part_bytes)
-        first = next(pieces, b"")
-        second = next(pieces, None)
-        if second is None:
-            self.item.put(first)
-        else:
-            self._send(chain((first, second), pieces))
+        tag = self._put(parts)
         try:
             check(self.read())
         except BaseException:
-            with suppress(OSError):
-                self.item.delete()
+            self._take_back(tag)
             raise
 
     def read(self) -> Iterator[bytes]:
@@ -244,14 +248,29 @@ class BucketCopy:
         finally:
             fetched.unlink(missing_ok=True)
 
-    def _send(self, pieces: Iterable[bytes]) -> None:
+    def _put(self, parts: Iterable[bytes]) -> str:
+        """Send it; return the tag of the object that it became."""
+        pieces = _pieces(parts, self.part_bytes)
+        first = next(pieces, b"")
+        second = next(pieces, None)
+        return (
+            self.item.put(first) if second is None else self._send(chain((first, second), pieces))
+        )
+
+    def _take_back(self, tag: str) -> None:
+        """Remove what was sent, and not what somebody else wrote over it: that may be a good copy."""
+        with suppress(OSError):
+            if tag and self.item.tag() == tag:
+                self.item.delete()
+
+    def _send(self, pieces: Iterable[bytes]) -> str:
         upload = self.item.begin()
         try:
             tags = [
                 self.item.put_part(upload, number, piece)
                 for number, piece in enumerate(pieces, start=1)
             ]
-            self.item.complete(upload, tags)
+            return self.item.complete(upload, tags)
         except BaseException:
             # Parts that nobody completes cost money for ever.
             with suppress(OSError):

@@ -86,9 +86,13 @@ class Object:
             return False
         return True
 
-    def put(self, body: bytes) -> None:
-        """Write it in one piece."""
-        self._ask("put_object", Body=body)
+    def tag(self) -> str:
+        """Return what the store knows its content by; that it is not there is FileNotFoundError."""
+        return _tag_of(self._ask("head_object"))
+
+    def put(self, body: bytes) -> str:
+        """Write it in one piece; return its tag."""
+        return _tag_of(self._ask("put_object", Body=body))
 
     def begin(self) -> str:
         """Begin to write it in parts; return the name of the upload."""
@@ -100,10 +104,13 @@ class Object:
         tag: str = self._ask("upload_part", UploadId=upload, PartNumber=number, Body=body)["ETag"]
         return tag
 
-    def complete(self, upload: str, tags: list[str]) -> None:
-        """Make the object of its parts."""
+    def complete(self, upload: str, tags: list[str]) -> str:
+        """Make the object of its parts; return its tag."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, start=1)]
-        self._ask("complete_multipart_upload", UploadId=upload, MultipartUpload={"Parts": parts})
+        whole = {"Parts": parts}
+        return _tag_of(
+            self._ask("complete_multipart_upload", UploadId=upload, MultipartUpload=whole)
+        )
 
     def abort(self, upload: str) -> None:
         """Let go of the parts that were written."""
@@ -125,6 +132,11 @@ class Object:
                 Bucket=self.bucket, Key=self.key, **parameters
             )
         return answer
+
+
+def _tag_of(answer: Mapping[str, Any]) -> str:
+    """Return the tag in an answer, which some quote; empty where there is none."""
+    return str(answer.get("ETag") or "").strip('"')
 
 
 @contextmanager

@@ -120,8 +120,53 @@ def test_a_stream_that_breaks_leaves_nothing(make_copy: MakeCopy) -> None:
     assert not copy.exists()
 
 
+@pytest.mark.parametrize("change", [*WRONG, None], ids=str)
+def test_what_is_not_whole_takes_no_good_copy_s_place(
+    make_copy: MakeCopy, change: dict[str, Any] | None
+) -> None:
+    """A stream that ends early, or is not what the server says of it, leaves the copy that was there."""
+    copy = make_copy("one")
+    copy_store(sent(b"good"), copy)
+
+    with pytest.raises(ServerError):
+        copy_store([CONTENT] if change is None else sent(**change), copy, replace=True)
+
+    assert b"".join(copy.read()) == b"good"
+
+
+@pytest.mark.parametrize("content", [b"first", CONTENT], ids=len)
+def test_of_two_copies_at_once_the_last_one_stays(s3: S3Server, content: bytes) -> None:
+    """Who finds another copy in the place of its own fails, and does not remove what the other one verified."""
+
+    class Overtaken(BucketCopy):
+        def read(self) -> Iterator[bytes]:
+            copy_store(sent(b"second"), BucketCopy(self.item), replace=True)
+            return super().read()
+
+    item = s3.item(f"at-once-{len(content)}")
+    with pytest.raises(ServerError):
+        copy_store(sent(content), Overtaken(item, part_bytes=5 * MIB))
+
+    assert b"".join(item.read()) == b"second"
+
+
+def test_a_copy_that_is_stored_wrong_is_not_kept(s3: S3Server) -> None:
+    """What the store gives back is not what it was sent."""
+
+    class Wrong(BucketCopy):
+        def read(self) -> Iterator[bytes]:
+            return iter([b"something else"])
+
+    copy = Wrong(s3.item("wrong"))
+
+    with pytest.raises(ServerError):
+        copy_store(sent(b"content"), copy)
+
+    assert not copy.exists()
+
+
 def test_a_copy_that_is_changed_in_its_place_is_found_out(s3: S3Server) -> None:
-    """Between writing and reading back, somebody else writes: that is told, and not called a copy."""
+    """Between writing and reading back, somebody else writes: that is told, and stays."""
 
     class Meddled(BucketCopy):
         def read(self) -> Iterator[bytes]:
@@ -133,7 +178,7 @@ def test_a_copy_that_is_changed_in_its_place_is_found_out(s3: S3Server) -> None:
     with pytest.raises(ServerError):
         copy.write([b"content"], _refuse_others, replace=True)
 
-    assert not copy.exists()
+    assert b"".join(copy.item.read()) == b"something else"
 
 
 def _refuse_others(kept: Iterable[bytes]) -> None:
