@@ -17,6 +17,10 @@ TIMEOUT_S = 60.0
 ATTEMPTS = 4
 READ_BYTES = 1024 * 1024
 
+_NO_STORE = "what answers at AWS_ENDPOINT_URL does not speak S3"
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 _WAYS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_PROFILE",
@@ -35,24 +39,35 @@ def store_from(environment: Mapping[str, str]) -> Any:
     """
     if not any(environment.get(name) for name in _WAYS):
         raise invalid(_WAYS[0], "must be set in the environment, for s3://")
-    if environment.get(_WAYS[0]) and not environment.get("AWS_SECRET_ACCESS_KEY"):
+    access, secret, session = (_credential(environment, name) for name in _KEYS)
+    if access and not secret:
         raise invalid("AWS_SECRET_ACCESS_KEY", "must be set in the environment, for s3://")
     try:
         # Here, because a client without copies in buckets should not carry it.
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     except ImportError as error:
         raise invalid("PLACE", "needs boto3: pip install 'somamemory[s3]'") from error
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    try:
+        return _client(
+            endpoint_url=environment.get("AWS_ENDPOINT_URL") or None,
+            region_name=region or "us-east-1",
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+            aws_session_token=session,
+            verify=environment.get("AWS_CA_BUNDLE") or None,
+        )
+    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
+        raise invalid("AWS_*", f"name no store in the environment: {error}") from error
+
+
+def _client(**options: str | None) -> Any:
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
     return boto3.client(
         "s3",
-        endpoint_url=environment.get("AWS_ENDPOINT_URL") or None,
-        region_name=environment.get("AWS_REGION")
-        or environment.get("AWS_DEFAULT_REGION")
-        or "us-east-1",
-        aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID") or None,
-        aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY") or None,
-        aws_session_token=environment.get("AWS_SESSION_TOKEN") or None,
-        verify=environment.get("AWS_CA_BUNDLE") or None,
+        **options,
         config=Config(
             connect_timeout=TIMEOUT_S,
             read_timeout=TIMEOUT_S,
@@ -63,6 +78,18 @@ def store_from(environment: Mapping[str, str]) -> Any:
             response_checksum_validation="when_required",
         ),
     )
+
+
+def _credential(environment: Mapping[str, str], name: str) -> str | None:
+    """Return a part of the credentials without the end of line that files of secrets often have.
+
+    Raises:
+        InvalidArgument: It cannot be sent; else the error of the sending would tell it to everybody.
+    """
+    value = environment.get(name, "").strip()
+    if not (value.isascii() and value.isprintable()):
+        raise invalid(name, "must be printable ASCII text")
+    return value or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +123,25 @@ class Object:
 
     def begin(self) -> str:
         """Begin to write it in parts; return the name of the upload."""
-        name: str = self._ask("create_multipart_upload")["UploadId"]
-        return name
+        return self._given(self._ask("create_multipart_upload"), "UploadId")
 
     def put_part(self, upload: str, number: int, body: bytes) -> str:
         """Write a part, from 1 on; return what the store knows it by."""
-        tag: str = self._ask("upload_part", UploadId=upload, PartNumber=number, Body=body)["ETag"]
-        return tag
+        answer = self._ask("upload_part", UploadId=upload, PartNumber=number, Body=body)
+        return self._given(answer, "ETag")
 
     def complete(self, upload: str, tags: list[str]) -> str:
-        """Make the object of its parts; return its tag."""
+        """Make the object of its parts; return its tag, empty where that is not known."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, start=1)]
         whole = {"Parts": parts}
-        return _tag_of(
-            self._ask("complete_multipart_upload", UploadId=upload, MultipartUpload=whole)
-        )
+        try:
+            answer = self._ask("complete_multipart_upload", UploadId=upload, MultipartUpload=whole)
+        except FileNotFoundError:
+            # Asked again, because an answer was lost, it does not know the parts any more: they are an object.
+            if not self.exists():
+                raise
+            return ""
+        return _tag_of(answer)
 
     def abort(self, upload: str) -> None:
         """Let go of the parts that were written."""
@@ -118,7 +149,12 @@ class Object:
 
     def delete(self) -> None:
         """Remove it; that it is not there is success."""
-        self._ask("delete_object")
+        try:
+            self._ask("delete_object")
+        except FileNotFoundError as error:
+            # Some stores say so; that there is no such bucket is something else.
+            if _code_of(error.__cause__) != "NoSuchKey":
+                raise
 
     def read(self) -> Iterator[bytes]:
         """Read it; that it is not there is FileNotFoundError."""
@@ -133,16 +169,28 @@ class Object:
             )
         return answer
 
+    def _given(self, answer: Mapping[str, Any], name: str) -> str:
+        if not answer.get(name):
+            raise OSError(errno.EIO, _NO_STORE, self.address)
+        return str(answer[name])
+
 
 def _tag_of(answer: Mapping[str, Any]) -> str:
     """Return the tag in an answer, which some quote; empty where there is none."""
     return str(answer.get("ETag") or "").strip('"')
 
 
+def _code_of(error: BaseException | None) -> str:
+    """Return the word that the store has for what is wrong; empty where it said none."""
+    said = getattr(error, "response", {}).get("Error", {})
+    return str(said.get("Code") or "")
+
+
 @contextmanager
 def _telling(address: str) -> Iterator[None]:
     """Raise what boto3 raises as errors of the operating system, which name the object."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     try:
         yield
@@ -155,3 +203,5 @@ def _telling(address: str) -> Iterator[None]:
         raise OSError(errno.EIO, f"the store refuses, {code}: {words}", address) from error
     except BotoCoreError as error:
         raise OSError(errno.EIO, str(error), address) from error
+    except (ResponseParserError, RecursionError) as error:  # the latter: it sends boto3 in circles
+        raise OSError(errno.EIO, _NO_STORE, address) from error

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from somamemory import InvalidArgument, MemoryClient, ServerError
 from somamemory.copies import BucketCopy, Copy, FileCopy, _pieces, copy_at, copy_store
 from somamemory.model import BackupSummary
-from somamemory.s3 import ATTEMPTS
+from somamemory.s3 import ATTEMPTS, Object
 from tests.support.s3_server import BUCKET, S3Server, s3_server
 from tests.support.server_process import ServerProcess
 
@@ -209,45 +210,98 @@ def test_a_store_that_refuses_is_quoted(s3: S3Server, change: dict[str, str], wo
     assert caught.value.filename == f"s3://{BUCKET}/one"
 
 
-class _Flaky(BaseHTTPRequestHandler):
-    """Refuses for a while, then takes everything."""
+class _Played(BaseHTTPRequestHandler):
+    """Something at the address of a store: a test says what it answers."""
 
-    left = 0
-    asked = 0
+    answer: Callable[[str, str], tuple[int, bytes]]
+    asked: list[str]
 
-    def do_PUT(self) -> None:
-        type(self).asked += 1
-        self.rfile.read(int(self.headers["content-length"]))
-        is_away, type(self).left = type(self).left > 0, type(self).left - 1
-        self.send_response(503 if is_away else 200)
-        self.send_header("content-length", "0")
+    def do_any(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.asked.append(self.command)
+        status, body = type(self).answer(self.command, self.path)
+        self.send_response(status)
+        self.send_header("etag", '"played"')
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
 
-@pytest.mark.parametrize(("failures", "is_taken"), [(ATTEMPTS - 1, True), (ATTEMPTS, False)])
-def test_a_store_that_is_away_is_asked_again(s3: S3Server, failures: int, is_taken: bool) -> None:
-    """A few times; then it is told."""
-    _Flaky.left, _Flaky.asked = failures, 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flaky)
+@contextmanager
+def played(
+    s3: S3Server, answer: Callable[[str, str], tuple[int, bytes]]
+) -> Iterator[tuple[Object, list[str]]]:
+    """Play a store; give an object of it, and the methods that were asked for."""
+    asked: list[str] = []
+    methods = {f"do_{name}": _Played.do_any for name in ("GET", "HEAD", "PUT", "POST", "DELETE")}
+    own = {"answer": staticmethod(answer), "asked": asked, **methods}
+    handler = type("Handler", (_Played,), own)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        url = f"http://127.0.0.1:{server.server_port}"
-        item = s3.item("one", AWS_ENDPOINT_URL=url)
-        if is_taken:
-            item.put(b"x")
-        else:
-            with pytest.raises(OSError, match="503"):
-                item.put(b"x")
+        yield s3.item("one", AWS_ENDPOINT_URL=f"http://127.0.0.1:{server.server_port}"), asked
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
-    assert _Flaky.asked == ATTEMPTS
+
+@pytest.mark.parametrize(("failures", "is_taken"), [(ATTEMPTS - 1, True), (ATTEMPTS, False)])
+def test_a_store_that_is_away_is_asked_again(s3: S3Server, failures: int, is_taken: bool) -> None:
+    """A few times; then it is told."""
+    left = iter([503] * failures)
+
+    with played(s3, lambda _method, _path: (next(left, 200), b"")) as (item, asked):
+        if is_taken:
+            item.put(b"x")
+        else:
+            with pytest.raises(OSError, match="503"):
+                item.put(b"x")
+
+    assert len(asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [200, 301])
+def test_what_does_not_speak_s3_is_told(s3: S3Server, status: int) -> None:
+    """Such as the console of a store, or a proxy that sends everybody elsewhere."""
+    with (
+        played(s3, lambda _method, _path: (status, b"<html>hello</html>")) as (item, _),
+        pytest.raises(OSError, match="does not speak S3"),
+    ):
+        item.begin()
+
+
+@pytest.mark.parametrize(("code", "is_success"), [("NoSuchKey", True), ("NoSuchBucket", False)])
+def test_a_copy_that_is_gone_is_removed(s3: S3Server, code: str, is_success: bool) -> None:
+    """Some stores say that it is not there; that the bucket is not there is no success."""
+    said = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+
+    with played(s3, lambda _method, _path: (404, said)) as (item, _):
+        if is_success:
+            item.delete()
+        else:
+            with pytest.raises(FileNotFoundError):
+                item.delete()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_answer_that_was_lost_is_made_up_for(s3: S3Server, is_there: bool) -> None:
+    """Asked again to make an object of parts, a store knows the parts no more; then the object tells."""
+    said = b"<Error><Code>NoSuchUpload</Code><Message>no</Message></Error>"
+
+    def answer(method: str, _path: str) -> tuple[int, bytes]:
+        return (200 if is_there else 404, b"") if method == "HEAD" else (404, said)
+
+    with played(s3, answer) as (item, _):
+        if is_there:
+            assert not item.complete("upload", ["tag"])
+        else:
+            with pytest.raises(FileNotFoundError):
+                item.complete("upload", ["tag"])
 
 
 @pytest.mark.parametrize("place", ["s3://", "s3://bucket", "s3:///key", "http://host/key"])
@@ -263,6 +317,49 @@ def test_a_place_without_credentials_is_refused() -> None:
         copy_at("s3://bucket/key", {})
 
     assert caught.value.violations[0].field == "AWS_ACCESS_KEY_ID"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"AWS_ENDPOINT_URL": "store:9000"},
+        {"AWS_REGION": "us east"},
+        {"AWS_ACCESS_KEY_ID": "", "AWS_PROFILE": "nobody"},
+    ],
+    ids=str,
+)
+def test_an_environment_that_names_no_store_is_refused(
+    s3: S3Server, change: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the user's to mend, and told in words."""
+    for name, value in change.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+
+    with pytest.raises(InvalidArgument):
+        s3.item("one", **change)
+
+
+CREDENTIALS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+
+
+@pytest.mark.parametrize("name", CREDENTIALS[:2])
+def test_the_end_of_a_line_is_no_part_of_a_credential(s3: S3Server, name: str) -> None:
+    """Files of secrets have one, and Secrets that were made of them."""
+    item = s3.item("line", **{name: f"{s3.environment[name]}\n"})
+
+    item.put(b"x")
+
+    assert b"".join(item.read()) == b"x"
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_a_credential_that_cannot_be_sent_is_not_told(s3: S3Server, name: str) -> None:
+    """Errors are read by more people than secrets."""
+    with pytest.raises(InvalidArgument) as caught:
+        s3.item("one", **{name: "hush\nhush"})
+
+    assert "hush" not in str(caught.value)
 
 
 def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
