@@ -194,7 +194,7 @@ def _parts(file: Path) -> Iterator[Moved | Link]:
         for number, line in enumerate(lines, start=1):
             part = pb.ExportResponse()
             try:
-                json_format.Parse(line.decode("utf-8"), part)
+                json_format.Parse(line.decode("utf-8-sig" if number == 1 else "utf-8"), part)
             except (json_format.ParseError, UnicodeDecodeError) as error:
                 raise invalid("FILE", f"line {number} is not what dump wrote") from error
             found = exported(part)

@@ -210,7 +210,7 @@ def verify_erasure(
     key, value = _subject(subject)
     wire = lifecycle_service_pb2.ErasureReceipt()
     try:
-        json_format.Parse(receipt.read_text(encoding="utf-8"), wire)
+        json_format.Parse(receipt.read_text(encoding="utf-8-sig"), wire)
     except (json_format.ParseError, UnicodeDecodeError) as error:
         raise invalid("RECEIPT", "must be what erase wrote") from error
     found = session.client.verify_erasure(erasure_receipt(wire), key, value, namespace=namespace)

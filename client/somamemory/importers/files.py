@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _ASKED_FOR = frozenset({"kubernetes-events"})
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file to read: where it is (None: standard input), its name, its format if it is known."""
+    """One file or pipe to read: where it is (None: standard input), its name, its format if it is known."""
 
     path: Path | None
     name: str
@@ -49,8 +50,9 @@ class Input:
     @contextmanager
     def open(self) -> Iterator[tuple[BinaryIO, Reader]]:
         """Open the file and choose its reader, by a look into it where its name does not tell."""
-        if self.path is None:
-            content = standard_input("PATH")
+        if self.path is None or not self.path.is_file():
+            # A pipe is read once, and all of it: its format is looked for in it.
+            content = standard_input("PATH") if self.path is None else self.path.read_bytes()
             yield io.BytesIO(content), FORMATS[self.format or guessed_format(content)]
             return
         with self.path.open("rb") as file:
@@ -66,7 +68,7 @@ class Inputs:
 
 
 def find_inputs(paths: Iterable[str], format: str) -> Inputs:
-    """Find the files that paths name; a folder means all its files.
+    """Find the files and pipes that paths name; a folder means all its files.
 
     Raises:
         InvalidArgument: A path does not exist, or the format is none.
@@ -83,10 +85,10 @@ def find_inputs(paths: Iterable[str], format: str) -> Inputs:
         path = Path(text)
         if not path.exists():
             raise invalid("PATH", f"{text} does not exist")
-        if path.is_file():
-            files.append(
-                Input(path, _stable_name(path), forced or ENDINGS.get(path.suffix.lower()))
-            )
+        if not path.is_dir():
+            # What a pipe leads to differs each time; what the user calls it need not.
+            name = _stable_name(path) if path.is_file() else path.as_posix()
+            files.append(Input(path, name, forced or ENDINGS.get(path.suffix.lower())))
             continue
         for each in _files_below(path):
             known = ENDINGS.get(each.suffix.lower())
@@ -110,7 +112,7 @@ def standard_input(field: str) -> bytes:
 
 def guessed_format(content: bytes) -> str:
     """Tell the format by the first characters: JSON of a list, lines of JSON, else Markdown."""
-    start = content.lstrip()
+    start = content.removeprefix(BOM_UTF8).lstrip()
     if not start.startswith(b"{"):
         return "markdown"
     first_line = start.split(b"\n", 1)[0]

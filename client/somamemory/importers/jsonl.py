@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -13,8 +14,10 @@ from somamemory.interchange import NotAMemory, draft_of
 def read(file: BinaryIO, name: str) -> Iterator[Found | Unreadable]:
     """Yield the memory of every line; blank lines hold none."""
     for number, line in enumerate(file, start=1):
-        if line.strip():
-            yield _memory_of(line, f"{name}:{number}")
+        # Some editors mark a file as UTF-8 by its first bytes, which are none of its content.
+        text = line.removeprefix(BOM_UTF8) if number == 1 else line
+        if text.strip():
+            yield _memory_of(text, f"{name}:{number}")
 
 
 def _memory_of(line: bytes, place: str) -> Found | Unreadable:

@@ -34,7 +34,7 @@ class _Section:
 def read(file: BinaryIO, name: str) -> Iterator[Found | Unreadable]:
     """Yield a memory for every section; a heading with only subsections below it is in their titles."""
     try:
-        text = file.read().decode()
+        text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         yield Unreadable(name, f"is not UTF-8: {error.reason} at byte {error.start}")
         return

@@ -273,7 +273,9 @@ def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) ->
     assert "dumped 2 memories" in done(soma("dump", str(dump), "--versions", "--embeddings", *own))
     done(soma("load", str(dump), "-n", "cli-copy"))
     assert soma("load", str(dump), "-n", "cli-copy")[0] == 8
-    dump.write_text(dump.read_text().splitlines()[0] + "\n")
+    dump.write_text(dump.read_text().replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    done(soma("load", str(dump), "-n", "cli-windows"))
+    dump.write_text(dump.read_text(encoding="utf-8-sig").splitlines()[0] + "\n")
     assert soma("load", str(dump), "-n", "cli-cut")[0] == 2
     dump.write_bytes(b"\xff no text at all")
     assert soma("load", str(dump), "-n", "cli-cut")[0] == 2

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import threading
 import time
+from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -241,11 +244,40 @@ def test_an_event_without_uid_is_named_and_the_others_are_read() -> None:
         (b"# Title\ntext", "markdown"),
         (b"", "markdown"),
         (b'{"payload": ' + b"[" * 100_000 + b"\n", "jsonl"),
+        (BOM_UTF8 + b'{"payload": {"a": 1}}\n', "jsonl"),
     ],
 )
 def test_the_format_is_guessed_from_the_first_characters(content: bytes, format: str) -> None:
     """Standard input needs no --format when it is one of ours."""
     assert files.guessed_format(content) == format
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [(jsonl.read, '{"payload": {"a": 1}}\r\n\r\n'), (markdown.read, "# Title\r\n\r\nwords\r\n")],
+)
+def test_the_mark_before_a_text_is_none_of_it(read: Reader, text: str) -> None:
+    """Editors and shells of Windows put one there; what is read is the same, with the same ids."""
+    marked, plain = (list(read(io.BytesIO(mark + text.encode()), "x")) for mark in (BOM_UTF8, b""))
+
+    assert marked == plain
+    assert all(isinstance(each, Found) for each in plain)
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    """Such as `<(command)` of a shell; its name stays, and it is read once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    [given] = files.find_inputs([str(pipe)], files.AUTO).files
+    writer = threading.Thread(target=pipe.write_bytes, args=(b'{"payload": {"a": 1}}',))
+    writer.start()
+    with given.open() as (file, reader):
+        found = list(reader(file, given.name))
+    writer.join()
+
+    assert [each.place for each in found] == [f"{pipe}:1"]
+    assert isinstance(found[0], Found)
 
 
 def test_a_folder_means_all_its_files_of_known_kinds(tmp_path: Path) -> None:
