@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -21,7 +22,8 @@ from somamemory.cli import (
     transfer,
     versions,
 )
-from somamemory.cli.output import Output
+from somamemory.cli.endings import ended_by_signals
+from somamemory.cli.output import Output, flush
 from somamemory.cli.session import (
     AddressOption,
     CaFileOption,
@@ -140,16 +142,27 @@ app.command("delete-backup")(backup.delete_backup)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; whatever goes wrong is a sentence on standard error."""
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="soma")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else failures.FAILURE
+        with ended_by_signals():
+            code = _run(arguments)
+            flush()
     except KeyboardInterrupt:
         return failures.INTERRUPTED
     except UnicodeEncodeError:  # what the shell gave, and no client's call looked at
         Output(json=False).note("error: an argument is not text in UTF-8")
         return failures.INVALID
     except OSError as error:  # a file or a pipe of the user's: nothing to trace
-        about = f": {error.filename}" if error.filename else ""
-        Output(json=False).note(f"error: {error.strerror or error}{about}")
+        with suppress(OSError):
+            flush()
+        if not isinstance(error, BrokenPipeError):  # else who reads has enough
+            about = f": {error.filename}" if error.filename else ""
+            Output(json=False).note(f"error: {error.strerror or error}{about}")
         return failures.FAILURE
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="soma")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else failures.FAILURE
     return 0

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -70,6 +70,22 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise invalid("standard output", "is closed")
     return sys.stdout
+
+
+def flush() -> None:
+    """Hand over what was printed.
+
+    Raises:
+        OSError: Nobody takes it; at the end of the program that would be no failure of the command.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            sys.stdout.close()  # Else the end of the program would try again.
+        raise
 
 
 @contextmanager

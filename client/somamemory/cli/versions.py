@@ -7,7 +7,7 @@ import typer
 
 from somamemory.cli import inputs
 from somamemory.cli.memories import payload_of, print_receipt
-from somamemory.cli.output import shortened
+from somamemory.cli.output import flush, shortened
 from somamemory.cli.session import Session
 from somamemory.errors import invalid
 from somamemory.interchange import object_of
@@ -168,6 +168,7 @@ def _show(session: Session, change: Change) -> None:
     if session.output.json:
         moment = change.commit_time.isoformat() if change.commit_time else None
         session.output.write_json({**asdict(change), "commit_time": moment})
+        flush()  # Who reads a pipe waits for it.
         return
     what = f"{change.id} v{change.version}"
     if change.to_id:

@@ -214,6 +214,24 @@ def test_standard_output_may_be_closed(
     assert not server.memories
 
 
+@pytest.mark.parametrize("command", [["stats"], ["store", "x", "--json"], ["--version"]], ids=str)
+def test_an_output_that_nobody_takes_is_a_failure(server: SmallServer, command: list[str]) -> None:
+    """Such as a file on a full disk; it is said in a sentence, also when it shows at the very end."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "somamemory", *command],
+            env={"SOMA_ADDRESS": server.address},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
+    assert ended.returncode == failures.FAILURE
+    assert ended.stderr == "error: No space left on device\n"
+
+
 def test_no_server_says_how_to_start_one(soma: Soma) -> None:
     """The sentence names the address and what to do."""
     ended = soma("--address", f"{HOST}:{free_port()}", "--timeout", "2", "info")

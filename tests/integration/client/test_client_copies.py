@@ -1,6 +1,7 @@
 """Copies at their places: files, and objects of a real S3-compatible server."""
 
 import hashlib
+import signal
 import subprocess
 import sys
 import threading
@@ -385,6 +386,34 @@ def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
         assert [one.payload for one in client.list_memories()] == [{"text": "kept"}]
     assert run("delete-backup", place).returncode == 0
     assert run("restore", place, "--data", str(tmp_path / "late")).returncode == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_part_of_a_copy(
+    s3: S3Server, tmp_path: Path, number: signal.Signals
+) -> None:
+    """A pod is stopped, a terminal is closed: what was begun is tidied up."""
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def answer(_method: str, _path: str) -> tuple[int, bytes]:
+        is_asked.set()
+        is_over.wait(30)
+        return 200, b"content"
+
+    with played(s3, answer) as (item, _):
+        url = item.store.meta.endpoint_url
+        command = [sys.executable, "-m", "somamemory", "restore", item.address]
+        with subprocess.Popen(
+            [*command, "--data", str(tmp_path / "data")],
+            env={**s3.environment, "AWS_ENDPOINT_URL": url},
+        ) as process:
+            assert is_asked.wait(30)
+            assert [one.name for one in (tmp_path / "data").iterdir()]
+            process.send_signal(number)
+        is_over.set()
+
+    assert process.returncode == 128 + number
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def _soma(s3: S3Server, address: str) -> Callable[..., subprocess.CompletedProcess[str]]:

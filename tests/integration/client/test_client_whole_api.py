@@ -4,6 +4,9 @@ import asyncio
 import io
 import json
 import os
+import select
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -262,6 +265,26 @@ def test_the_command_line_walks_links_and_namespaces(soma: Soma) -> None:
     assert "3 memories" in soma("namespace", "delete", "cli-l")[1]
     done(soma("namespace", "delete", "cli-l", "--yes"))
     assert soma("namespace", "show", "cli-l")[0] == 3
+
+
+def test_a_change_is_told_to_a_pipe_at_once(server: ServerProcess, client: MemoryClient) -> None:
+    """Who reads the lines of `soma watch --json` must not wait until there are many."""
+    command = [sys.executable, "-m", "somamemory", "watch", "--json", "-n", "piped"]
+    environment = {"SOMA_ADDRESS": server.address}
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        is_told = False
+        # Far fewer than a buffer holds; the first of them may be before the watching begins.
+        for _ in range(20):
+            client.store({"text": "news"}, namespace="piped")
+            is_told = bool(select.select([watching.stdout], [], [], 0.5)[0])
+            if is_told:
+                break
+        watching.terminate()
+
+    assert is_told
+    assert watching.returncode == 128 + signal.SIGTERM
 
 
 def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) -> None:
