@@ -242,8 +242,13 @@ class BucketCopy:
         folder.mkdir(parents=True, exist_ok=True)
         fetched = folder / f".fetched.{os.getpid()}"
         try:
-            with _naming(fetched), fetched.open("wb") as file:
-                file.writelines(self.item.read())
+            with fetched.open("wb") as file:
+                # The store's own errors name the object.
+                for chunk in self.item.read():
+                    with _naming(fetched):
+                        file.write(chunk)
+                with _naming(fetched):
+                    file.flush()
             yield fetched
         finally:
             fetched.unlink(missing_ok=True)

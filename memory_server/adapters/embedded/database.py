@@ -96,6 +96,11 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
     return Database(path, synchronous, lock, page_key, signing_seed)
 
 
+def read_only_uri(path: Path) -> str:
+    """Return the address by which SQLite reads a file; `?`, `#` and `%` of a name are written otherwise in it."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
 def sqlite_error(error: sqlite3.Error) -> SomaError:
     """Return our error for one of SQLite's; the name of SQLite's code is a fact of it."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)

@@ -11,6 +11,7 @@ from memory_server.adapters.embedded.database import (
     INDEX_FOLDER,
     PART_NAME,
     SCHEMA_VERSION,
+    read_only_uri,
     sqlite_error,
 )
 from soma_common.errors import AlreadyExists, CorruptData, InvalidInput, NotFound, Unavailable
@@ -77,7 +78,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | N
 def _checked(copy: Path) -> int:
     """Return the last commit in a copy, after reading all of it."""
     try:
-        connection = sqlite3.connect(f"file:{copy}?mode=ro&immutable=1", uri=True)
+        connection = sqlite3.connect(f"{read_only_uri(copy)}&immutable=1", uri=True)
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from memory_server.adapters.embedded import queries, rows
-from memory_server.adapters.embedded.database import Database, guarded
+from memory_server.adapters.embedded.database import Database, guarded, read_only_uri
 from memory_server.domain.filters import Filter
 from memory_server.domain.limits import MAX_RESPONSE_BYTES
 from memory_server.domain.memory import MemoryLink, MemoryRecord, MemoryVersion, Scope
@@ -146,7 +146,7 @@ def copy_store(database: Database, target: Path) -> StoreCopy:
         connection.execute("VACUUM INTO ?", (str(target),))
     finally:
         connection.close()
-    copy = sqlite3.connect(f"file:{target}?mode=ro", uri=True)
+    copy = sqlite3.connect(read_only_uri(target), uri=True)
     try:
         # What a tenant no longer has belongs to nobody, until it is swept away.
         count = copy.execute("SELECT total(memory_count) FROM namespace WHERE tenant <> ''")

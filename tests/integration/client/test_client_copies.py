@@ -385,7 +385,19 @@ def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
     ):
         assert [one.payload for one in client.list_memories()] == [{"text": "kept"}]
     assert run("delete-backup", place).returncode == 0
-    assert run("restore", place, "--data", str(tmp_path / "late")).returncode == 3
+    gone = run("restore", place, "--data", str(tmp_path / "late"))
+    assert (gone.returncode, gone.stderr) == (3, f"error: there is no copy: {place}\n")
+
+
+def test_files_and_folders_may_have_any_name(s3: S3Server, tmp_path: Path) -> None:
+    """Also one with characters that addresses of files are written otherwise with."""
+    place = str(tmp_path / "copy #1? 50%25 é.sqlite3")
+    with ServerProcess(tmp_path / "data #1? 50%25 é", embedder="none") as server:
+        run = _soma(s3, server.address)
+        assert run("store", "kept").returncode == 0
+        assert run("backup", place).returncode == 0
+
+    assert run("restore", place, "--data", str(tmp_path / "new #?%")).returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
