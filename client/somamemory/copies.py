@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -146,6 +147,7 @@ class FileCopy:
             with _naming(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with beside.open("wb") as file:
+                    keep_mode(self.path, beside)
                     for part in parts:
                         file.write(part)
                     file.flush()
@@ -191,6 +193,12 @@ def _link(beside: Path, path: Path) -> None:
         if error.errno not in _NO_LINKS or path.exists():
             raise
         beside.rename(path)
+
+
+def keep_mode(path: Path, beside: Path) -> None:
+    """Let only those read what takes a file's place who may read that file."""
+    with suppress(OSError):  # There is none, or its file system knows no modes.
+        beside.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from somamemory.copies import keep_mode
 from somamemory.errors import invalid
 from somamemory.interchange import json_text
 
@@ -101,6 +102,7 @@ def replaced(path: Path) -> Iterator[TextIO]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path), beside.open("w", encoding="utf-8") as file:
+            keep_mode(path, beside)
             yield file
         beside.replace(path)
     finally:

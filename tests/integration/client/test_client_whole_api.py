@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -285,6 +286,23 @@ def test_a_change_is_told_to_a_pipe_at_once(server: ServerProcess, client: Memor
 
     assert is_told
     assert watching.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "command", [["export"], ["dump"], ["backup", "--replace"]], ids=lambda one: str(one[0])
+)
+def test_what_is_written_anew_is_no_more_open(
+    soma: Soma, tmp_path: Path, command: list[str]
+) -> None:
+    """A file that nobody else may read stays so when its content is replaced."""
+    done(soma("store", "kept"))
+    file = tmp_path / "file"
+    file.touch(0o600)
+
+    done(soma(*command, str(file)))
+
+    assert file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_the_command_line_moves_judges_and_erases(soma: Soma, tmp_path: Path) -> None:
