@@ -61,6 +61,13 @@ def test_helm_finds_nothing_wrong(option: str) -> None:
         ("operator.image.pullPolicy=Sometimes", "pullPolicy"),
         ("operater.replicas=1", "operater"),
         ("operator.podMonitor.interval=often", "interval"),
+        ("operator.podMonitor.interval=null", "interval"),
+        ("operator.podAnnotations.scrape=true", "podAnnotations/scrape"),
+        ("operator.nodeSelector.fast=1", "nodeSelector/fast"),
+        ("operator.tolerations={all}", "tolerations/0"),
+        ("operator.image.tag=sha256:0123", "image/tag"),
+        ("server.image.tag=1:2", "image/tag"),
+        ("sample.name=null", "sample"),
         ("watchNamespaces={UPPER}", "watchNamespaces"),
     ],
 )
@@ -90,6 +97,14 @@ def test_the_server_image_is_passed_on() -> None:
 
     assert environment["SOMA_OPERATOR_SERVER_IMAGE"] == "registry.test/server:v9"
     assert environment["SOMA_OPERATOR_SERVER_PULL_POLICY"] == "Never"
+
+
+@pytest.mark.parametrize("tag", ["1.0", f"v2@sha256:{'0a' * 32}", "x" * 128])
+def test_an_image_may_be_named_by_its_digest(tag: str) -> None:
+    """What runs is then what was looked at."""
+    environment = operator_environment(f"server.image.tag={tag}", "server.image.repository=r/s")
+
+    assert environment["SOMA_OPERATOR_SERVER_IMAGE"] == f"r/s:{tag}"
 
 
 def test_the_lease_has_the_name_that_the_role_allows() -> None:
