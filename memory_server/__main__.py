@@ -23,6 +23,8 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 EXIT_NOT_FOUND = 3
 EXIT_NOT_EMPTY = 5
+EXIT_VACANT = 9
+"""Asked without a copy: one would be restored."""
 
 _CODES: dict[type[SomaError], int] = {
     InvalidInput: EXIT_BAD_SETTINGS,
@@ -44,9 +46,8 @@ def main() -> int:
     configure_logging(settings, version=__version__)
     try:
         if arguments.command == "restore":
-            _restore(arguments, settings)
-        else:
-            _serve(settings)
+            return _restore(arguments, settings)
+        _serve(settings)
     except SomaError as error:
         log.critical(error.message, extra=log_fields(error.facts))
         return _CODES.get(type(error), EXIT_FAILED)
@@ -57,7 +58,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="memory_server", description="The memory server.")
     commands = parser.add_subparsers(dest="command")
     restoring = commands.add_parser("restore", help="make a store of a backup, and end")
-    restoring.add_argument("copy", type=Path, help="what a backup gave")
+    restoring.add_argument(
+        "copy", type=Path, nargs="?", help="what a backup gave; without one, say if it is needed"
+    )
     restoring.add_argument("--sha256", type=bytes.fromhex, help="digest that it must have")
     restoring.add_argument(
         "--once", help="name of the copy: restored under it before, it is not again"
@@ -65,18 +68,23 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> None:
+def _restore(arguments: argparse.Namespace, settings: SMFSettings) -> int:
     from memory_server.adapters.embedded.restore import (  # noqa: PLC0415 - the server does without
         is_restored,
+        refuse_to_replace,
         restore,
     )
 
     folder, name = settings.data_dir, arguments.once
     if name is not None and is_restored(folder, name):
         log.info("restored before", extra={"folder": str(folder)})
-        return
+        return 0
+    if arguments.copy is None:
+        refuse_to_replace(folder)
+        return EXIT_VACANT
     commit_seq = restore(arguments.copy, folder, arguments.sha256, name)
     log.info("restored", extra={"folder": str(folder), "commit_seq": commit_seq})
+    return 0
 
 
 def _serve(settings: SMFSettings) -> None:

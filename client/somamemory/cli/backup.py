@@ -37,6 +37,9 @@ PlaceArgument = Annotated[
 ]
 
 _SERVER = "memory_server"
+_VACANT = 9
+"""What the server answers, asked without a copy, when one would be restored."""
+
 _SHOWN_REJECTS = 20
 
 
@@ -112,13 +115,21 @@ def restore(
     command = [sys.executable, "-m", _SERVER, "restore"]
     command += ["--sha256", sha256] if sha256 else []
     command += ["--once", once] if once else []
+
+    def run(*more: str) -> int:
+        return subprocess.run([*command, *more], env=environment, check=False).returncode
+
+    copy = _copy_at(place)
+    # What has to be fetched takes time and room: only for a folder that takes it.
+    if not isinstance(copy, copies.FileCopy) and (code := run()) != _VACANT:
+        raise typer.Exit(code)
     try:
-        with _copy_at(place).at_hand(data) as file:
-            ended = subprocess.run([*command, str(file)], env=environment, check=False)
+        with copy.at_hand(data) as file:
+            code = run(str(file))
     except FileNotFoundError as error:
         output.note(f"error: there is no copy: {error.filename}")
         raise typer.Exit(failures.NOT_FOUND) from error
-    raise typer.Exit(ended.returncode)
+    raise typer.Exit(code)
 
 
 def dump(

@@ -30,6 +30,16 @@ def is_restored(folder: Path, name: str) -> bool:
         return False
 
 
+def refuse_to_replace(folder: Path) -> None:
+    """Let no copy be fetched for a folder that takes none; what was begun there may be ended.
+
+    Raises:
+        AlreadyExists: There is a store in the folder.
+    """
+    if (folder / FILE_NAME).exists() and not (folder / PART_NAME).exists():
+        raise _taken(folder)
+
+
 def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | None = None) -> int:
     """Make a store in `folder` of a copy, which stays as it is.
 
@@ -61,8 +71,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | N
         part.unlink()  # the last time got so far
         return commit_seq
     if target.exists():
-        message = "there is a store in the data folder; choose an empty one"
-        raise AlreadyExists(message, folder=str(folder))
+        raise _taken(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear(folder)
@@ -73,6 +82,11 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | N
         message = "the data folder cannot be written"
         raise Unavailable(message, folder=str(folder), cause=reason) from error
     return commit_seq
+
+
+def _taken(folder: Path) -> AlreadyExists:
+    message = "there is a store in the data folder; choose an empty one"
+    return AlreadyExists(message, folder=str(folder))
 
 
 def _checked(copy: Path) -> int:

@@ -389,6 +389,24 @@ def test_a_store_travels_through_a_bucket(s3: S3Server, tmp_path: Path) -> None:
     assert (gone.returncode, gone.stderr) == (3, f"error: there is no copy: {place}\n")
 
 
+def test_a_copy_that_is_not_needed_is_not_fetched(s3: S3Server, tmp_path: Path) -> None:
+    """Another attempt, or a folder with a store in it: neither time nor room is spent."""
+    copy, data = tmp_path / "copy", str(tmp_path / "data")
+    with ServerProcess(tmp_path / "old", embedder="none") as server:
+        assert _soma(s3, server.address)("backup", str(copy)).returncode == 0
+    content = copy.read_bytes()
+
+    with played(s3, lambda _method, _path: (200, content)) as (item, asked):
+        away = S3Server({**s3.environment, "AWS_ENDPOINT_URL": item.store.meta.endpoint_url})
+        run = _soma(away, "nowhere")
+        codes = [
+            run("restore", item.address, "--data", data, "--once", name).returncode
+            for name in ("one", "one", "two")
+        ]
+
+    assert (codes, asked) == ([0, 0, 5], ["GET"])
+
+
 def test_files_and_folders_may_have_any_name(s3: S3Server, tmp_path: Path) -> None:
     """Also one with characters that addresses of files are written otherwise with."""
     place = str(tmp_path / "copy #1? 50%25 é.sqlite3")
