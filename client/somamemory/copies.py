@@ -1,8 +1,10 @@
 """Copies of a whole store: where they are kept, and how one is made so that it is surely whole."""
 
 import errno
+import glob
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -18,6 +20,8 @@ from somamemory.model import BackupSummary
 READ_BYTES = 1024 * 1024
 PART_BYTES = 16 * 1024 * 1024
 PIECES_OF_A_SIZE = 1000
+PART_IS_OVER_S = 86400.0
+"""Nobody goes on with a part of a copy that was not written for so long."""
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 """What file systems without hard links say, such as those of USB sticks."""
@@ -142,10 +146,11 @@ class FileCopy:
 
     def write(self, parts: Iterable[bytes], check: Check, *, replace: bool) -> None:
         """Write a file beside it, and give that its name when it is on stable storage and checked."""
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        with _naming(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _new_part(self.path)
         try:
             with _naming(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 with beside.open("wb") as file:
                     keep_mode(self.path, beside)
                     for part in parts:
@@ -193,6 +198,22 @@ def _link(beside: Path, path: Path) -> None:
         if error.errno not in _NO_LINKS or path.exists():
             raise
         beside.rename(path)
+
+
+def _new_part(path: Path) -> Path:
+    """Make a file beside a file that no other process writes: those of containers on one volume have equal ids.
+
+    What a process left there that died is taken away when it is surely over.
+    """
+    made = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    with _naming(path):
+        made.touch(exist_ok=False)
+        over = made.stat().st_mtime - PART_IS_OVER_S  # by the clock of the volume
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            if part.stat().st_mtime < over:
+                part.unlink()
+    return made
 
 
 def keep_mode(path: Path, beside: Path) -> None:
@@ -248,7 +269,7 @@ class BucketCopy:
     def at_hand(self, folder: Path) -> Iterator[Path]:
         """Fetch it into a file, which goes when the context ends."""
         folder.mkdir(parents=True, exist_ok=True)
-        fetched = folder / f".fetched.{os.getpid()}"
+        fetched = _new_part(folder / "fetched")
         try:
             with fetched.open("wb") as file:
                 # The store's own errors name the object.

@@ -1,6 +1,7 @@
 """Copies at their places: files, and objects of a real S3-compatible server."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -134,6 +135,36 @@ def test_what_is_not_whole_takes_no_good_copy_s_place(
         copy_store([CONTENT] if change is None else sent(**change), copy, replace=True)
 
     assert b"".join(copy.read()) == b"good"
+
+
+def test_two_copies_at_once_write_no_file_together(tmp_path: Path) -> None:
+    """As in two containers with one volume, whose processes have equal ids: each is whole, or is told to fail."""
+    copy = FileCopy(tmp_path / "one")
+
+    def overtaken() -> Iterator[bytes | BackupSummary]:
+        first, *others = sent()
+        yield first
+        copy_store(sent(b"second"), copy)
+        yield from others
+
+    with pytest.raises(FileExistsError):
+        copy_store(overtaken(), copy)
+
+    assert b"".join(copy.read()) == b"second"
+    assert [one.name for one in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_a_process_left_that_died_is_taken_away(tmp_path: Path) -> None:
+    """When nobody wrote it for a day; another copy may be under way."""
+    old, new, other = (tmp_path / name for name in (".one.a.part", ".one.b.part", ".two.a.part"))
+    for part in (old, new, other):
+        part.touch()
+    for part in (old, other):
+        os.utime(part, (0, 0))
+
+    copy_store(sent(b"x"), FileCopy(tmp_path / "one"))
+
+    assert sorted(one.name for one in tmp_path.iterdir()) == [new.name, other.name, "one"]
 
 
 @pytest.mark.parametrize("content", [b"first", CONTENT], ids=len)
