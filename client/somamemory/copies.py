@@ -253,8 +253,11 @@ class BucketCopy:
         tag = self._put(parts)
         try:
             check(self.read())
-        except BaseException:
-            self._take_back(tag)
+        except BaseException as error:
+            # What took an earlier copy's place and could not be read is the only one there is. It was whole when it
+            # was sent.
+            if not replace or isinstance(error, ServerError):
+                self._take_back(tag)
             raise
 
     def read(self) -> Iterator[bytes]:

@@ -214,6 +214,24 @@ def test_a_copy_that_is_changed_in_its_place_is_found_out(s3: S3Server) -> None:
     assert b"".join(copy.item.read()) == b"something else"
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_copy_that_cannot_be_read_back_is_kept_where_there_is_no_other(
+    s3: S3Server, is_replaced: bool
+) -> None:
+    """What took another one's place is told not to be verified, and stays; a new one goes."""
+
+    class Unreadable(BucketCopy):
+        def read(self) -> Iterator[bytes]:
+            raise TimeoutError
+
+    item = s3.item(f"unreadable-{is_replaced}")
+
+    with pytest.raises(TimeoutError):
+        copy_store(sent(b"content"), Unreadable(item), replace=is_replaced)
+
+    assert item.exists() == is_replaced
+
+
 def _refuse_others(kept: Iterable[bytes]) -> None:
     if b"".join(kept) != b"content":
         raise ServerError("another one")
