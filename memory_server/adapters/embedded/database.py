@@ -127,9 +127,20 @@ def guarded(read: Callable[[], Result]) -> Result:
         raise failure from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a data folder that nobody else may look into: it holds all tenants' memories, and keys that sign.
+
+    One that is there stays as its owner wants it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def _lock(folder: Path) -> IO[bytes]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = (folder / "LOCK").open("wb")
     except OSError as error:
         raise _unwritable(folder, error) from error

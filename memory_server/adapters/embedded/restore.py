@@ -11,6 +11,7 @@ from memory_server.adapters.embedded.database import (
     INDEX_FOLDER,
     PART_NAME,
     SCHEMA_VERSION,
+    make_folder,
     read_only_uri,
     sqlite_error,
 )
@@ -73,7 +74,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | N
     if target.exists():
         raise _taken(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         _clear(folder)
         _keep_name(folder, name)
         _put(copy, part, target)

@@ -1,6 +1,7 @@
 """The server as a process: health, reflection, metrics, limits, draining, damaged and full folders."""
 
 import asyncio
+import stat
 import subprocess
 import time
 import urllib.error
@@ -237,6 +238,20 @@ def test_bad_settings_are_named(tmp_path: Path) -> None:
         server.start()
     assert "SOMA_DRAIN_S:" in server.log()
     assert "SOMA_SYNCHRONOUS:" in server.log()
+
+
+@pytest.mark.parametrize(("made", "mode"), [(None, 0o700), (0o750, 0o750)])
+def test_nobody_else_may_look_into_a_new_data_folder(
+    tmp_path: Path, made: int | None, mode: int
+) -> None:
+    """It holds all tenants' memories; one that its owner has made stays as it is."""
+    folder = tmp_path / "data"
+    if made is not None:
+        folder.mkdir()
+        folder.chmod(made)
+
+    with ServerProcess(folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 @pytest.fixture
