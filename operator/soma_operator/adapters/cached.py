@@ -22,6 +22,7 @@ from soma_operator.core.kinds import (
     DEPLOYMENT,
     JOB,
     OWN_KINDS,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     SOMA_MEMORY,
     STORAGE_CLASS,
@@ -320,8 +321,11 @@ def _uid(manifest: Manifest) -> str:
 
 
 def _slim(manifest: Manifest) -> Manifest:
-    """Return an object without who owns which field; of Deployments it tells who scales them."""
-    if kind_of(manifest) == DEPLOYMENT:
+    """Return an object without who owns which field.
+
+    Of Deployments it tells who scales them, of claims whether their storage class was named.
+    """
+    if kind_of(manifest) in (DEPLOYMENT, PERSISTENT_VOLUME_CLAIM):
         return manifest
     metadata: dict[str, Any] = {
         key: value for key, value in manifest["metadata"].items() if key != "managedFields"

@@ -96,6 +96,7 @@ class ResolvedMemory:
         spec: The spec with the defaults of its class and of the operator filled in.
         claim_size: What the claim asks for: never less than it has, for a volume cannot shrink.
         access_mode: Who may mount the volume at once: as the volume that there is was made, or as the spec says.
+        storage_class: Storage class that the claim names; None: none.
         replicas: How many servers there are to be.
         is_exclusive: Whether the storage is held by one server at a time.
         is_paused: Whether nothing may be changed, by the spec or by the annotation.
@@ -114,6 +115,7 @@ class ResolvedMemory:
     image: ImageReference
     claim_size: str
     access_mode: str
+    storage_class: str | None
     replicas: Replicas
     is_exclusive: bool
     is_paused: bool
@@ -155,6 +157,7 @@ def resolve(observed: Observed) -> ResolvedMemory:
         image=_image(spec.image, observed.defaults),
         claim_size=_claim_size(spec.storage.embedded.size, observed),
         access_mode=_access_mode(spec.storage.embedded.access_mode, observed),
+        storage_class=_storage_class(spec.storage.embedded.storage_class_name, observed),
         replicas=_replicas(spec, observed, is_stopped=is_hibernated or is_restoring),
         is_exclusive=spec.storage.type == "Embedded",
         is_paused=spec.paused or annotations.get(PAUSE_ANNOTATION) == "disabled",
@@ -314,6 +317,24 @@ def _access_mode(wished: str, observed: Observed) -> str:
         return wished
     present: str = next(iter(claim["spec"].get("accessModes", [])), wished)
     return present
+
+
+def _storage_class(wished: str | None, observed: Observed) -> str | None:
+    """Return what the claim names: what was named for a volume cannot be taken back, whoever wished for it."""
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim)
+    if wished is not None or claim is None or never_got_volume(claim):
+        return wished
+    present: str | None = claim["spec"].get("storageClassName")
+    return present if _is_applied(claim, "storageClassName") else None
+
+
+def _is_applied(claim: Manifest, field: str) -> bool:
+    """Return whether an apply named a field of a claim; what the API server filled in, nobody did."""
+    return any(
+        entry.get("operation") == "Apply"
+        and f"f:{field}" in entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in claim["metadata"].get("managedFields", [])
+    )
 
 
 def _claim_size(wished: str, observed: Observed) -> str:

@@ -375,6 +375,25 @@ def test_a_class_is_followed_by_its_memories(api: KubeApi, room: Room) -> None:
 
 
 @pytest.mark.usefixtures("operator")
+def test_the_storage_class_of_a_class_outlives_it(api: KubeApi, room: Room) -> None:
+    """What a claim was made with cannot be changed: neither its volume nor a memory without its class changes it."""
+    name = f"class-of-{room.namespace}"
+    head = {"apiVersion": SOMA_MEMORY_CLASS.api_version, "kind": SOMA_MEMORY_CLASS.name}
+    said = {"storage": {"embedded": {"storageClassName": "fast"}}}
+    api.apply({**head, "metadata": {"name": name}, "spec": said}, "us")
+    room.make(spec={"className": name})
+    room.run()
+
+    room.edit({"spec": {"className": None, "deletionPolicy": "Delete"}})
+    room.run()
+
+    claim = api.get(PERSISTENT_VOLUME_CLAIM, room.namespace, "mem-data")
+    assert claim["spec"]["storageClassName"] == "fast"
+    assert "ownerReferences" in claim["metadata"]
+    api.delete(SOMA_MEMORY_CLASS, None, name)
+
+
+@pytest.mark.usefixtures("operator")
 def test_a_change_waits_for_the_end_of_a_pod(room: Room) -> None:
     """OnDelete: what is wished for runs when a pod is deleted by somebody else, and not before."""
     room.make(spec={"updateStrategy": {"type": "OnDelete"}, "image": {"tag": "1.0"}})

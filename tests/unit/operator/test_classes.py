@@ -23,6 +23,7 @@ from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Apply
 from soma_operator.core.published import format_time
 from soma_operator.core.reconcile import Decision, Leave, Outcome, decide
+from soma_operator.core.render.persistent_volume_claim import persistent_volume_claim
 from soma_operator.core.resolve import ResolvedMemory, resolve
 from tests.support.backup_pictures import picture_of
 from tests.support.controller_bench import KEY, Bench
@@ -128,6 +129,26 @@ def test_the_storage_class_is_that_of_new_volumes(
 
     memory = resolve(observed)
     assert (memory.spec.storage.embedded.storage_class_name, memory.access_mode) == asked
+
+
+@pytest.mark.parametrize("of_class", [{"storageClassName": "other"}, {}], ids=str)
+def test_a_storage_class_that_was_named_stays_named(of_class: Manifest) -> None:
+    """The API server takes no name of a class back once there is a volume, whatever the class says by then."""
+    [claim] = [one for one in settled() if kind_of(one) == PERSISTENT_VOLUME_CLAIM]
+    claim["spec"]["storageClassName"] = "fast"
+    observed = seen({}, {"storage": {"embedded": of_class}}, children=(claim,))
+
+    assert asked_class(observed) is None, "it was filled in by the API server"
+    claim["metadata"]["managedFields"] = [
+        {"operation": "Apply", "fieldsV1": {"f:spec": {"f:storageClassName": {}}}}
+    ]
+    assert asked_class(observed) == "fast"
+
+
+def asked_class(observed: Observed) -> str | None:
+    """Return the storage class that the claim is written with."""
+    named: str | None = persistent_volume_claim(resolve(observed))["spec"].get("storageClassName")
+    return named
 
 
 def _secured(**context: Any) -> Manifest:

@@ -11,13 +11,12 @@ def persistent_volume_claim(memory: ResolvedMemory) -> Manifest:
     A claim that must outlive the resource carries no owner reference, else the garbage collector takes it; and no
     label, else a GitOps tool counts it to the application and prunes it.
     """
-    embedded = memory.spec.storage.embedded
     spec: Manifest = {
         "accessModes": [memory.access_mode],
         "resources": {"requests": {"storage": memory.claim_size}},
     }
-    if embedded.storage_class_name is not None:
-        spec["storageClassName"] = embedded.storage_class_name
+    if memory.storage_class is not None:
+        spec["storageClassName"] = memory.storage_class
     manifest = child(PERSISTENT_VOLUME_CLAIM, memory.names.claim, memory, spec=spec)
     if memory.retains_data:
         for mark in ("labels", "ownerReferences"):
