@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from soma_operator.core.backup.farewell import Farewell, Guard, after_refusals, guard_manifest
+from soma_operator.core.backup.farewell import (
+    FINALIZER,
+    Farewell,
+    Guard,
+    after_refusals,
+    guard_manifest,
+)
 from soma_operator.core.events import Reporter
 from soma_operator.core.kinds import SOMA_MEMORY_BACKUP, Manifest, kind_of, name_of
 from soma_operator.core.observed import Defaults, ObjectKey, Observed
@@ -96,8 +102,12 @@ class Controller:
         """Set or release the finalizer; return the picture with the resource as it is then."""
         if guard is None:
             return observed
-        guarded = await self._writer.guard(guard_manifest(observed, guard))
-        return replace(observed, resource=guarded or observed.resource)
+        if guard == "set":
+            return replace(
+                observed, resource=await self._writer.guard(guard_manifest(observed))
+            )
+        released = await self._writer.release(observed.resource, FINALIZER)
+        return replace(observed, resource=released or observed.resource)
 
     async def _let_go(self, leave: Farewell, observed: Observed) -> Run:
         """Do what a deletion waits for, and let the resource go when it is done."""
@@ -106,7 +116,7 @@ class Controller:
         outcome = conclude_leave(leave, observed)
         observed = await self._publish(observed, outcome)
         if leave.is_over:
-            await self._writer.guard(guard_manifest(observed, "released"))
+            await self._guard("released", observed)
         return _run(outcome, writes=len(leave.actions) + leave.is_over, refusals=refusals)
 
     async def _publish(self, observed: Observed, outcome: Outcome) -> Observed:

@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from soma_operator.core.kinds import Kind, Manifest
 from soma_operator.core.observed import ObjectKey
+
+
+Mark = Literal["finalizers", "ownerReferences"]
+"""Lists of the metadata that decide about the end of an object."""
 
 
 class Cluster(Protocol):
@@ -78,6 +82,17 @@ class Cluster(Protocol):
 
     async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
         """Remove conditions of these types from the status, whoever wrote them; return the object.
+
+        Raises:
+            Conflict: The object changed since it was read.
+            NotFound: There is no such object.
+        """
+        ...
+
+    async def set_mark(self, live: Manifest, field: Mark, items: list[Any]) -> Manifest:
+        """Make a list of the metadata as given, whoever wrote its items; return the object.
+
+        An apply takes away what its own manager wrote, and leaves what somebody copied along.
 
         Raises:
             Conflict: The object changed since it was read.

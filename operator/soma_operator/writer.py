@@ -72,14 +72,24 @@ class Writer:
         self._tell_write("applied a child", key, live, why=action.why)
         return live
 
-    async def guard(self, manifest: Manifest) -> Manifest | None:
-        """Set or release a finalizer; return the resource as it is then, if it is still there.
+    async def guard(self, manifest: Manifest) -> Manifest:
+        """Set a finalizer; return the resource as it is then.
 
         Raises:
             SomaError: As `Cluster.apply`.
         """
         self._check_leadership()
-        live = await self._cluster.apply(manifest)
+        return await self._cluster.apply(manifest)
+
+    async def release(self, resource: Manifest, finalizer: str) -> Manifest | None:
+        """Release a finalizer, whoever set it; return the resource as it is then, if it is still there.
+
+        Raises:
+            SomaError: As `Cluster.set_mark`.
+        """
+        self._check_leadership()
+        left = [one for one in resource["metadata"]["finalizers"] if one != finalizer]
+        live = await self._cluster.set_mark(resource, "finalizers", left)
         if "deletionTimestamp" not in live["metadata"]:
             return live
         # The answer shows a resource that this very write may have ended.

@@ -38,7 +38,7 @@ from soma_operator.core.render.metadata import (
     MANAGED_BY_LABEL,
     MEMORY_LABEL,
 )
-from soma_operator.ports import Cluster
+from soma_operator.ports import Cluster, Mark
 
 OURS = frozenset(OWN_KINDS)
 """Kinds of which every object is watched, whoever made it."""
@@ -254,6 +254,11 @@ class CachedCluster:
         """Remove conditions from the status."""
         async with self._conflicts_seen(live):
             return self._remembered(await self._cluster.drop_conditions(live, types))
+
+    async def set_mark(self, live: Manifest, field: Mark, items: list[Any]) -> Manifest:
+        """Make a list of the metadata as given."""
+        async with self._conflicts_seen(live):
+            return self._remembered(await self._cluster.set_mark(live, field, items))
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object."""

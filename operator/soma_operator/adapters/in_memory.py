@@ -15,6 +15,7 @@ from soma_common.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from soma_operator.core.difference import ATOMIC_MAPS, MERGE_KEYS, merge_key
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
+from soma_operator.ports import Mark
 
 Path = tuple[Hashable, ...]
 Flat = dict[Path, Any]
@@ -128,6 +129,16 @@ class InMemoryCluster:
         kept = {path: value for path, value in stored.fields.items() if not items & set(path)}
         self._change(stored, kept)
         return _manifest(kind_of(live), stored)
+
+    async def set_mark(self, live: Manifest, field: Mark, items: list[Any]) -> Manifest:
+        """Make a list of the metadata as given."""
+        kind = kind_of(live)
+        self.before("patch", kind)
+        stored = self._unchanged(live)
+        present = _manifest(kind, stored)
+        marked = {**present, "metadata": {**present["metadata"], field: items}}
+        self._change(stored, _flat(_content(marked)))
+        return _manifest(kind, stored)
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Make a new object."""

@@ -24,6 +24,7 @@ from soma_operator.adapters.access import Access
 from soma_operator.core.kinds import Kind, Manifest, kind_of, name_of
 from soma_operator.core.render.metadata import FIELD_MANAGER, STATUS_FIELD_MANAGER
 from soma_operator.metrics import Metrics
+from soma_operator.ports import Mark
 from soma_operator.traces import Fact, stage, trace_headers
 
 _NO_SUCH_FORM = "failed to create typed patch object"
@@ -133,17 +134,26 @@ class KubernetesCluster:
     async def drop_conditions(self, live: Manifest, types: frozenset[str]) -> Manifest:
         """Remove conditions from the status."""
         conditions = live["status"]["conditions"]
-        version = live["metadata"]["resourceVersion"]
         # From the last to the first: each removal moves what follows it.
         gone = [number for number, one in enumerate(conditions) if one["type"] in types][::-1]
-        steps = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-            *({"op": "remove", "path": f"/status/conditions/{number}"} for number in gone),
-        ]
+        steps = [{"op": "remove", "path": f"/status/conditions/{number}"} for number in gone]
+        return await self._patch(live, steps, "/status", STATUS_FIELD_MANAGER)
+
+    async def set_mark(self, live: Manifest, field: Mark, items: list[Any]) -> Manifest:
+        """Make a list of the metadata as given."""
+        step = {"op": "replace", "path": f"/metadata/{field}", "value": items}
+        return await self._patch(live, [step], "", FIELD_MANAGER)
+
+    async def _patch(
+        self, live: Manifest, steps: list[Manifest], subresource: str, manager: str
+    ) -> Manifest:
+        """Change the very object that was read."""
+        version = live["metadata"]["resourceVersion"]
+        test = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
         try:
             return await self._call(
-                "patch", "PATCH", kind_of(live), _path_of(live) + "/status",
-                params={"fieldManager": STATUS_FIELD_MANAGER}, body=steps,
+                "patch", "PATCH", kind_of(live), _path_of(live) + subresource,
+                params={"fieldManager": manager}, body=[test, *steps],
                 headers={"Content-Type": _JSON_PATCH}, name=name_of(live),
             )  # fmt: skip
         except InvalidInput as error:

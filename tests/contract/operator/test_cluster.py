@@ -168,6 +168,24 @@ async def test_conditions_of_others_can_be_dropped(bench: Bench, name: str) -> N
         await bench.cluster.drop_conditions(told, frozenset({"TeamApproved"}))
 
 
+async def test_marks_of_others_can_be_taken_away(bench: Bench, name: str) -> None:
+    """A finalizer goes whoever set it, and those beside it stay; an old look at it is a conflict."""
+    marked = bench.somamemory(name)
+    marked["metadata"] = {**marked["metadata"], "finalizers": ["a.test/one", "a.test/two"]}
+    made = await bench.cluster.create(marked)
+
+    left = await bench.cluster.set_mark(made, "finalizers", ["a.test/two"])
+
+    assert left["metadata"]["finalizers"] == ["a.test/two"]
+    with pytest.raises(Conflict):
+        await bench.cluster.set_mark(made, "finalizers", [])
+    gone = await bench.cluster.set_mark(left, "finalizers", [])
+    assert not gone["metadata"].get("finalizers")
+    absent = {**gone, "metadata": {**gone["metadata"], "name": f"{name}-none"}}
+    with pytest.raises(NotFound):
+        await bench.cluster.set_mark(absent, "finalizers", [])
+
+
 def bare(manifest: Manifest) -> Manifest:
     return {key: manifest["metadata"][key] for key in ("name", "namespace")}
 

@@ -17,6 +17,7 @@ from soma_operator.core.kinds import (
     DEPLOYMENT,
     PERSISTENT_VOLUME_CLAIM,
     SCALED_OBJECT,
+    SOMA_MEMORY,
     SOMA_MEMORY_BACKUP,
     Manifest,
     kind_of,
@@ -27,6 +28,7 @@ from soma_operator.core.plan import Apply, Delete, Refusal
 from soma_operator.core.reconcile import Leave, conclude_leave, decide
 from soma_operator.core.resolve import resolve
 from tests.support.backup_pictures import TARGET, a_backup
+from tests.support.controller_bench import KEY, Bench
 from tests.support.gitops import kstatus
 from tests.support.somamemories import UID, a_somamemory, conditions_of, observed_of, settled
 
@@ -304,9 +306,30 @@ def test_the_finalizer_is_there_with_the_policy_only() -> None:
     assert wish(guarded) is None
     assert wish({**guarded, "spec": {}}) == "released"
     assert wish(plain.resource) is None
-    assert guard_manifest(plain, "set")["metadata"]["finalizers"] == [FINALIZER]
-    assert "finalizers" not in guard_manifest(plain, "released")["metadata"]
-    assert guard_manifest(plain, "set")["metadata"]["uid"] == UID
+    assert guard_manifest(plain)["metadata"]["finalizers"] == [FINALIZER]
+    assert guard_manifest(plain)["metadata"]["uid"] == UID
+
+
+async def test_a_finalizer_that_was_copied_along_is_released() -> None:
+    """Whoever applies what `kubectl get -o yaml` gave owns the finalizer: an apply of ours would leave it for ever."""
+    bench = Bench()
+    await bench.make(**SPEC)
+    made = await the_memory(bench)
+    others = [FINALIZER, "team.test/hold"]
+    await bench.cluster.replace({**made, "metadata": {**made["metadata"], "finalizers": others}})
+
+    await bench.settle()
+    assert (await the_memory(bench))["metadata"]["finalizers"] == others
+    await bench.edit({"deletionPolicy": "Retain"})
+    await bench.settle()
+
+    assert (await the_memory(bench))["metadata"]["finalizers"] == ["team.test/hold"]
+
+
+async def the_memory(bench: Bench) -> Manifest:
+    found = await bench.cluster.read(SOMA_MEMORY, KEY.namespace, KEY.name)
+    assert found is not None
+    return found
 
 
 def test_deletes_name_the_very_claim() -> None:

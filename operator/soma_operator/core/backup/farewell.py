@@ -70,17 +70,15 @@ def wished_guard(memory: ResolvedMemory, observed: Observed) -> Guard | None:
     return "set" if wished else "released"
 
 
-def guard_manifest(observed: Observed, guard: Guard) -> Manifest:
-    """Return what is applied to set or to release the finalizer, on this very object or on none."""
+def guard_manifest(observed: Observed) -> Manifest:
+    """Return what is applied to set the finalizer, on this very object or on none."""
     metadata = {
         name: observed.metadata[name] for name in ("name", "namespace", "uid", "resourceVersion")
     }
-    if guard == "set":
-        metadata["finalizers"] = [FINALIZER]
     return {
         "apiVersion": SOMA_MEMORY.api_version,
         "kind": SOMA_MEMORY.name,
-        "metadata": metadata,
+        "metadata": {**metadata, "finalizers": [FINALIZER]},
     }
 
 
