@@ -10,6 +10,7 @@ from soma_operator.core.backup.farewell import (
     Farewell,
     Guard,
     after_refusals,
+    doomed_claim,
     guard_manifest,
 )
 from soma_operator.core.events import Reporter
@@ -77,6 +78,7 @@ class Controller:
             observed = await self._observer.observe(key)
         if observed is None:
             return Run("gone")
+        observed = await self._keep_data(observed)
         with stage("decide"):
             decision = decide(observed)
         if isinstance(decision, Outcome):
@@ -98,14 +100,21 @@ class Controller:
         await self._publish(observed, outcome)
         return _run(outcome, writes=len(decision.plan.actions), refusals=applied.refusals)
 
+    async def _keep_data(self, observed: Observed) -> Observed:
+        """Take the claim from the garbage collector, if it is to stay; return the picture as it is then."""
+        doomed = doomed_claim(observed)
+        if doomed is None:
+            return observed
+        kept = await self._writer.disown(doomed, observed)
+        children = tuple(kept if one is doomed else one for one in observed.children)
+        return replace(observed, children=children)
+
     async def _guard(self, guard: Guard | None, observed: Observed) -> Observed:
         """Set or release the finalizer; return the picture with the resource as it is then."""
         if guard is None:
             return observed
         if guard == "set":
-            return replace(
-                observed, resource=await self._writer.guard(guard_manifest(observed))
-            )
+            return replace(observed, resource=await self._writer.guard(guard_manifest(observed)))
         released = await self._writer.release(observed.resource, FINALIZER)
         return replace(observed, resource=released or observed.resource)
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol
 from soma_operator.core.kinds import Kind, Manifest
 from soma_operator.core.observed import ObjectKey
 
-
 Mark = Literal["finalizers", "ownerReferences"]
 """Lists of the metadata that decide about the end of an object."""
 

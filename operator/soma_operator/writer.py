@@ -96,6 +96,19 @@ class Writer:
         key = live["metadata"]
         return await self._cluster.read_now(kind_of(live), key["namespace"], key["name"])
 
+    async def disown(self, child: Manifest, owner: Seen) -> Manifest:
+        """Let an object outlive a resource that owns it; return the object.
+
+        Raises:
+            SomaError: As `Cluster.set_mark`.
+        """
+        self._check_leadership()
+        uid = owner.metadata["uid"]
+        others = [one for one in child["metadata"]["ownerReferences"] if one["uid"] != uid]
+        live = await self._cluster.set_mark(child, "ownerReferences", others)
+        self._tell_write("let go of a child", owner.key, live, why="Retained")
+        return live
+
     async def _is_foreign_copy(self, manifest: Manifest) -> bool:
         """Return whether a copy's name is taken: it has no owner that would make way, so looking again helps nobody."""
         if kind_of(manifest) != SOMA_MEMORY_BACKUP:

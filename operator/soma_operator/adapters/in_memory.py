@@ -135,8 +135,10 @@ class InMemoryCluster:
         kind = kind_of(live)
         self.before("patch", kind)
         stored = self._unchanged(live)
-        present = _manifest(kind, stored)
-        marked = {**present, "metadata": {**present["metadata"], field: items}}
+        marked = _manifest(kind, stored)
+        marked["metadata"][field] = items
+        if not items:
+            del marked["metadata"][field]
         self._change(stored, _flat(_content(marked)))
         return _manifest(kind, stored)
 

@@ -25,12 +25,13 @@ from soma_operator.core.kinds import (
 )
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Apply, Delete, Refusal
+from soma_operator.core.published import format_time
 from soma_operator.core.reconcile import Leave, conclude_leave, decide
 from soma_operator.core.resolve import resolve
 from tests.support.backup_pictures import TARGET, a_backup
 from tests.support.controller_bench import KEY, Bench
 from tests.support.gitops import kstatus
-from tests.support.somamemories import UID, a_somamemory, conditions_of, observed_of, settled
+from tests.support.somamemories import NOW, UID, a_somamemory, conditions_of, observed_of, settled
 
 SPEC: Manifest = {"deletionPolicy": "Snapshot", "backup": {"target": TARGET}}
 
@@ -324,6 +325,61 @@ async def test_a_finalizer_that_was_copied_along_is_released() -> None:
     await bench.settle()
 
     assert (await the_memory(bench))["metadata"]["finalizers"] == ["team.test/hold"]
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Snapshot"])
+@pytest.mark.parametrize(
+    "change",
+    [{"paused": True}, {"className": "none"}, {"updateStrategy": {"type": "Never"}}],
+    ids=["paused", "without its class", "not understood"],
+)
+async def test_a_claim_that_is_to_stay_is_taken_from_the_garbage_collector(
+    policy: str, change: Manifest
+) -> None:
+    """Whatever keeps the rest of the wish from being written: the data must not go with the resource."""
+    bench = Bench()
+    await bench.make(deletionPolicy="Delete")
+    await bench.settle()
+    claim = await the_claim(bench)
+    stranger = {**claim["metadata"]["ownerReferences"][0], "uid": "other", "controller": False}
+    owners = [*claim["metadata"]["ownerReferences"], stranger]
+    await bench.cluster.replace(
+        {**claim, "metadata": {**claim["metadata"], "ownerReferences": owners}}
+    )
+
+    await bench.edit({**SPEC, "deletionPolicy": policy, **change})
+    await bench.settle()
+
+    assert [one["uid"] for one in (await the_claim(bench))["metadata"]["ownerReferences"]] == [
+        "other"
+    ]
+    assert (await bench.controller.reconcile(KEY)).result == "unchanged"
+
+
+async def test_a_deletion_that_waits_takes_the_claim_from_the_garbage_collector() -> None:
+    """Else the claim that a copy could not be made of would go with the resource all the same."""
+    bench = Bench()
+    await bench.make(deletionPolicy="Delete")
+    await bench.settle()
+    claim, made = await the_claim(bench), await the_memory(bench)
+    claim["spec"]["volumeName"] = "pv-1"
+    await bench.cluster.replace({**claim, "status": {"phase": "Bound"}})
+    metadata = {
+        **made["metadata"],
+        "finalizers": [FINALIZER],
+        "deletionTimestamp": format_time(NOW),
+    }
+    await bench.cluster.replace({**made, "metadata": metadata, "spec": SPEC})
+
+    await bench.controller.reconcile(KEY)
+
+    assert "ownerReferences" not in (await the_claim(bench))["metadata"]
+
+
+async def the_claim(bench: Bench) -> Manifest:
+    found = await bench.cluster.read(PERSISTENT_VOLUME_CLAIM, KEY.namespace, f"{KEY.name}-data")
+    assert found is not None
+    return found
 
 
 async def the_memory(bench: Bench) -> Manifest:

@@ -31,7 +31,7 @@ from soma_operator.core.published import condition, format_time, parse_time
 from soma_operator.core.render.deployment import deployment
 from soma_operator.core.render.metadata import with_applied_hash
 from soma_operator.core.render.pods import newest_revision
-from soma_operator.core.resolve import Replicas, ResolvedMemory
+from soma_operator.core.resolve import Names, Replicas, ResolvedMemory
 from soma_operator.core.revision import choose
 
 FINALIZER = "memory.soma.sh/last-copy"
@@ -172,6 +172,20 @@ def _unpatched(memory: ResolvedMemory) -> ResolvedMemory:
     """Return a memory without its patches: no pod is made any more, and one that cannot be made must not hold us up."""
     template = memory.spec.pod_template.model_copy(update={"patches": []})
     return replace(memory, spec=memory.spec.model_copy(update={"pod_template": template}))
+
+
+def doomed_claim(observed: Observed) -> Manifest | None:
+    """Return the claim that would go with the resource although its spec does not say so.
+
+    Asked of the spec as it is stored, which nothing else has to be right for: a pause, a class that is missing or a
+    size that is refused must cost nobody their data.
+    """
+    policy = (observed.resource.get("spec") or {}).get("deletionPolicy", "Retain")
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, Names(observed.key.name).claim)
+    if policy == "Delete" or claim is None or is_deleting(claim):
+        return None
+    owners = claim["metadata"].get("ownerReferences", [])
+    return claim if any(one["uid"] == observed.metadata["uid"] for one in owners) else None
 
 
 def _claim(memory: ResolvedMemory, observed: Observed) -> Manifest | None:
