@@ -222,18 +222,37 @@ def test_a_policy_that_changes_meanwhile_counts() -> None:
 def test_what_holds_nothing_is_not_copied() -> None:
     """A claim that never got a volume goes; a storage that was never restored stays as it is."""
     observed = leaving()
-    pending = tuple(
-        {**one, "status": {"phase": "Pending"}} if kind_of(one) == PERSISTENT_VOLUME_CLAIM else one
-        for one in observed.children
-    )
+    pending = with_claim(observed, {"phase": "Pending"}, volume=None)
     unrestored = leaving(bootstrap={"type": "Backup", "backupName": "one"})
 
-    assert writes(left(replace(observed, children=pending)))[-1] == (
+    assert writes(left(pending))[-1] == (
         "delete",
         "PersistentVolumeClaim",
         "mem-data",
     )
     assert (left(unrestored).is_over, writes(left(unrestored))) == (True, [])
+
+
+@pytest.mark.parametrize("status", [{"phase": "Pending"}, {"phase": "Lost"}, {}], ids=str)
+def test_what_may_hold_data_is_not_taken_for_empty(status: Manifest) -> None:
+    """A claim names its volume before it is bound, and still does when the volume is away or its status is lost."""
+    observed = with_claim(leaving(), status, volume="pv-1")
+
+    leave = left(observed)
+
+    assert not leave.is_over
+    assert ("delete", "PersistentVolumeClaim", "mem-data") not in writes(leave)
+
+
+def with_claim(observed: Observed, status: Manifest, *, volume: str | None) -> Observed:
+    """Return a picture with another state of the claim."""
+    claim = observed.child(PERSISTENT_VOLUME_CLAIM, "mem-data")
+    assert claim is not None
+    spec = {key: value for key, value in claim["spec"].items() if key != "volumeName"}
+    named = {} if volume is None else {"volumeName": volume}
+    changed = {**claim, "spec": {**spec, **named}, "status": status}
+    children = (changed if one is claim else one for one in observed.children)
+    return replace(observed, children=tuple(children))
 
 
 def refused(text: str) -> tuple[Refusal, ...]:

@@ -23,6 +23,7 @@ from soma_operator.core.kinds import (
     Manifest,
     controller_of,
     is_deleting,
+    never_got_volume,
 )
 from soma_operator.core.observed import Observed
 from soma_operator.core.plan import Apply, Delete, Refusal
@@ -93,7 +94,7 @@ def farewell(memory: ResolvedMemory, observed: Observed) -> Farewell:
         or annotations.get(FORCE_DELETE_ANNOTATION) == "true"
     ):
         return _over("Deleting", "the volume goes without a last copy", claim)
-    if claim is None or claim.get("status", {}).get("phase") != "Bound":
+    if claim is None or never_got_volume(claim):
         return _over("Deleting", "there is no volume that a copy could be made of", claim)
     copies = of_origin(observed.copies, "deletion", memory.uid)
     if copies and phase_of(copies[-1]) == SUCCEEDED:
