@@ -32,6 +32,22 @@ ATOMIC_MAPS = frozenset({"selector", "matchLabels"})
 """Maps that belong to one writer as a whole: one more label in a selector is another selector."""
 
 
+_MAPS = frozenset(
+    {
+        "annotations",
+        "data",
+        "labels",
+        "limits",
+        "matchLabels",
+        "metadata",
+        "nodeSelector",
+        "requests",
+    }
+)
+"""Maps of words: dropped when they are empty, while an empty word in them stays. An empty `emptyDir` or `podSelector`
+says something."""
+
+
 OURS_ALONE = frozenset({"ingress", "egress"})
 """Fields in which every list belongs to one writer: nobody may add a port to a policy."""
 
@@ -79,9 +95,17 @@ def _in_map(live: Manifest, wished: Manifest, path: str, *, is_ours: bool) -> It
     for name, value in wished.items():
         inner = f"{path}.{name}".lstrip(".")
         if name not in live:
-            yield Difference(inner, None, value)
+            if not _is_nothing(field, name, value):
+                yield Difference(inner, None, value)
         elif not _is_amount(field, name) or not same_quantity(live[name], value):
             yield from differences(live[name], value, inner, is_ours=is_ours)
+
+
+def _is_nothing(field: str, name: str, value: Any) -> bool:
+    """Return whether the API server drops a value, which would then be missing for ever."""
+    if value == "":
+        return field not in _MAPS
+    return value in (None, []) or (value == {} and name in _MAPS)
 
 
 def _is_amount(field: str, name: str) -> bool:

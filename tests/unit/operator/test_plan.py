@@ -160,6 +160,35 @@ def test_the_same_amount_in_other_words_is_no_difference(live: Manifest, wished:
     assert covers(live, wished)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"podTemplate": {"env": [{"name": "PROXY", "value": ""}]}},
+        {"podTemplate": {"tolerations": [{"key": "spot", "operator": "Equal", "value": ""}]}},
+        {"podTemplate": {"affinity": {"podAffinity": {"required": [], "preferred": None}}}},
+        {"networkPolicy": {"allowFrom": [{"podSelector": {"matchLabels": {}}}]}},
+        {"networkPolicy": {"egress": [{"to": [], "ports": [{"port": 5432}]}]}},
+    ],
+    ids=str,
+)
+def test_what_says_nothing_is_no_difference(said: Manifest) -> None:
+    """The API server drops it, whoever writes it how often: it would be missing for ever."""
+    resource = a_somamemory(spec=said)
+    children = [_stored(child) for child in settled(resource)]
+
+    assert plan_of(observed_of(resource, children=children)).is_empty
+
+
+def _stored(value: Any) -> Any:
+    """Return a value as the API server keeps it."""
+    if isinstance(value, list):
+        return [_stored(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _stored(one) for key, one in value.items() if one not in (None, "", [])}
+    return {key: one for key, one in kept.items() if key != "matchLabels" or one}
+
+
 def test_a_port_without_a_protocol_is_found() -> None:
     """The API server fills in TCP; a port of the same number and another protocol is another one."""
     live = {"ports": [{"containerPort": 1, "protocol": p, "name": p} for p in ("UDP", "TCP")]}
@@ -180,6 +209,10 @@ def test_a_port_without_a_protocol_is_found() -> None:
         ({"sizeLimit": "1Gi"}, {"sizeLimit": "1024Mi"}),
         ({"a": None}, {"a": {}}),
         ({"a": True}, {"a": "True"}),
+        ({}, {"emptyDir": {}}),
+        ({}, {"podSelector": {}}),
+        ({}, {"optional": False}),
+        ({"data": {}}, {"data": {"key": ""}}),
     ],
 )
 def test_real_differences_are_seen(live: Manifest, wished: Manifest) -> None:
