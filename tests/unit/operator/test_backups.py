@@ -23,7 +23,7 @@ from tests.support.backup_pictures import (
 )
 from tests.support.gitops import kstatus
 from tests.support.lua import run_lua
-from tests.support.somamemories import a_somamemory, conditions_of
+from tests.support.somamemories import UID, a_somamemory, conditions_of
 
 SECRETS: Manifest = {
     "tls": {"mode": "Secret", "secretName": "cert", "clientAuth": "Require"},
@@ -265,6 +265,43 @@ def test_a_running_job_is_a_running_copy() -> None:
     assert decision.status is not None
     assert decision.status["phase"] == "Running"
     assert conditions_of(decision.status)["Reconciling"] == ("True", "Copying")
+
+
+@pytest.mark.parametrize("origin", ["schedule", "deletion", None])
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_namesake_is_not_copied_for_a_memory_that_is_gone(
+    origin: str | None, is_begun: bool
+) -> None:
+    """Who deletes a memory and creates one of its name would find that one's memories in the other's last copy."""
+    copy, another = a_backup(origin=origin), a_serving_memory()
+    jobs = [job_of(picture_of(copy, memory=a_serving_memory()))] if is_begun else []
+    another["metadata"]["uid"] = "another"
+    picture = picture_of(copy, memory=another, jobs=jobs)
+
+    decision = decide_backup(picture)
+
+    assert decision.status is not None
+    if origin is None:
+        assert decision.status["phase"] in ("Pending", "Running"), "a person meant the name"
+        return
+    assert decision.job is None
+    assert conditions_of(decision.status)["Stalled"] == ("True", "MemoryNotFound")
+    assert kstatus({**copy, "status": decision.status}) == "Failed"
+
+
+def test_a_copy_that_was_complete_before_is_one() -> None:
+    """It was made of the memory that is gone, whoever has its name by now."""
+    copy, another = a_backup(origin="deletion"), a_serving_memory()
+    job = job_of(picture_of(copy, memory=a_serving_memory()))
+    another["metadata"]["uid"] = "another"
+    done = with_end(job, "Complete")
+    picture = picture_of(copy, memory=another, jobs=[done], pods=[a_pod_of(job, 0, a_report())])
+
+    status = decide_backup(picture).status
+
+    assert status is not None
+    assert status["phase"] == "Succeeded"
+    assert status["memoryUid"] == UID
 
 
 def test_a_copy_is_what_its_pod_reports() -> None:

@@ -3,6 +3,7 @@
 Rule 1: an ended copy is never made again, whatever becomes of its Job.
 Rule 2: what a copy waits for may come until its deadline; a Job is made when nothing is missing.
 Rule 3: a copy goes only by the retention of its schedule, after a newer one was verified.
+Rule 4: a copy that the operator wished for is one of the very memory that it did so for, never of a namesake.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from soma_operator.core.backup.picture import (
     EXPIRING,
     BackupPicture,
     is_asleep,
+    is_of_another,
     of_origin,
     phase_of,
 )
@@ -64,6 +66,8 @@ def decide_backup(picture: BackupPicture) -> BackupDecision:
     if phase_of(picture.resource) in ENDED:
         return _after_its_end(picture)
     job = _job(picture, "copy")
+    if is_of_another(picture) and (job is None or not has_completed(job)):
+        return BackupDecision(failed_status(picture, _of_a_namesake(picture)))
     if job is not None:
         return BackupDecision(job_status(picture, job))
     try:
@@ -76,6 +80,15 @@ def decide_backup(picture: BackupPicture) -> BackupDecision:
             failed_status(picture, Finding("InvalidSpec", f"make another: {bad}"))
         )
     return _begin(picture, spec)
+
+
+def _of_a_namesake(picture: BackupPicture) -> Finding:
+    name = picture.resource["spec"]["memoryRef"]["name"]
+    text = (
+        f"the SomaMemory {name} that was to be copied is gone, and another one has its name: make another "
+        "SomaMemoryBackup for that one"
+    )
+    return Finding("MemoryNotFound", text)
 
 
 def _begin(picture: BackupPicture, spec: SomaMemoryBackupSpec) -> BackupDecision:

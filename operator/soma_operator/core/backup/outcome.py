@@ -9,6 +9,7 @@ from soma_operator.core.backup.picture import (
     FAILED,
     SUCCEEDED,
     BackupPicture,
+    copied_uid,
     phase_of,
 )
 from soma_operator.core.backup.tasks import place_of
@@ -81,7 +82,7 @@ def job_status(picture: BackupPicture, job: Manifest) -> Status:
         commitSeq=report["commit_seq"],
         memories=report.get("memory_count"),
         location=place_of(picture.resource).shown,
-        memoryUid=(picture.memory or {"metadata": {}})["metadata"].get("uid"),
+        memoryUid=copied_uid(picture),
     )
 
 

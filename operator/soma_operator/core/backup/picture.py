@@ -72,6 +72,19 @@ def is_asleep(memory: Manifest, wish: ResolvedMemory) -> bool:
     return wish.replicas.wished == 0 and not (wish.is_paused and is_serving)
 
 
+def is_of_another(picture: BackupPicture) -> bool:
+    """Return whether the memory of that name is another one than the operator wished the copy of."""
+    memory = picture.memory
+    return memory is not None and memory["metadata"]["uid"] != copied_uid(picture)
+
+
+def copied_uid(picture: BackupPicture) -> str | None:
+    """Return the UID of the memory that is copied; a person who wishes for a copy means the name."""
+    named = (picture.memory or {"metadata": {}})["metadata"].get("uid")
+    uid: str | None = _labels(picture.resource).get(MEMORY_UID_LABEL, named)
+    return uid
+
+
 def of_origin(backups: tuple[Manifest, ...], origin: str, uid: str) -> list[Manifest]:
     """Return the copies that the operator wished for by one SomaMemory, the oldest first."""
     found = [
