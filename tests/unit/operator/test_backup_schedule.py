@@ -96,6 +96,15 @@ def test_a_copy_of_a_time_that_has_come_holds_it() -> None:
     assert due(seen(leftover, made=30 * DAY)) is not None
 
 
+@pytest.mark.parametrize("said", ["yesterday", "", "2026-01-02T02:00:00", "null"])
+def test_a_time_that_is_none_disturbs_nobody(said: str) -> None:
+    """An annotation that somebody wrote over must not keep the memory from being looked at: the copy's age is known."""
+    copy = a_copy("now", "Succeeded", timedelta(hours=1, minutes=4, seconds=5))
+    copy["metadata"]["annotations"]["memory.soma.sh/scheduled-at"] = said
+
+    assert due(seen(copy, made=30 * DAY)) is None
+
+
 def test_one_copy_at_a_time() -> None:
     """As long as one is not ended, the next one waits."""
     for phase in ("Pending", "Running", None):

@@ -52,7 +52,7 @@ def due_copy(memory: ResolvedMemory, observed: Observed) -> Manifest | None:
     at = parse_cron(policy.schedule).before(observed.now)
     begun = [parse_time(observed.metadata.get("creationTimestamp", format_time(observed.now)))]
     # What a clock that was ahead made says nothing about the times until then.
-    begun += [time for one in copies if (time := parse_time(_scheduled_at(one))) <= observed.now]
+    begun += [time for one in copies if (time := _scheduled_at(one)) <= observed.now]
     if at is None or at <= max(begun):
         return None
     name = f"{memory.name}-{at:%y%m%d%H%M}"
@@ -140,10 +140,14 @@ def _trouble(copies: list[Manifest]) -> Aspect | None:
     return Aspect("BackupHealthy", "False", "BackupFailed", text)
 
 
-def _scheduled_at(copy: Manifest) -> str:
-    # Somebody may have taken the annotation away.
+def _scheduled_at(copy: Manifest) -> datetime:
     annotations = copy["metadata"].get("annotations") or {}
-    return str(annotations.get(SCHEDULED_AT_ANNOTATION, copy["metadata"]["creationTimestamp"]))
+    made = parse_time(copy["metadata"]["creationTimestamp"])
+    try:
+        told = parse_time(str(annotations.get(SCHEDULED_AT_ANNOTATION)))
+    except ValueError:
+        return made  # Somebody may have taken the annotation away, or written something else there.
+    return told if told.tzinfo is not None else made
 
 
 def _newest(copies: list[Manifest], phase: str) -> Manifest | None:
