@@ -99,16 +99,16 @@ def invalid_status(finding: Finding, observed: Observed) -> Status:
         Aspect("Ready", "False", finding.reason, finding.message),
         Aspect("Stalled", "True", finding.reason, finding.message),
     ]
-    kept = _lasting(observed)
-    return _document(observed, [*verdict, *kept], _kept_fields(observed), "Stalled")
+    return _document(
+        observed, [*verdict, *_as_it_was(observed)], _fields_as_they_were(observed), "Stalled"
+    )
 
 
 def held_up_status(problem: Finding, memory: ResolvedMemory, observed: Observed) -> Status:
     """Return the status of a resource whose wish is not known as a whole yet; what ran before goes on running."""
     verdict = _verdict(problem, memory, observed)
-    kept = _lasting(observed)
-    fields = _kept_fields(observed)
-    return _document(observed, [*verdict, *kept], fields, _phase(verdict, memory))
+    fields = _fields_as_they_were(observed)
+    return _document(observed, [*verdict, *_as_it_was(observed)], fields, _phase(verdict, memory))
 
 
 def deleting_status(observed: Observed, finding: Finding = LEAVING) -> Status:
@@ -131,6 +131,18 @@ def deadline_of(status: Status, strategy: UpdateStrategy) -> datetime | None:
 def _lasting(observed: Observed) -> list[Aspect]:
     """Return what was told of earlier generations and holds for the next one, too."""
     return [aspect for aspect in _published(observed) if aspect.type not in _OF_A_GENERATION]
+
+
+def _as_it_was(observed: Observed) -> list[Aspect]:
+    """Return what holds as long as nothing is done: what was taken back stays so until another generation."""
+    taken_back = [one for one in _published(observed) if one.type == "RolledBack"]
+    return [*_lasting(observed), *([] if observed.is_new_generation else taken_back)]
+
+
+def _fields_as_they_were(observed: Observed) -> Status:
+    failed = observed.status.get("failedRevision")
+    is_known = failed is not None and not observed.is_new_generation
+    return {**_kept_fields(observed), **({"failedRevision": failed} if is_known else {})}
 
 
 def _unwatched(finding: Finding, memory: ResolvedMemory) -> list[Aspect]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from soma_operator.core.kinds import SOMA_MEMORY
+from soma_operator.core.kinds import SOMA_MEMORY, SOMA_MEMORY_CLASS
 from tests.support.controller_bench import KEY
 from tests.support.played_cluster import DEBUG, PlayedCluster
 
@@ -32,6 +32,39 @@ async def tried_again(world: PlayedCluster) -> None:
     assert "Stalled" not in await world.conditions()
     await world.after(LATE_S)
     assert await world.running() != begun
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["gone", "broken"])
+async def test_a_class_that_comes_back_is_not_another_try(is_broken: bool) -> None:
+    """What did not succeed stays away while its class is missing or not valid, and when it says the same again."""
+    world = PlayedCluster()
+    await world.give_class({"image": {"tag": "1.0"}})
+    await world.serve(className="gold")
+    good, bad = await world.running(), {"image": {"tag": "2.0"}}
+    await world.give_class(bad)
+    await world.settle()
+    await world.pods(are_ready=False)
+    await world.after(LATE_S)
+    await world.pods(are_ready=True)
+    told = (await world.status())["failedRevision"]
+
+    if is_broken:
+        await world.give_class({"limits": {"maxPayloadBytes": "many"}})
+    else:
+        [of_class] = await world.cluster.find(SOMA_MEMORY_CLASS)
+        await world.cluster.delete(of_class)
+    await world.after(LATE_S)
+    assert (await world.conditions())["Ready"][1] in ("ClassNotFound", "InvalidSpec")
+    await world.give_class(bad)
+    await world.settle()
+
+    assert await world.running() == good
+    assert (await world.status())["failedRevision"] == told
+    assert (await world.conditions())["RolledBack"][0] == "True"
+    await world.give_class({"image": {"tag": "3.0"}})
+    await world.settle()
+    assert await world.running() not in (good, told)
+    assert "RolledBack" not in await world.conditions()
 
 
 async def test_a_restart_after_a_roll_back_is_another_try() -> None:
