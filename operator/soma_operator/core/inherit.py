@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from soma_common.errors import InvalidInput, Violation
 from soma_common.violations import violations_of
-from soma_operator.api.v1alpha1 import SomaMemoryClass, SomaMemorySpec
+from soma_operator.api.v1alpha1 import DEFAULT_MESSAGE_BYTES, SomaMemoryClass, SomaMemorySpec
 from soma_operator.core.kinds import Manifest, name_of
 
 _WHOLE = frozenset({"image", "podTemplate.affinity"})
@@ -57,8 +57,8 @@ def check_together(spec: SomaMemorySpec) -> None:
         InvalidInput: Each is valid, and both together are not.
     """
     limits, strategy, bad = spec.limits, spec.update_strategy, []
-    message, payload = limits.max_message_bytes, limits.max_payload_bytes
-    if message is not None and payload is not None and message <= payload:
+    message, payload = limits.max_message_bytes or DEFAULT_MESSAGE_BYTES, limits.max_payload_bytes
+    if payload is not None and message <= payload:
         text = f"{message} must be larger than {_LIMITS[1]}, {payload}, with what the class says"
         bad.append(Violation(f"spec.{_LIMITS[0]}", text))
     if strategy.min_ready_seconds >= strategy.progress_deadline_seconds:

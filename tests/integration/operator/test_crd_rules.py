@@ -410,6 +410,11 @@ CREATIONS = [
         "updateStrategy.minReadySeconds must be less than updateStrategy.progressDeadlineSeconds",
     ),
     (
+        {"limits": {"maxPayloadBytes": 16777216}, "className": "gold"},
+        {"limits": {"maxPayloadBytes": 16777216}},
+        "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
+    ),
+    (
         {"limits": {"maxPayloadBytes": 1048576}},
         {"limits": {"maxPayloadBytes": 1048576, "maxMessageBytes": 65536}},
         "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
@@ -502,6 +507,19 @@ UPDATES = [
         {},
         embedded(size="10240Mi"),
         embedded(size="1Gi"),
+        f"storage.embedded.size cannot shrink: {MOVE}",
+    ),
+    (
+        # A class may say less than the default: how large its volume is, the operator sees.
+        {"className": "gold"},
+        {"className": "gold", **embedded(size="4Gi")},
+        {"className": "gold", **embedded(size="0Gi")},
+        "storage.embedded.size must be a quantity above zero, such as '10Gi'",
+    ),
+    (
+        {"className": "gold", **embedded(size="4Gi")},
+        {"className": "gold", **embedded(size="5Gi")},
+        {"className": "gold", **embedded(size="3Gi")},
         f"storage.embedded.size cannot shrink: {MOVE}",
     ),
     (

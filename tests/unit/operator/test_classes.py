@@ -163,6 +163,7 @@ def _secured(**context: Any) -> Manifest:
             {"limits": {"maxPayloadBytes": 65536}},
             "spec.limits.maxMessageBytes",
         ),
+        ({"limits": {"maxPayloadBytes": 8388608}}, {}, "spec.limits.maxMessageBytes"),
         (
             {"updateStrategy": {"minReadySeconds": 100}},
             {"updateStrategy": {"progressDeadlineSeconds": 100}},

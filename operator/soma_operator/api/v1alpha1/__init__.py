@@ -16,6 +16,7 @@ from soma_operator.api.v1alpha1.backup_target import BackupTarget
 from soma_operator.api.v1alpha1.base import (
     APPROVE_ANNOTATION,
     DEFAULT_DIMENSIONS,
+    DEFAULT_MESSAGE_BYTES,
     FORCE_DELETE_ANNOTATION,
     GRPC_PORT,
     HIBERNATE_ANNOTATION,
@@ -42,6 +43,7 @@ from soma_operator.api.v1alpha1.workload import Image, KedaTrigger
 __all__ = [
     "APPROVE_ANNOTATION",
     "DEFAULT_DIMENSIONS",
+    "DEFAULT_MESSAGE_BYTES",
     "FORCE_DELETE_ANNOTATION",
     "GRPC_PORT",
     "HIBERNATE_ANNOTATION",

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 GRPC_PORT = 50053
 HTTP_PORT = 8080
 DEFAULT_DIMENSIONS = 256
+DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
 
 NEVER_OBSERVED = -1
 """`status.observedGeneration` before the operator's first look: GitOps tools then see a resource in progress."""

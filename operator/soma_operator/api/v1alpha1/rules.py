@@ -1,6 +1,6 @@
 """The rules over several fields, as CEL that the API server checks."""
 
-from soma_operator.api.v1alpha1.base import DEFAULT_DIMENSIONS, rules
+from soma_operator.api.v1alpha1.base import DEFAULT_DIMENSIONS, DEFAULT_MESSAGE_BYTES, rules
 
 
 def _value(path: str, default: str, of: str = "self") -> str:
@@ -9,10 +9,14 @@ def _value(path: str, default: str, of: str = "self") -> str:
     Asked step by step with `has`: the shorter `.?` forgets the types, and with them the bounds that the API server
     estimates the cost of a rule by.
     """
+    return f"({_given(path, of)} ? {of}.{path} : {default})"
+
+
+def _given(path: str, of: str = "self") -> str:
+    """Return CEL for whether an optional field is there."""
     parts = path.split(".")
     steps = [".".join([of, *parts[: end + 1]]) for end in range(len(parts))]
-    there = " && ".join(f"has({step})" for step in steps)
-    return f"({there} ? {steps[-1]} : {default})"
+    return " && ".join(f"has({step})" for step in steps)
 
 
 def _kept(path: str, default: str) -> str:
@@ -29,6 +33,8 @@ _SIZE = ("storage.embedded.size", "'10Gi'")
 _IS_NOT_LESS = (
     f"quantity({_value(*_SIZE)}).compareTo(quantity({_value(*_SIZE, of='oldSelf')})) >= 0"
 )
+# How large a class has made the volume, the operator sees.
+_SIZE_IS_OF_CLASS = f"has(oldSelf.className) && !({_given(_SIZE[0], of='oldSelf')})"
 _DIMENSIONS = ("embeddings.dimensions", str(DEFAULT_DIMENSIONS))
 
 _TARGET = "has(self.backup) && has(self.backup.target)"
@@ -40,12 +46,11 @@ _BOOTSTRAP = "has(self.bootstrap)"
 _HPA = f"{_value('autoscaling.type', _NONE)} != 'HPA' || has(self.className)"
 _MOST = _value("autoscaling.maxReplicas", "1")
 
-_LIMITS = (
-    f"{_value('limits.maxMessageBytes', '8388608')} > {_value('limits.maxPayloadBytes', '0')}",
-    "limits.maxMessageBytes (default 8388608) must be larger than limits.maxPayloadBytes",
-)
+_MESSAGE_BYTES = ("limits.maxMessageBytes", str(DEFAULT_MESSAGE_BYTES))
+_ARE_LIMITS_FITTING = f"{_value(*_MESSAGE_BYTES)} > {_value('limits.maxPayloadBytes', '0')}"
+_LIMITS = f"limits.maxMessageBytes (default {DEFAULT_MESSAGE_BYTES}) must be larger than limits.maxPayloadBytes"
 
-LIMITS_RULE = rules(_LIMITS)
+LIMITS_RULE = rules((_ARE_LIMITS_FITTING, _LIMITS))
 
 SPEC_RULES = rules(
     (
@@ -68,7 +73,8 @@ SPEC_RULES = rules(
         f"{_value('embeddings.provider', _WORDLLAMA)} != 'Wordllama' || {_value(*_DIMENSIONS)} in [64, 128, 256]",
         "embeddings.dimensions must be 64, 128 or 256 with the provider Wordllama",
     ),
-    _LIMITS,
+    # With a class the operator looks at what both say together.
+    (f"has(self.className) || {_ARE_LIMITS_FITTING}", _LIMITS),
     (
         f"!({_SCHEDULED}) || ({_TARGET})",
         "backup.schedule needs backup.target: a place where the copies are kept",
@@ -102,7 +108,7 @@ SPEC_RULES = rules(
         f"storage.embedded.accessMode cannot be changed: {_MOVE}",
     ),
     (
-        f"!isQuantity({_value(*_SIZE)}) || {_IS_NOT_LESS}",
+        f"{_SIZE_IS_OF_CLASS} || !isQuantity({_value(*_SIZE)}) || {_IS_NOT_LESS}",
         f"storage.embedded.size cannot shrink: {_MOVE}",
     ),
     (
