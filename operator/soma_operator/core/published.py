@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from soma_operator.api.v1alpha1 import LONGEST_MESSAGE
 from soma_operator.core.kinds import Manifest
 from soma_operator.core.observed import Seen
 
@@ -50,7 +51,8 @@ def _dated(
         "type": aspect.type,
         "status": aspect.status,
         "reason": aspect.reason,
-        "message": aspect.message,
+        # Some quote others, such as a webhook: too long a sentence must not cost the whole status.
+        "message": aspect.message[:LONGEST_MESSAGE],
         "lastTransitionTime": (
             earlier["lastTransitionTime"] if earlier and is_same else format_time(now)
         ),

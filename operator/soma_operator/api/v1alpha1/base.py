@@ -9,6 +9,8 @@ GRPC_PORT = 50053
 HTTP_PORT = 8080
 DEFAULT_DIMENSIONS = 256
 DEFAULT_MESSAGE_BYTES = 8 * 1024 * 1024
+LONGEST_MESSAGE = 32_768
+"""Characters of a condition's message that the API server takes."""
 
 NEVER_OBSERVED = -1
 """`status.observedGeneration` before the operator's first look: GitOps tools then see a resource in progress."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from soma_operator.api.v1alpha1.base import NEVER_OBSERVED, ApiModel
+from soma_operator.api.v1alpha1.base import LONGEST_MESSAGE, NEVER_OBSERVED, ApiModel
 
 CONDITION_LIST: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
@@ -25,7 +25,7 @@ class Condition(ApiModel):
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     """Stable word for machines."""
 
-    message: Annotated[str, Field(max_length=32768)]
+    message: Annotated[str, Field(max_length=LONGEST_MESSAGE)]
     """Sentence for people: what is, and what mends it."""
 
     last_transition_time: datetime
