@@ -43,6 +43,11 @@ def memory_not_found(ref: MemoryRef) -> NotFound:
     return NotFound("there is no such memory", kind="memory", name=name)
 
 
+def source_gone() -> NotFound:
+    """Return the error that says so."""
+    return NotFound("what it is made of is no longer there; do it again", kind="memory", name="")
+
+
 def coordinate_taken(owner: MemoryId) -> AlreadyExists:
     """Return the error that names the memory at the coordinate."""
     return AlreadyExists("the coordinate belongs to another memory", memory_id=owner)

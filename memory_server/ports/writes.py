@@ -57,6 +57,9 @@ class StoreWrite(NamedTuple):
     read_seq: int | None = None
     """Commit of the record that was read to be changed: where another one is there, or none, this is a `Conflict`. A
     version does not tell: it is counted anew once a memory was deleted."""
+    made_of: tuple[int, ...] = ()
+    """Commits of the records that it says something of: where one is neither a memory any more nor a kept version of
+    one, this is `NotFound`. What was erased meanwhile must not come back."""
 
     @property
     def begin_us(self) -> int:
@@ -78,7 +81,7 @@ class DeleteWrite:
 
 @dataclass(frozen=True, slots=True)
 class LinkWrite:
-    """Writes one link between two memories that exist."""
+    """Writes one link between two memories that exist; `from_version` None: the start may be at any version."""
 
     scope: Scope
     from_ref: MemoryRef
@@ -89,6 +92,7 @@ class LinkWrite:
     now_us: int
     request: RequestKey | None = None
     expected_version: int | None = None
+    from_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

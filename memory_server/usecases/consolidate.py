@@ -17,20 +17,20 @@ from memory_server.domain.memory import (
     MemoryKind,
     MemoryRecord,
     MemoryRef,
+    Receipt,
     Scope,
 )
 from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION, summary
 from memory_server.domain.validation import Violations
-from memory_server.ports import DeleteWrite, LinkWrite
+from memory_server.ports import DeleteWrite, LinkWrite, StoreWrite
 from memory_server.usecases import store, update
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.read import NEWEST, every_page
+from soma_common.errors import NotFound
 
 DEFAULT_MIN_EPISODES = 2
 DEFAULT_SUMMARY_BYTES = 2000
 MIN_SUMMARY_BYTES = 100
-
-LINKS_PER_COMMIT = 200
 
 FRAME_BYTES = 16
 """What surrounds a name in an answer, at most."""
@@ -217,7 +217,9 @@ def _plans_of(episodes: Sequence[MemoryRecord], min_episodes: int, max_bytes: in
 
 
 def _plan_of(conversation: Conversation, max_bytes: int) -> _Plan | None:
-    text = summary([record.text for record in conversation.episodes], max_bytes)
+    # An erasure finds a summary by its links: of more than are linked, it must not say anything.
+    episodes = conversation.episodes[-limits.MAX_SOURCES :]
+    text = summary([record.text for record in episodes], max_bytes)
     if not text:
         return None
     draft = MemoryDraft(
@@ -225,10 +227,10 @@ def _plan_of(conversation: Conversation, max_bytes: int) -> _Plan | None:
         id=_id_of("conversation", conversation.name),
         kind=MemoryKind.SEMANTIC,
         text=text,
-        importance=max(record.importance for record in conversation.episodes),
-        event_time_us=conversation.episodes[-1].event_time_us,
+        importance=max(record.importance for record in episodes),
+        event_time_us=episodes[-1].event_time_us,
     )
-    return _Plan(draft, conversation.episodes[: limits.MAX_SOURCES])
+    return _Plan(draft, episodes)
 
 
 async def _callers_plan(engine: Engine, scope: Scope, given: Summary) -> _Plan:
@@ -274,34 +276,71 @@ async def _carry_out(
     missing = [one for one in dict.fromkeys(source_ids) if one not in linked]
     is_new = current is None or current.payload_json != plan.draft.payload_json
     done = Consolidated(memory_id, text, source_ids, is_new)
-    last_seq = 0
     if dry_run:
-        return done, last_seq
+        return done, 0
     if is_new:
-        named = {**plan.draft.metadata, CONSOLIDATION: consolidation_id}
-        draft = plan.draft._replace(metadata=named)
         version = current.version if current else 0
-        command = store.StoreCommand(draft, expected_version=version)
-        last_seq = (await store.store(engine, scope, command)).commit_seq
-    return done, max(last_seq, await _link_all(engine, scope, memory_id, missing))
+        write = await _write_of(engine, scope, plan, consolidation_id, version)
+        return done, await _write_linked(engine, scope, write, missing)
+    return done, await _commit_all(engine, _links(engine, scope, memory_id, missing))
 
 
-async def _link_all(
-    engine: Engine, scope: Scope, memory_id: MemoryId, source_ids: Sequence[MemoryId]
+async def _write_of(
+    engine: Engine, scope: Scope, plan: _Plan, consolidation_id: str, version: int
+) -> StoreWrite:
+    """Return the write of a summary over a version."""
+    named = {**plan.draft.metadata, CONSOLIDATION: consolidation_id}
+    command = store.StoreCommand(plan.draft._replace(metadata=named), expected_version=version)
+    store.check(engine, scope, command)
+    (write,) = await store.writes_of(engine, [(scope, command)])
+    # What was erased while this was summed up and embedded is not to be written down once more.
+    seqs = dict.fromkeys(record.commit_seq for record in plan.sources)
+    return write._replace(made_of=tuple(seqs))
+
+
+async def _write_linked(
+    engine: Engine, scope: Scope, write: StoreWrite, source_ids: Sequence[MemoryId]
 ) -> int:
-    """Link a summary with its sources in few commits; return the last of them, 0 if there is nothing to link."""
-    last_seq = 0
-    start, now_us = MemoryRef(id=memory_id), engine.clock.now_us()
-    for first in range(0, len(source_ids), LINKS_PER_COMMIT):
-        some = source_ids[first : first + LINKS_PER_COMMIT]
-        writes = [
-            LinkWrite(scope, start, MemoryRef(id=one), CONSOLIDATED_FROM, 1.0, {}, now_us)
-            for one in some
-        ]
-        for outcome in await engine.commit(writes):
-            if isinstance(outcome, Exception):
-                raise outcome
+    """Write a summary and its links, with nothing in between: an erasure finds it by them. Return the last commit."""
+    assert write.expected_version is not None
+    links = _links(engine, scope, MemoryId(write.id), source_ids, write.expected_version + 1)
+    stored, *linked = await engine.commit([write, *links])
+    if isinstance(stored, Exception):
+        raise stored
+    last_seq = stored.commit_seq
+    for outcome in linked:
+        if isinstance(outcome, Receipt):
             last_seq = max(last_seq, outcome.commit_seq)
+        elif not isinstance(outcome, NotFound):
+            raise outcome
+        # Else the source has made room for its summary.
+    return last_seq
+
+
+def _links(
+    engine: Engine,
+    scope: Scope,
+    memory_id: MemoryId,
+    source_ids: Sequence[MemoryId],
+    version: int | None = None,
+) -> list[LinkWrite]:
+    start, now_us = MemoryRef(id=memory_id), engine.clock.now_us()
+    return [
+        LinkWrite(
+            scope, start, MemoryRef(id=one), CONSOLIDATED_FROM, 1.0, {}, now_us,
+            from_version=version,
+        )
+        for one in source_ids
+    ]  # fmt: skip
+
+
+async def _commit_all(engine: Engine, writes: Sequence[LinkWrite]) -> int:
+    """Carry out some writes; return the last commit, 0 if there are none."""
+    last_seq = 0
+    for outcome in await engine.commit(writes):
+        if isinstance(outcome, Exception):
+            raise outcome
+        last_seq = max(last_seq, outcome.commit_seq)
     return last_seq
 
 

@@ -104,9 +104,13 @@ class Space:
 
     def _pass_on(self, record: MemoryRecord) -> None:
         """Let the summaries of a memory inherit what it is about, and what it was made of, before it goes."""
-        heirs = self.summaries_of({record.id})
+        if heirs := self.summaries_of({record.id}):
+            self.leave(record, heirs)
+
+    def leave(self, record: MemoryRecord, heirs: Collection[MemoryId]) -> None:
+        """Let some summaries inherit what a memory is about."""
         subjects = set[bytes]()
-        for one in self._sources_of(record.id) if heirs else ():
+        for one in self._sources_of(record.id):
             kept = [version.record for version in self.versions.get(one, [])]
             for said in (self.memories[one], *kept):
                 subjects.update(subject_digest(*item) for item in said.metadata.items())

@@ -30,6 +30,7 @@ from memory_server.domain.refusals import (
     namespace_exists,
     namespace_not_found,
     request_id_reused,
+    source_gone,
 )
 from memory_server.domain.summary import subject_digest
 from memory_server.ports import (
@@ -185,6 +186,7 @@ class Writer:
         current = live[0] if live else None
         check_version(write.expected_version, current.version if current else 0)
         check_unchanged(write.read_seq, current.commit_seq if current else None)
+        self._check_sources(write)
         making_room = self._to_go(space, write, found)
 
         self.spaces[write.scope] = space
@@ -192,6 +194,8 @@ class Writer:
         seq = self.commit_seq = space.commit_seq = records[-1].commit_seq
         removed = [*making_room, *(record for record in found if record is not current)]
         for record in removed:
+            if record.commit_seq in write.made_of:
+                space.leave(record, [MemoryId(write.id)])
             space.remove(record, seq, write.now_us)
         kept = space.policy.max_versions if write.keeps_history else 0
         if current:
@@ -205,6 +209,19 @@ class Writer:
         return Receipt(
             "", record.id, seq, record.version, bool(record.embedding) or not record.text
         )
+
+    def _check_sources(self, write: StoreWrite) -> None:
+        live = [
+            (space, record)
+            for space in [*self.spaces.values(), *(dropped for _, dropped in self.dropped)]
+            for record in (space.memories.values() if write.made_of else ())
+            if not record.is_expired(write.now_us)
+        ]
+        seqs = {record.commit_seq for _, record in live}
+        for space, record in live:
+            seqs |= {kept.record.commit_seq for kept in space.versions.get(record.id, [])}
+        if not seqs.issuperset(write.made_of):
+            raise source_gone()
 
     def _to_go(
         self, space: Space, write: StoreWrite, found: list[MemoryRecord]
@@ -254,6 +271,7 @@ class Writer:
     def _link(self, write: LinkWrite) -> Receipt:
         space = self._require(write.scope)
         start = space.require_live(write.from_ref, write.now_us)
+        check_version(write.from_version, start.version)
         end = space.require_live(write.to_ref, write.now_us)
         key = (start.id, end.id, write.type)
         version = space.links[key].version if key in space.links else 0

@@ -59,6 +59,8 @@ class MovedMemory:
     update_time_us: int | None = None
     create_time_us: int | None = None
     versions: Sequence["MovedMemory"] = ()
+    copied_seq: int | None = None
+    """Commit of the memory of this server that it is a copy of; None: it comes from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,8 @@ class Importer:
             has_default_ttl=False,
             older=tuple(older),
             create_time_us=min(memory.create_time_us or first_us, first_us),
+            # What was erased since it was read must not come back.
+            made_of=() if memory.copied_seq is None else (memory.copied_seq,),
         )
 
     async def _embeddings(self, chain: Sequence[MovedMemory]) -> list[Embedding]:
@@ -307,6 +311,7 @@ def moved(record: MemoryRecord, versions: Sequence[MemoryVersion] = ()) -> Moved
         record.update_time_us,
         record.create_time_us,
         tuple(moved(version.record) for version in versions),
+        record.commit_seq,
     )
 
 

@@ -22,10 +22,26 @@ from memory_server.domain.memory import (
 )
 from memory_server.domain.policy import DecayLevel, NamespacePolicy
 from memory_server.ports import Vectors
-from memory_server.usecases import delete, erase, lifecycle, namespaces, read, store, update, watch
+from memory_server.usecases import (
+    consolidate,
+    delete,
+    erase,
+    lifecycle,
+    namespaces,
+    read,
+    store,
+    update,
+    watch,
+)
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.movement import ConflictPolicy, Importer, ImportOptions, MovedMemory
-from soma_common.errors import InvalidInput
+from memory_server.usecases.movement import (
+    ConflictPolicy,
+    Importer,
+    ImportOptions,
+    MovedMemory,
+    share,
+)
+from soma_common.errors import InvalidInput, NotFound
 from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, SCOPE, StoppedClock
 
@@ -35,10 +51,10 @@ X = MemoryRef(id=MemoryId("x"))
 class SlowEmbedder:
     """Answers at once, but for the texts that wait for `go`."""
 
-    model = "slow"
     dimensions = DIMENSIONS
 
     def __init__(self) -> None:
+        self.model = "slow"
         self.waits = False
         self.asked = asyncio.Event()
         self.go = asyncio.Event()
@@ -230,3 +246,39 @@ async def test_a_reader_of_a_dropped_namespace_never_sees_the_next_one(tmp_path:
 
         await slow
         assert (await listing).records == []
+
+
+@pytest.mark.parametrize("way", ["erased", "deleted"])
+async def test_a_summary_does_not_bring_back_what_is_gone(case: Between, way: str) -> None:
+    """It was summed up before, and embedded meanwhile."""
+    await case.store({"text": "a secret of ana"}, **of("ana"))
+    order = consolidate.Order(Filter(), min_episodes=1)
+    making = await case.begun(consolidate.consolidate(case.engine, SCOPE, order))
+    if way == "erased":
+        await erase.erase(case.engine, SCOPE.tenant, erase.Subject("user", "ana"))
+    else:
+        await delete.delete(case.engine, SCOPE, delete.DeleteCommand(X))
+
+    case.embedder.go.set()
+
+    with pytest.raises(NotFound):
+        await making
+    assert (await namespaces.stats(case.engine, SCOPE)).memory_count == 0
+
+
+async def test_a_share_does_not_bring_back_what_was_erased(case: Between) -> None:
+    """It was read before, and embedded by another model meanwhile."""
+    await case.store({"text": "a secret of ana"}, **of("ana"))
+    other = MemoryDraft(b'{"text": "of nobody"}', id="y")
+    await store.store(case.engine, SCOPE, store.StoreCommand(other))
+    case.embedder.model = "another"
+    to_scope = Scope(SCOPE.tenant, "another")
+    sharing = await case.begun(share(case.engine, SCOPE, to_scope, Filter(), ImportOptions()))
+    ana = erase.Subject("user", "ana")
+    await erase.erase(case.engine, SCOPE.tenant, ana)
+
+    case.embedder.go.set()
+
+    progress = await sharing
+    assert (progress.stored_count, progress.rejected_count) == (1, 1)
+    assert (await erase.remaining(case.engine, SCOPE.tenant, ana, 0)).memory_count == 0

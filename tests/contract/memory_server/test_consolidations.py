@@ -18,7 +18,7 @@ from memory_server.ports import CreateNamespaceWrite
 from memory_server.usecases import consolidate, delete, erase, lifecycle, read, store, walk
 from memory_server.usecases.consolidate import Order, Result, Summary
 from memory_server.usecases.engine import Engine
-from soma_common.errors import InvalidInput
+from soma_common.errors import Conflict, InvalidInput
 from tests.support.engines import ENGINES, an_engine
 from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
 
@@ -202,3 +202,60 @@ async def test_an_erasure_takes_summaries_whose_sources_are_gone(case: Case, way
     assert {record.id for record in left.records} == {"c", "of c"} | stays
     after = await erase.remaining(case.engine, SCOPE.tenant, alice, erased.commit_seq)
     assert after.memory_count == 0
+
+
+async def test_an_erasure_finds_the_summary_of_a_conversation_that_is_longer_than_its_links(
+    case: Case,
+) -> None:
+    """A summary has links to so many of its sources, and says nothing of others."""
+    count = limits.MAX_SOURCES + 1
+    drafts = [
+        MemoryDraft(
+            b"{}",
+            id=f"m{number}",
+            text=f"Tea is fine, says number{number}.",
+            event_time_us=NOW_US + number,
+            metadata={"session": "s", "number": float(number)},
+        )
+        for number in range(count)
+    ]
+    for start in range(0, count, limits.MAX_BATCH_ITEMS):
+        some = drafts[start : start + limits.MAX_BATCH_ITEMS]
+        await store.store_batch(case.engine, SCOPE, [store.StoreCommand(one) for one in some])
+    order = Order(Filter(), max_summary_bytes=limits.MAX_TEXT_BYTES)
+    (made,) = (await consolidate.consolidate(case.engine, SCOPE, order)).memories
+    assert "number0." not in made.text
+    subject = erase.Subject("number", float(count - 1))
+    assert (await erase.erase(case.engine, SCOPE.tenant, subject)).memory_count == 2
+
+
+async def test_an_erasure_takes_summaries_that_took_the_place_of_their_sources(case: Case) -> None:
+    """The limit of the namespace lets a source go with the very write of its summary."""
+    policy = NamespacePolicy(max_memories=2)
+    await case.engine.store.commit([CreateNamespaceWrite(SCOPE, policy, NOW_US)])
+    await case.add("m", metadata={"who": "ana"}, importance=0.5)
+    await case.add("n")
+    await case.consolidate(a_summary("s", "m", "n"))
+    assert await case.linked("s") == ["n"]
+    erased = await erase.erase(case.engine, SCOPE.tenant, erase.Subject("who", "ana"))
+    assert erased.memory_count == 1
+
+
+async def test_a_summary_that_is_not_written_gets_no_links(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one was written over it meanwhile, which says nothing of these sources."""
+    await case.add("m", "n")
+    await case.consolidate(a_summary("s", "m", text="one"))
+    writes_of = store.writes_of
+
+    async def late(engine: Engine, asked: Any) -> Any:
+        monkeypatch.setattr(store, "writes_of", writes_of)
+        await case.add("s")
+        await case.add("s")
+        return await writes_of(engine, asked)
+
+    monkeypatch.setattr(store, "writes_of", late)
+    with pytest.raises(Conflict):
+        await case.consolidate(a_summary("s", "m", "n", text="two"))
+    assert await case.linked("s") == ["m"]

@@ -58,8 +58,11 @@ class Inheritance:
     def pass_on(self, namespace_key: int, memory_id: MemoryId) -> None:
         """Let the summaries of a memory inherit what it is about; to be called while its rows and links are there."""
         heirs = _made_of(self._statements, namespace_key, [memory_id])
-        if not heirs:
-            return
+        if heirs:
+            self.leave(namespace_key, memory_id, heirs)
+
+    def leave(self, namespace_key: int, memory_id: MemoryId, heirs: Collection[str]) -> None:
+        """Let some summaries inherit what a memory is about."""
         ids = [memory_id, *self._sources_of(namespace_key, memory_id)]
         for start in range(0, len(ids), IDS_PER_STATEMENT):
             subjects = self._subjects_of(namespace_key, ids[start : start + IDS_PER_STATEMENT])

@@ -34,6 +34,7 @@ class LinkWrites:
         """
         space = self._namespaces.require(write.scope)
         start = self._memories.require_live(space, write.from_ref, write.now_us)
+        check_version(write.from_version, start.version)
         end = self._memories.require_live(space, write.to_ref, write.now_us)
         key = (space.key, start.id, end.id, write.type)
         row = self._statements.execute(

@@ -27,6 +27,7 @@ from memory_server.domain.refusals import (
     check_version,
     coordinate_taken,
     memory_not_found,
+    source_gone,
 )
 from memory_server.ports import (
     AccessWrite,
@@ -37,6 +38,8 @@ from memory_server.ports import (
     StoreWrite,
     SweepWrite,
 )
+
+_IS_LIVE = "(memory.expire_time_us IS NULL OR memory.expire_time_us > ?)"
 
 
 class MemoryWrites:
@@ -90,12 +93,16 @@ class MemoryWrites:
         current = _the_one([head for head in found if not head.is_expired], write.id)
         check_version(write.expected_version, current.version if current else 0)
         check_unchanged(write.read_seq, current.commit_seq if current else None)
+        self._check_sources(write)
         removed = self._room.to_go(space, write, found)
 
         if space is None:
             space = self._namespaces.make(write.scope, write.now_us, commit_seq)
         removed += [head for head in found if head.is_expired]
         for head in removed:
+            if head.commit_seq in write.made_of:
+                # It makes room for what was made of it, before there is a link to find it by.
+                self._inheritance.leave(space.key, head.id, [write.id])
             self.remove(space, head, commit_seq + len(write.older), write.now_us)
         *older, record = _records_of(write, current, space, commit_seq)
         if current:
@@ -235,6 +242,24 @@ class MemoryWrites:
         ).rowcount
         self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
         return links
+
+    def _check_sources(self, write: StoreWrite) -> None:
+        """Check that what a memory was made of is there: live, or a kept version of what is.
+
+        Raises:
+            NotFound: Something is not.
+        """
+        if not write.made_of:
+            return
+        among = f"commit_seq IN ({marks(len(write.made_of))})"
+        row = self._statements.execute(
+            f"SELECT (SELECT count(*) FROM memory WHERE {among} AND {_IS_LIVE}) + (SELECT count(*)"
+            " FROM memory_version AS version JOIN memory USING (namespace_key, id)"
+            f" WHERE version.{among} AND {_IS_LIVE})",
+            (*write.made_of, write.now_us, *write.made_of, write.now_us),
+        ).fetchone()
+        if row[0] < len(write.made_of):
+            raise source_gone()
 
     def _supersede(
         self, space: Space, current: Head, write: StoreWrite, supersede_time_us: int
