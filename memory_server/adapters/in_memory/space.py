@@ -77,8 +77,13 @@ class Space:
         versions.append(MemoryVersion(record, max(superseded_us, record.update_time_us)))
         del versions[: max(len(versions) - kept, 0)]
 
-    def remove(self, record: MemoryRecord, commit_seq: int, now_us: int) -> int:
-        """Remove a memory with its versions and links; return how many links went."""
+    def remove(
+        self, record: MemoryRecord, commit_seq: int, now_us: int, *, is_told: bool = True
+    ) -> int:
+        """Remove a memory with its versions and links; return how many links went.
+
+        Watchers are not told where another memory takes the id by the same commit.
+        """
         self._pass_on(record)
         self.inherited.pop(record.id, None)
         del self.memories[record.id]
@@ -86,7 +91,8 @@ class Space:
         gone = [key for key in self.links if record.id in key[:2]]
         for key in gone:
             del self.links[key], self.linked[key]
-        self.note_removal(commit_seq, record.id, record.version, now_us)
+        if is_told:
+            self.note_removal(commit_seq, record.id, record.version, now_us)
         return len(gone)
 
     def summaries_of(self, ids: Collection[MemoryId]) -> set[MemoryId]:

@@ -196,7 +196,7 @@ class Writer:
         for record in removed:
             if record.commit_seq in write.made_of:
                 space.leave(record, [MemoryId(write.id)])
-            space.remove(record, seq, write.now_us)
+            space.remove(record, seq, write.now_us, is_told=record.id != write.id)
         kept = space.policy.max_versions if write.keeps_history else 0
         if current:
             space.supersede(current, records[0].update_time_us, kept)

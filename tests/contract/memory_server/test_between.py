@@ -282,3 +282,16 @@ async def test_a_share_does_not_bring_back_what_was_erased(case: Between) -> Non
     progress = await sharing
     assert (progress.stored_count, progress.rejected_count) == (1, 1)
     assert (await erase.remaining(case.engine, SCOPE.tenant, ana, 0)).memory_count == 0
+
+
+async def test_a_watcher_keeps_what_takes_the_id_of_what_has_expired(case: Between) -> None:
+    """Whoever follows the changes has at the end what the store has."""
+    await case.store({"text": "one"}, expire_time_us=case.clock.time_us + 1000)
+    watching = watch.watch(case.engine, SCOPE, token="", include_memory=False)
+    await anext(watching)
+    case.clock.time_us += 2000
+    await case.store({"text": "two"})
+    await store.store(case.engine, SCOPE, store.StoreCommand(MemoryDraft(b"{}", id="y")))
+    told = [(await anext(watching)).change for _ in range(2)]
+    await watching.aclose()
+    assert [(one.type.name, one.id) for one in told if one] == [("STORED", "x"), ("STORED", "y")]

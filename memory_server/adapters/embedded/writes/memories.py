@@ -103,7 +103,9 @@ class MemoryWrites:
             if head.commit_seq in write.made_of:
                 # It makes room for what was made of it, before there is a link to find it by.
                 self._inheritance.leave(space.key, head.id, [write.id])
-            self.remove(space, head, commit_seq + len(write.older), write.now_us)
+            seq = commit_seq + len(write.older)
+            # A watcher who is told of the store, and then that the id is gone, would take the new memory away.
+            self.remove(space, head, seq, write.now_us, is_told=head.id != write.id)
         *older, record = _records_of(write, current, space, commit_seq)
         if current:
             self._supersede(space, current, write, (older[0] if older else record).update_time_us)
@@ -228,8 +230,13 @@ class MemoryWrites:
             raise memory_not_found(ref)
         return head
 
-    def remove(self, space: Space, head: Head, commit_seq: int, now_us: int) -> int:
-        """Remove a memory with its versions and links; return how many links went."""
+    def remove(
+        self, space: Space, head: Head, commit_seq: int, now_us: int, *, is_told: bool = True
+    ) -> int:
+        """Remove a memory with its versions and links; return how many links went.
+
+        Watchers are not told where another memory takes the id by the same commit.
+        """
         self._inheritance.pass_on(space.key, head.id)
         self._inheritance.drop(space.key, head.id)
         self._remove_row(space, head)
@@ -240,7 +247,8 @@ class MemoryWrites:
         links += self._statements.execute(
             "DELETE FROM link WHERE namespace_key = ? AND to_id = ?", (space.key, head.id)
         ).rowcount
-        self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
+        if is_told:
+            self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
         return links
 
     def _check_sources(self, write: StoreWrite) -> None:
