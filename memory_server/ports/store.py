@@ -134,6 +134,12 @@ class MemoryStore(Protocol):
         ...
 
     @property
+    def history_id(self) -> int:
+        """Number of 63 bits, another one each time that a store is made of a copy: what was committed after the copy is
+        no part of this history. 0: it was made of none."""
+        ...
+
+    @property
     def signing_seed(self) -> bytes:
         """Secret of 32 bytes from which the store's Ed25519 key is made; lives as long as the store."""
         ...

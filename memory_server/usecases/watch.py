@@ -37,7 +37,7 @@ async def watch(
     Raises:
         InvalidInput: With every violation; also for a token of another namespace.
         NotFound: There is no such namespace.
-        HistoryLost: What happened since the token is no longer kept, or the namespace is another one.
+        HistoryLost: What happened since the token is no longer kept, or the namespace or the store is another one.
     """
     found = Violations()
     validation.check_namespace(found, scope.namespace)
@@ -45,6 +45,8 @@ async def watch(
     question = repr(("watch", scope))
     after = (engine.store.last_commit_seq, EVERYTHING_OF_A_COMMIT)
     born_us = (await engine.store.namespace(scope)).create_time_us
+    # A store that was made of a copy has other commits under the numbers of those that came after the copy.
+    born = born_us ^ engine.store.history_id
     if token:
         raw = read_page_token(
             token,
@@ -53,13 +55,13 @@ async def watch(
             field="resume_token",
             source="resume_token of a change of the same namespace",
         )
-        told_us, *position = _POSITION.unpack(raw)
-        if told_us != born_us:
+        told, *position = _POSITION.unpack(raw)
+        if told != born or position[0] > engine.store.last_commit_seq:
             raise history_lost()
         after = (position[0], position[1])
 
     def named(position: tuple[int, int]) -> str:
-        raw = _POSITION.pack(born_us, *position)
+        raw = _POSITION.pack(born, *position)
         return page_token(raw, question=question, key=engine.store.page_key)
 
     yield Watched(named(after))

@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 
 FILE_NAME = "memory.sqlite3"
 INDEX_FOLDER = "index"
+HISTORY_FILE = "history"
+"""Beside the store, if it was made of a copy: the number of its history. In the store itself, copies would have it."""
+
 PART_NAME = "memory.part"
 """What a restore writes before the store is there whole."""
 
@@ -39,6 +42,7 @@ class Database:
     lock: IO[bytes]
     page_key: bytes
     signing_seed: bytes
+    history_id: int
 
     def connect(self, *, is_writer: bool = False) -> sqlite3.Connection:
         """Return a new connection; a reader cannot write."""
@@ -84,6 +88,7 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
         try:
             facts = _prepare(connection, dimensions)
             _empty_log(connection)
+            history_id = _history_id(folder)
         finally:
             connection.close()
     except OSError as error:
@@ -93,7 +98,7 @@ def open_database(folder: Path, *, synchronous: str, dimensions: int) -> Databas
         lock.close()
         raise sqlite_error(error) if isinstance(error, sqlite3.Error) else error from None
     page_key, signing_seed = (bytes.fromhex(facts[name]) for name in ("page_key", "signing_seed"))
-    return Database(path, synchronous, lock, page_key, signing_seed)
+    return Database(path, synchronous, lock, page_key, signing_seed, history_id)
 
 
 def read_only_uri(path: Path) -> str:
@@ -171,6 +176,13 @@ def _tidy(folder: Path, path: Path) -> None:
     part.unlink(missing_ok=True)
     for copy in folder.glob(f"{COPY_PREFIX}*"):
         shutil.rmtree(copy)
+
+
+def _history_id(folder: Path) -> int:
+    try:
+        return int.from_bytes((folder / HISTORY_FILE).read_bytes())
+    except FileNotFoundError:
+        return 0
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

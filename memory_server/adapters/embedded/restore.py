@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import sqlite3
 from pathlib import Path
 
 from memory_server.adapters.embedded.database import (
     FILE_NAME,
+    HISTORY_FILE,
     INDEX_FOLDER,
     PART_NAME,
     SCHEMA_VERSION,
@@ -77,6 +79,7 @@ def restore(copy: Path, folder: Path, sha256: bytes | None = None, name: str | N
         make_folder(folder)
         _clear(folder)
         _keep_name(folder, name)
+        _begin_history(folder)
         _put(copy, part, target)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -121,10 +124,19 @@ def _keep_name(folder: Path, name: str | None) -> None:
     # Before the store itself: a store that is there was made of the copy whose name is there.
     (folder / NAME_FILE).unlink(missing_ok=True)
     if name is not None:
-        with (folder / NAME_FILE).open("w") as file:
-            file.write(name)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(folder / NAME_FILE, name.encode())
+
+
+def _begin_history(folder: Path) -> None:
+    """Tell what is committed from now on from what was committed after the copy, and is lost."""
+    _write(folder / HISTORY_FILE, (secrets.randbits(63) or 1).to_bytes(8))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _put(copy: Path, part: Path, target: Path) -> None:

@@ -112,6 +112,11 @@ class EmbeddedStore:
         return self._database.page_key
 
     @property
+    def history_id(self) -> int:
+        """See the port."""
+        return self._database.history_id
+
+    @property
     def signing_seed(self) -> bytes:
         """See the port."""
         return self._database.signing_seed

@@ -62,6 +62,11 @@ class InMemoryStore:
         return self._key
 
     @property
+    def history_id(self) -> int:
+        """See the port."""
+        return 0
+
+    @property
     def signing_seed(self) -> bytes:
         """See the port."""
         return self._seed
