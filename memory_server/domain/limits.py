@@ -24,6 +24,7 @@ MAX_STREAM_ID_BYTES = 64
 MAX_NESTING = 256
 """Depth of objects and lists within each other in a payload."""
 
+MAX_MASK_PATHS = 256
 MAX_RECALL_BATCH = 100
 MAX_SOURCES = 1000
 MAX_ALL_SOURCES = 20_000

@@ -256,7 +256,7 @@ def check_filter(found: Violations, given: Filter) -> None:
     found.require(len(given.metadata) <= most, "filter.metadata", f"must have at most {most} tests")
     for place, test in enumerate(given.metadata):
         _check_test(found, f"filter.metadata[{place}]", test)
-    for place, kind in enumerate(sorted(given.kinds)):
+    for place, kind in enumerate(sorted(given.kinds)[: len(_KINDS) + 1]):
         check_kind(found, f"filter.kinds[{place}]", kind)
     check_time(found, "filter.event_time_from", given.event_time_from_us)
     check_time(found, "filter.event_time_until", given.event_time_until_us)
@@ -303,6 +303,17 @@ def check_count(found: Violations, path: str, count: int, *, default: int, maxim
     """Check a number of things asked for, and return it; 0 stands for the default."""
     found.require(0 <= count <= maximum, path, f"must be 1 to {maximum}, or 0 for {default}")
     return count or default
+
+
+def check_mask(found: Violations, paths: Sequence[str]) -> None:
+    """Check how many fields a mask names, so that each of them can be looked at.
+
+    Raises:
+        InvalidInput: They are too many.
+    """
+    most = limits.MAX_MASK_PATHS
+    if not found.require(len(paths) <= most, "update_mask", f"must name at most {most}"):
+        found.raise_if_any()
 
 
 def check_batch(found: Violations, path: str, items: Sequence[object]) -> None:

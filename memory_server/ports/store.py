@@ -135,8 +135,10 @@ class MemoryStore(Protocol):
 
     @property
     def history_id(self) -> int:
-        """Number of 63 bits, another one each time that a store is made of a copy: what was committed after the copy is
-        no part of this history. 0: it was made of none."""
+        """Number of 63 bits, another one each time that a store is made of a copy; 0: it was made of none.
+
+        What was committed after the copy is no part of this history.
+        """
         ...
 
     @property

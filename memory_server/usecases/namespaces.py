@@ -63,6 +63,7 @@ async def set_policy(
     found = Violations()
     validation.check_namespace(found, scope.namespace)
     check_policy(found, policy)
+    validation.check_mask(found, paths)
     for path in paths:
         found.require(path in _FIELDS, "update_mask", f"must name some of {', '.join(_FIELDS)}")
     validation.check_expected_version(found, expected_version, minimum=1)

@@ -207,6 +207,7 @@ def _check_update(engine: Engine, scope: Scope, command: UpdateCommand) -> None:
     validation.check_namespace(found, scope.namespace)
     validation.check_ref(found, "ref", command.ref)
     found.require(bool(command.paths), "update_mask", "must name at least one field")
+    validation.check_mask(found, command.paths)
     for path in command.paths:
         is_known = path in FIELDS or path.startswith(METADATA_PREFIX)
         found.require(is_known, "update_mask", f"must name some of {', '.join(FIELDS)}")

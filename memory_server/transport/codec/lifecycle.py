@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from memory_server.domain.limits import MAX_ALL_SOURCES, MAX_BATCH_ITEMS, MAX_VERSIONS
 from memory_server.domain.memory import (
     MemoryDraft,
     MemoryId,
@@ -20,6 +21,7 @@ from memory_server.transport.codec.memories import (
 )
 from memory_server.transport.codec.values import (
     coordinate,
+    few,
     metadata_of,
     metadata_value,
     time_us,
@@ -73,7 +75,7 @@ def moved_memory(message: pb.MovedMemory) -> MovedMemory:
         time_us(memory, "create_time"),
         tuple(
             MovedMemory(_draft(one.memory, b""), "", time_us(one.memory, "update_time"))
-            for one in message.versions
+            for one in few(message.versions, MAX_VERSIONS)
         ),
     )
 
@@ -106,10 +108,12 @@ def import_message(progress: Progress) -> pb.ImportResponse:
 
 def consolidation_order(message: pb.ConsolidateRequest) -> Order:
     """Return what is to be summed up."""
-    summaries = [
-        Summary(_semantic(one.memory), [memory_ref(ref) for ref in one.sources])
-        for one in message.summaries
-    ]
+    summaries: list[Summary] = []
+    left = MAX_ALL_SOURCES + 1
+    for one in few(message.summaries, MAX_BATCH_ITEMS):
+        sources = [memory_ref(ref) for ref in one.sources[:left]]
+        left -= len(sources)
+        summaries.append(Summary(_semantic(one.memory), sources))
     return Order(
         filter_of(message.filter),
         message.min_episodes,

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from memory_server.domain.limits import MAX_FILTER_TESTS
 from memory_server.domain.memory import MemoryLink
 from memory_server.transport.codec.memories import memory_message, memory_ref
-from memory_server.transport.codec.values import metadata_of, optional_int, put_metadata
+from memory_server.transport.codec.values import few, metadata_of, optional_int, put_metadata
 from memory_server.usecases.link import LinkCommand, UnlinkCommand
 from memory_server.usecases.walk import Direction, Neighbor, NeighborQuery, Path, PathQuery, Ways
 from soma.memory.v1 import link_service_pb2, memory_pb2
@@ -49,7 +50,7 @@ def path_query(message: link_service_pb2.FindPathRequest) -> PathQuery:
 
 
 def _ways(message: link_service_pb2.NeighborsRequest | link_service_pb2.FindPathRequest) -> Ways:
-    return Ways(tuple(message.types), _DIRECTIONS.get(message.direction))
+    return Ways(tuple(few(message.types, MAX_FILTER_TESTS)), _DIRECTIONS.get(message.direction))
 
 
 def path_message(namespace: str, path: Path | None) -> link_service_pb2.FindPathResponse:

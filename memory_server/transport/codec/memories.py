@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from memory_server.domain.limits import MAX_MASK_PATHS
 from memory_server.domain.memory import (
     MemoryDraft,
     MemoryId,
@@ -13,6 +14,7 @@ from memory_server.domain.memory import (
 )
 from memory_server.transport.codec.values import (
     coordinate,
+    few,
     metadata_of,
     optional_int,
     put_metadata,
@@ -134,7 +136,7 @@ def update_command(message: memory_service_pb2.UpdateRequest) -> UpdateCommand:
     return UpdateCommand(
         memory_ref(message.ref),
         memory_draft(message.memory),
-        tuple(message.update_mask.paths),
+        tuple(few(message.update_mask.paths, MAX_MASK_PATHS)),
         message.request_id,
         optional_int(message, "expected_version"),
     )

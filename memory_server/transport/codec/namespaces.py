@@ -1,5 +1,6 @@
 """Namespaces and their policies."""
 
+from memory_server.domain.limits import MAX_DECAY_FIELDS, MAX_DECAY_LEVELS
 from memory_server.domain.policy import (
     DEFAULT_DECAY_THRESHOLD,
     DEFAULT_MAX_VERSIONS,
@@ -8,7 +9,7 @@ from memory_server.domain.policy import (
     NamespacePolicy,
     ScoreDecay,
 )
-from memory_server.transport.codec.values import timestamp
+from memory_server.transport.codec.values import few, timestamp
 from soma.memory.v1 import namespace_service_pb2
 
 
@@ -23,10 +24,11 @@ def policy_of(message: namespace_service_pb2.NamespacePolicy) -> NamespacePolicy
         max_versions=message.max_versions if has_versions else DEFAULT_MAX_VERSIONS,
         recency_half_life_s=message.recency_half_life_s,
         decay_levels=tuple(
-            DecayLevel(level.age_s, tuple(level.drop_fields)) for level in message.decay_levels
+            DecayLevel(level.age_s, tuple(few(level.drop_fields, MAX_DECAY_FIELDS)))
+            for level in few(message.decay_levels, MAX_DECAY_LEVELS)
         ),
         score_decay=(
-            ScoreDecay(threshold, tuple(decay.keep_fields))
+            ScoreDecay(threshold, tuple(few(decay.keep_fields, MAX_DECAY_FIELDS)))
             if message.HasField("score_decay")
             else None
         ),

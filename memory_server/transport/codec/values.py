@@ -4,15 +4,27 @@ A part that was not set, or a number that no enum has, is passed on as it is: va
 with everything else that is wrong.
 """
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TypeVar, cast
 
 from google.protobuf import timestamp_pb2
 from google.protobuf.message import Message
 
+from memory_server.domain.limits import MAX_METADATA_ITEMS
 from memory_server.domain.memory import Coordinate, Metadata, MetadataValue
 from soma.memory.v1 import memory_pb2
 from somafractalmemory import memory_pb2 as predecessor_pb2
+
+Part = TypeVar("Part")
+
+
+def few(parts: Sequence[Part], most: int) -> Sequence[Part]:
+    """Return all parts, or of more than there may be one too many: it is refused, and nobody need look at the others.
+
+    A message that is taken has room for millions, and other calls wait while they are read.
+    """
+    return parts if len(parts) <= most else parts[: most + 1]
 
 
 def metadata_of(messages: Mapping[str, memory_pb2.MetadataValue]) -> Metadata:
@@ -20,7 +32,12 @@ def metadata_of(messages: Mapping[str, memory_pb2.MetadataValue]) -> Metadata:
     if not messages:
         return {}
     # By their keys: `items()` of protobuf's map is a generator of Python's.
-    values = {key: metadata_value(messages[key]) for key in messages}
+    keys = (
+        messages
+        if len(messages) <= MAX_METADATA_ITEMS
+        else islice(messages, MAX_METADATA_ITEMS + 1)
+    )
+    values = {key: metadata_value(messages[key]) for key in keys}
     return cast("Metadata", values)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from memory_server.domain.limits import MAX_BATCH_ITEMS
 from memory_server.domain.memory import MemoryLink, Scope
 from memory_server.domain.validation import Violations
 from memory_server.ports import ExportedMemory
@@ -24,7 +25,7 @@ from memory_server.transport.codec.lifecycle import (
 from memory_server.transport.codec.links import link_message
 from memory_server.transport.codec.memories import memory_message
 from memory_server.transport.codec.memories import receipt_message as write_receipt_message
-from memory_server.transport.codec.values import optional_int
+from memory_server.transport.codec.values import few, optional_int
 from memory_server.transport.methods import AnyMethod, BidiStream, Method, ServerStream
 from memory_server.usecases import consolidate, erase, movement, outcome, reflect
 from memory_server.usecases.engine import Engine
@@ -75,8 +76,11 @@ class LifecycleServicer:
                 scope = Scope(caller.tenant, request.options.namespace)
                 options = import_options(request.options)
                 importer = movement.Importer(self._engine, scope, options)
-            memories = [moved_memory(one) for one in request.memories]
-            links = [moved_link(one) for one in request.links]
+            memories = []
+            for one in few(request.memories, MAX_BATCH_ITEMS):
+                memories.append(moved_memory(one))
+                await importer.turns.take(1 + len(one.versions))
+            links = [moved_link(one) for one in few(request.links, MAX_BATCH_ITEMS)]
             yield import_message(await importer.take(memories, links))
 
     async def share(self, request: pb.ShareRequest, caller: Principal) -> pb.ShareResponse:

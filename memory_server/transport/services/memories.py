@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import cast
 
 from memory_server.domain import limits, validation
+from memory_server.domain.limits import MAX_BATCH_ITEMS
 from memory_server.domain.memory import Receipt, Scope
 from memory_server.domain.validation import Violations
 from memory_server.ports import ListOrder
@@ -22,7 +23,7 @@ from memory_server.transport.codec.memories import (
     update_command,
     version_message,
 )
-from memory_server.transport.codec.values import time_us, timestamp
+from memory_server.transport.codec.values import few, time_us, timestamp
 from memory_server.transport.methods import AnyMethod, BidiStream, Method, ServerStream
 from memory_server.transport.status_map import status_of
 from memory_server.transport.streams import pipelined
@@ -79,7 +80,7 @@ class MemoryServicer:
     ) -> pb.StoreBatchResponse:
         """Answer StoreBatch."""
         scope = Scope(caller.tenant, request.namespace)
-        commands = [store_command(item) for item in request.items]
+        commands = [store_command(item) for item in few(request.items, MAX_BATCH_ITEMS)]
         outcomes = await store.store_batch(self._engine, scope, commands)
         response = pb.StoreBatchResponse()
         _put_results(response, outcomes)
@@ -129,7 +130,7 @@ class MemoryServicer:
     ) -> pb.BatchGetResponse:
         """Answer BatchGet."""
         scope = Scope(caller.tenant, request.namespace)
-        refs = [memory_ref(ref) for ref in request.refs]
+        refs = [memory_ref(ref) for ref in few(request.refs, MAX_BATCH_ITEMS)]
         outcomes = await read.batch_get(self._engine, scope, refs)
         response = pb.BatchGetResponse()
         for outcome in outcomes:
@@ -150,7 +151,7 @@ class MemoryServicer:
     ) -> pb.DeleteBatchResponse:
         """Answer DeleteBatch."""
         scope = Scope(caller.tenant, request.namespace)
-        commands = [delete_command(item) for item in request.items]
+        commands = [delete_command(item) for item in few(request.items, MAX_BATCH_ITEMS)]
         outcomes = await delete.delete_batch(self._engine, scope, commands)
         return pb.DeleteBatchResponse(results=map(_delete_result, outcomes))
 
@@ -227,10 +228,10 @@ def _stream_commands(request: pb.StoreStreamRequest) -> list[store.StoreCommand]
     if request.stream_id:
         most = limits.MAX_STREAM_ID_BYTES
         validation.check_name(found, "stream_id", request.stream_id, most)
-        for place, item in enumerate(request.items):
+        for place, item in enumerate(few(request.items, MAX_BATCH_ITEMS)):
             item.request_id = item.request_id or f"{request.stream_id}/{request.sequence}/{place}"
     found.raise_if_any()
-    return [store_command(item) for item in request.items]
+    return [store_command(item) for item in few(request.items, MAX_BATCH_ITEMS)]
 
 
 def _stored(receipt: Receipt) -> pb.StoreResponse:

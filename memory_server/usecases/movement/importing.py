@@ -27,7 +27,11 @@ from memory_server.ports import LinkWrite, StoreWrite
 from memory_server.usecases.embedding import Embedding, Wanted, embeddings_of, unit
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.link import check_edge
+from memory_server.usecases.turns import Turns
 from soma_common.errors import AlreadyExists, Conflict, NotFound, QuotaExceeded, SomaError
+
+VERSIONS_PER_TURN = 250
+"""Versions that are looked at before other calls have their turn: some 10 ms. One message may have a million."""
 
 ROWS_PER_COMMIT = 500
 BYTES_PER_COMMIT = 1024 * 1024
@@ -93,6 +97,8 @@ class Importer:
         is_known = options.conflict is not None
         found.require(is_known, "options.conflict", "must be refuse, skip or overwrite")
         found.raise_if_any()
+        self.turns = Turns(VERSIONS_PER_TURN)
+        """To be told of versions that are looked at."""
         self._engine = engine
         self._scope = scope
         self._options = options
@@ -131,6 +137,7 @@ class Importer:
             else:
                 good.append((self._position, memory))
             self._position += 1
+            await self.turns.take(1 + len(memory.versions))
         writes = [await self._write(memory) for _, memory in good]
         outcomes: Sequence[Receipt | SomaError | None]
         if self._options.dry_run:
@@ -238,6 +245,7 @@ class Importer:
             for version, embedding in zip(chain, embeddings, strict=True)
         )
         first_us = (older[0] if older else record).update_time_us
+        await self.turns.take(len(chain))
         return StoreWrite(
             scope=self._scope,
             id=memory.draft.id,

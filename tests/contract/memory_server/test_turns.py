@@ -83,3 +83,23 @@ async def test_long_questions_are_answered_few_at_a_time(engine: Engine) -> None
 
     assert turns >= 10
     assert [one.WhichOneof("outcome") for one in response.outcomes] == ["response"] * 20 + ["error"]
+
+
+async def test_others_have_their_turn_while_versions_come_in(engine: Engine) -> None:
+    """One message of an import may have thousands of small ones."""
+    version = MemoryDraft(payload_json=b"{}")
+    versions = tuple(movement.MovedMemory(version) for _ in range(1000))
+    moves = [movement.MovedMemory(version, versions=versions) for _ in range(5)]
+    importer = movement.Importer(engine, SCOPE, movement.ImportOptions(dry_run=True))
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    await importer.take(moves, [])
+    others.cancel()
+    assert turns >= 10
