@@ -7,6 +7,9 @@ Theory of operation:
     and against a busy loop that takes up to 5 ms each time. On the loop nobody competes. What came during a commit is
     carried out before the listener hears of that commit's changes, so that the disk writes while the index learns.
 
+    A write whose work nobody can bound, an erasure, is carried out in the thread, in a transaction of its own: on the
+    loop it would hold everybody up.
+
 Rules:
     1. On the loop, the listener hears of a group's changes before any of its futures is done: what is acknowledged is
        searchable, also when the caller has gone.
@@ -32,7 +35,7 @@ from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS, Database, 
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
 from memory_server.domain.quota import TenantQuotas, no_quotas
-from memory_server.ports import Change, Clock, Write
+from memory_server.ports import Change, Clock, EraseWrite, Write
 from soma_common.errors import Overloaded, SomaError, StoreBroken, Unavailable
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,11 @@ class _Batch(NamedTuple):
 
     writes: Sequence[Write]
     future: asyncio.Future[list[Outcome]]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it goes alone, and not on the loop."""
+        return len(self.writes) == 1 and isinstance(self.writes[0], EraseWrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +235,7 @@ class Committer:
         self._was_shared = len(batches) > 1
         group: _Group | None = None
         try:
-            group = self._carry_out(batches)
+            group = None if batches[0].is_long else self._carry_out(batches)
         except Exception:  # noqa: BLE001 - rolled back, then tried write by write, in the thread
             group = None
         settled = self._loop.run_in_executor(self._thread, self._settle, batches, group)
@@ -248,10 +256,12 @@ class Committer:
             self._finish(done.result(), started)
 
     def _take(self) -> list[_Batch]:
-        """Return the batches of the next group; one that is larger than a group goes alone."""
+        """Return the batches of the next group; one that is larger than a group, or long, goes alone."""
         batches = [self._waiting.popleft()]
         count = len(batches[0].writes)
         while self._waiting and count < MAX_GROUP_WRITES:
+            if batches[0].is_long or self._waiting[0].is_long:
+                break
             count += len(self._waiting[0].writes)
             if count > MAX_GROUP_WRITES:
                 break

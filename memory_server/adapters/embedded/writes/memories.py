@@ -41,6 +41,16 @@ from memory_server.ports import (
 
 _IS_LIVE = "(memory.expire_time_us IS NULL OR memory.expire_time_us > ?)"
 
+# Tables with their keys. The plus keeps SQLite on a key that has no namespace in it. Of memories and versions the
+# memories last: what is left of one is found by it until then.
+_SWEPT = (
+    ("memory_version", "+namespace_key", "commit_seq"),
+    ("memory", "+namespace_key", "commit_seq"),
+    ("link", "namespace_key", "from_id, type, to_id"),
+    ("inherited", "namespace_key", "subject, id"),
+    ("removal", "+namespace_key", "commit_seq, position"),
+)
+
 
 class MemoryWrites:
     """Carries out writes of memories on the writer's connection."""
@@ -197,22 +207,15 @@ class MemoryWrites:
         ).fetchone()
         if row is None:
             return unseen(commit_seq, 0)
-        # Rows of memories last: what is left of one is found by it until then.
-        for table in ("memory_version", "memory"):
+        for table, within, key in _SWEPT:
             swept = self._statements.execute(
-                f"DELETE FROM {table} WHERE commit_seq IN"
-                f" (SELECT commit_seq FROM {table} WHERE namespace_key = ? LIMIT ?)",
-                (row[0], write.limit),
+                f"DELETE FROM {table} WHERE {within} = ? AND ({key}) IN"
+                f" (SELECT {key} FROM {table} WHERE namespace_key = ? LIMIT ?)",
+                (row[0], row[0], write.limit),
             ).rowcount
             if swept:
                 return unseen(commit_seq, swept)
-        for statement in (
-            "DELETE FROM link WHERE namespace_key = ?",
-            "DELETE FROM inherited WHERE namespace_key = ?",
-            "DELETE FROM removal WHERE namespace_key = ?",
-            "DELETE FROM namespace WHERE key = ?",
-        ):
-            self._statements.execute(statement, row)
+        self._statements.execute("DELETE FROM namespace WHERE key = ?", row)
         return unseen(commit_seq, 1)
 
     def require_live(self, space: Space, ref: MemoryRef, now_us: int) -> Head:
