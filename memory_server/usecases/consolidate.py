@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from memory_server.domain.validation import Violations
 from memory_server.ports import DeleteWrite, LinkWrite, StoreWrite
 from memory_server.usecases import store, update
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.read import NEWEST, every_page
+from memory_server.usecases.read import every_page, every_version
 from soma_common.errors import NotFound
 
 DEFAULT_MIN_EPISODES = 2
@@ -165,12 +166,10 @@ async def _overwritten(
 ) -> MemoryRecord | None:
     """Return the last version of before a consolidation; None: there is none."""
     ref = MemoryRef(id=record.id)
-    versions = await engine.store.versions(
-        scope, ref, engine.clock.now_us(), before=NEWEST, limit=limits.MAX_VERSIONS + 1
-    )
-    for version in versions:
-        if version.record.metadata.get(CONSOLIDATION) != consolidation_id:
-            return version.record
+    async with aclosing(every_version(engine, scope, ref)) as versions:
+        async for version in versions:
+            if version.record.metadata.get(CONSOLIDATION) != consolidation_id:
+                return version.record
     return None
 
 

@@ -1,13 +1,14 @@
 """Read memories by their addresses, in lists, and as they were."""
 
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
 from memory_server.domain.filters import Filter
 from memory_server.domain.limits import MAX_RESPONSE_BYTES
-from memory_server.domain.memory import MemoryRecord, MemoryRef, MemoryVersion, Scope
+from memory_server.domain.memory import MemoryId, MemoryRecord, MemoryRef, MemoryVersion, Scope
 from memory_server.domain.pages import page_token, read_page_token
 from memory_server.domain.refusals import memory_not_found
 from memory_server.domain.sizes import BESIDE_BYTES, VALUE_BYTES, message_bytes
@@ -153,7 +154,7 @@ async def list_memories(
 
 async def every_page(
     engine: Engine, scope: Scope, given: Filter
-) -> AsyncIterator[Sequence[MemoryRecord]]:
+) -> AsyncGenerator[Sequence[MemoryRecord], None]:
     """Yield all memories that pass, in pages by event time; what is written meanwhile may or may not be among them.
 
     Raises:
@@ -188,13 +189,60 @@ async def list_versions(
     if token:
         (before,) = _VERSION.unpack(read_page_token(token, question=question, key=key))
     now_us = engine.clock.now_us()
-    versions = await engine.store.versions(scope, ref, now_us, before=before, limit=limit + 1)
+    versions: list[MemoryVersion] = []
+    size = 0
+    while len(versions) <= limit and size <= MAX_RESPONSE_BYTES:
+        count = min(limit + 1 - len(versions), LISTED_AT_ONCE)
+        some = await engine.store.versions(scope, ref, now_us, before=before, limit=count)
+        versions += some
+        size += sum(message_bytes(version.record) for version in some)
+        if len(some) < count:
+            break
+        before = some[-1].record.version
     page = versions[: len(fitting([version.record for version in versions[:limit]]))]
     next_token = ""
     if len(page) < len(versions):
         position = _VERSION.pack(page[-1].record.version)
         next_token = page_token(position, question=question, key=key)
     return VersionPage(page, next_token)
+
+
+async def every_version(
+    engine: Engine, scope: Scope, ref: MemoryRef
+) -> AsyncGenerator[MemoryVersion, None]:
+    """Yield the kept versions of a memory, the current one first.
+
+    Raises:
+        NotFound: There is no such namespace or memory.
+    """
+    before = NEWEST
+    while True:
+        some = await engine.store.versions(
+            scope, ref, engine.clock.now_us(), before=before, limit=LISTED_AT_ONCE
+        )
+        for version in some:
+            yield version
+        if len(some) < LISTED_AT_ONCE:
+            return
+        before = some[-1].record.version
+
+
+async def read_fitting(
+    engine: Engine, scope: Scope, ids: Sequence[MemoryId]
+) -> tuple[list[MemoryRecord], bool]:
+    """Return as many of the live memories as one answer can carry, in this order, and whether some do not fit."""
+    records: list[MemoryRecord] = []
+    for first in range(0, len(ids), LISTED_AT_ONCE):
+        some = ids[first : first + LISTED_AT_ONCE]
+        found = await engine.store.get_by_id(scope, some)
+        now_us = engine.clock.now_us()
+        records += [
+            found[one] for one in some if one in found and not found[one].is_expired(now_us)
+        ]
+        kept = fitting(records)
+        if len(kept) < len(records):
+            return kept, True
+    return records, False
 
 
 _MOST_METADATA_BYTES = limits.MAX_METADATA_KEY_BYTES + limits.MAX_METADATA_TEXT_BYTES + VALUE_BYTES
@@ -229,27 +277,24 @@ async def _at_moment(engine: Engine, scope: Scope, ref: MemoryRef, as_of_us: int
     if ref.id is None:
         # Which memory was at a coordinate then, only the whole past tells.
         everything = await engine.store.as_of(scope, as_of_us, engine.clock.now_us())
-        found = [record for record in everything if record.coordinate == ref.coordinate]
+        at = next((record for record in everything if record.coordinate == ref.coordinate), None)
     else:
-        found = await _versions_at(engine, scope, ref, as_of_us)
-    if not found:
+        at = await _version_at(engine, scope, ref, as_of_us)
+    if at is None:
         raise memory_not_found(ref)
-    return found[0]
+    return at
 
 
-async def _versions_at(
+async def _version_at(
     engine: Engine, scope: Scope, ref: MemoryRef, as_of_us: int
-) -> list[MemoryRecord]:
-    versions = await engine.store.versions(
-        scope, ref, engine.clock.now_us(), before=NEWEST, limit=limits.MAX_VERSIONS + 1
-    )
-    return [
-        version.record
-        for version in versions
-        if version.record.update_time_us <= as_of_us
-        and not version.record.is_expired(as_of_us)
-        and (version.supersede_time_us is None or version.supersede_time_us > as_of_us)
-    ]
+) -> MemoryRecord | None:
+    async with aclosing(every_version(engine, scope, ref)) as versions:
+        async for version in versions:
+            record, superseded_us = version.record, version.supersede_time_us
+            is_begun = record.update_time_us <= as_of_us and not record.is_expired(as_of_us)
+            if is_begun and (superseded_us is None or superseded_us > as_of_us):
+                return record
+    return None
 
 
 def _position(record: MemoryRecord, order: ListOrder) -> ListPosition:

@@ -8,7 +8,7 @@ from memory_server.domain.filters import Filter
 from memory_server.domain.memory import MemoryId, MemoryRecord, Scope
 from memory_server.domain.validation import Violations
 from memory_server.usecases.engine import Engine
-from memory_server.usecases.read import every_page, fitting
+from memory_server.usecases.read import every_page, read_fitting
 
 DEFAULT_COUNT = 5
 
@@ -37,8 +37,7 @@ async def reflect(
     async for page in every_page(engine, scope, given):
         lots = ((_lot(salt, record.id), record.id) for record in page)
         drawn = heapq.nsmallest(wanted, [*drawn, *lots])
-    records = await engine.store.get_by_id(scope, [memory_id for _, memory_id in drawn])
-    return fitting([records[memory_id] for _, memory_id in drawn if memory_id in records])
+    return (await read_fitting(engine, scope, [memory_id for _, memory_id in drawn]))[0]
 
 
 def _lot(salt: bytes, memory_id: str) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import enum
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from memory_server.domain import limits, validation
@@ -21,7 +22,7 @@ from memory_server.domain.validation import Violations
 from memory_server.ports import Allowed
 from memory_server.usecases.engine import Engine
 from memory_server.usecases.link import DERIVED_TYPES, FOLLOWS, PART_OF
-from memory_server.usecases.read import fitting
+from memory_server.usecases.read import every_page, read_fitting
 from soma_common.errors import QuotaExceeded
 
 DEFAULT_PATH_LENGTH = 16
@@ -191,13 +192,9 @@ class _Steps:
 
     async def whole(self, ids: Sequence[MemoryId]) -> tuple[dict[MemoryId, MemoryRecord], bool]:
         """Return as many of the memories as fit into an answer, payloads and all, and whether some do not."""
-        found: list[MemoryRecord] = []
-        for some in _in_parts(ids):
-            found += await self._live(some)
-            kept = fitting(found)
-            if len(kept) < len(found):
-                return {record.id: record for record in kept}, True
-        return {record.id: record for record in found}, False
+        records, is_cut = await read_fitting(self._engine, self._scope, ids)
+        await self._turn(len(ids))
+        return {record.id: record for record in records}, is_cut
 
     async def _live(self, ids: Sequence[MemoryId]) -> list[MemoryRecord]:
         now_us = self._engine.clock.now_us()
@@ -309,18 +306,22 @@ class _Steps:
         return [(whole, _made(record.id, whole, PART_OF))] if whole in self.records else []
 
     async def _parts_of(self, whole: MemoryId) -> list[MemoryId]:
-        found: dict[MemoryId, MemoryRecord] = {}
+        parts: dict[MemoryId, None] = {}
         for key in SESSION_KEYS:
             test = MetadataTest(key, any_of=(whole,))
             given = Filter(kinds=frozenset({MemoryKind.EPISODIC}), metadata=(test,))
-            now_us = self._engine.clock.now_us()
-            most = limits.MAX_TOP_K
-            page = await self._engine.store.list_page(self._scope, given, now_us, None, most)
-            found |= {one.id: one for one in page if session_value(one.metadata) == whole}
-        self._read_count += len(found)
-        for record in found.values():
-            self.know(record)
-        return [memory_id for memory_id in found if memory_id != whole]
+            async with aclosing(every_page(self._engine, self._scope, given)) as pages:
+                count = 0
+                async for page in pages:
+                    named = [one for one in page if session_value(one.metadata) == whole]
+                    parts |= dict.fromkeys(one.id for one in named)
+                    for record in named:
+                        self.know(record)
+                    count += len(page)
+                    if count >= limits.MAX_TOP_K:
+                        break
+        self._read_count += len(parts)
+        return [memory_id for memory_id in parts if memory_id != whole]
 
     def _directions(self) -> tuple[bool, ...]:
         """Return whether outgoing (True) and incoming (False) links are followed."""

@@ -10,7 +10,7 @@ from memory_server.domain.memory import MemoryRecord, Scope
 from memory_server.ports import ListPosition
 from memory_server.usecases.engine import Engine
 
-READ_AT_ONCE = 256
+READ_AT_ONCE = 64
 MATCHED_AT_ONCE = 256 * 1024
 """Bytes of payloads that are looked at until it is seen whether the caller still waits."""
 
