@@ -35,6 +35,7 @@ from memory_server.adapters.embedded.database import BUSY_TIMEOUT_MS, Database, 
 from memory_server.adapters.embedded.writes.executor import WriteExecutor
 from memory_server.domain.memory import Receipt
 from memory_server.domain.quota import TenantQuotas, no_quotas
+from memory_server.domain.steady_clock import SteadyClock
 from memory_server.ports import Change, Clock, EraseWrite, Write
 from soma_common.errors import Overloaded, SomaError, StoreBroken, Unavailable
 
@@ -48,6 +49,9 @@ IDLE_S = 1.0
 
 MOST_PUT_OFF_S = 10.0
 """After this long it is done between two groups: writes without a rest must not keep what was deleted in the log."""
+
+NOTHING_IS_OLDER = -(2**62)
+"""Microseconds since 1970: before every time that a clock tells."""
 
 RETRY_AFTER_S = 0.1
 FORGET_PER_TURN = 10_000
@@ -131,6 +135,7 @@ class Committer:
         self._deliver = deliver
         self._observe = observe
         self._loop = asyncio.get_running_loop()
+        self._steady = SteadyClock(clock.now_us(), self._monotonic_us())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._waiting: deque[_Batch] = deque()
         self._waiting_count = 0
@@ -456,8 +461,7 @@ class Committer:
         if not self._has_dirty_wal:
             return
         try:
-            before_us = self._clock.now_us() - self._options.request_id_ttl_s * 1_000_000
-            self._executor.forget_old(before_us, FORGET_PER_TURN)
+            self._executor.forget_old(self._old_before_us(), FORGET_PER_TURN)
             self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
             try:
                 row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -470,6 +474,19 @@ class Committer:
         self._has_dirty_wal = bool(row[0])
         if not self._has_dirty_wal:
             self.scrubbed_seq = self._commit_seq
+
+    def _old_before_us(self) -> int:
+        """Return the time before which request ids are old.
+
+        A clock that jumped ahead makes none of them old: their retries would be written a second time.
+        """
+        now_us = self._clock.now_us()
+        if not self._steady.may_act(now_us, self._monotonic_us()):
+            return NOTHING_IS_OLDER
+        return now_us - self._options.request_id_ttl_s * 1_000_000
+
+    def _monotonic_us(self) -> int:
+        return round(self._loop.time() * 1_000_000)
 
     def _read_commit_seq(self) -> int:
         row = self._connection.execute(
