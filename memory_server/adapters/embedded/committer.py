@@ -7,8 +7,8 @@ Theory of operation:
     and against a busy loop that takes up to 5 ms each time. On the loop nobody competes. What came during a commit is
     carried out before the listener hears of that commit's changes, so that the disk writes while the index learns.
 
-    A write whose work nobody can bound, an erasure, is carried out in the thread, in a transaction of its own: on the
-    loop it would hold everybody up.
+    A write whose work nobody can bound is carried out in the thread, in a transaction of its own: on the loop it would
+    hold everybody up. An erasure is such a write, and the removal of a memory with very many links.
 
 Rules:
     1. On the loop, the listener hears of a group's changes before any of its futures is done: what is acknowledged is
@@ -240,8 +240,8 @@ class Committer:
         self._was_shared = len(batches) > 1
         group: _Group | None = None
         try:
-            group = None if batches[0].is_long else self._carry_out(batches)
-        except Exception:  # noqa: BLE001 - rolled back, then tried write by write, in the thread
+            group = None if batches[0].is_long else self._carry_out(batches, may_take_long=False)
+        except Exception:  # noqa: BLE001 - rolled back, then done write by write, in the thread
             group = None
         settled = self._loop.run_in_executor(self._thread, self._settle, batches, group)
         settled.add_done_callback(lambda done: self._settled(done, batches, started))
@@ -273,14 +273,15 @@ class Committer:
             batches.append(self._waiting.popleft())
         return batches
 
-    def _carry_out(self, batches: Sequence[_Batch]) -> _Group:
+    def _carry_out(self, batches: Sequence[_Batch], *, may_take_long: bool = True) -> _Group:
         """Carry out the writes in a transaction that is left open."""
         commit_seq = self._commit_seq
         outcomes: list[tuple[_Batch, list[Outcome]]] = []
         changes: list[Change] = []
         changes_before = self._connection.total_changes
         self._connection.execute("BEGIN IMMEDIATE")
-        self._executor.begin_transaction([write for batch in batches for write in batch.writes])
+        writes = [write for batch in batches for write in batch.writes]
+        self._executor.begin_transaction(writes, may_take_long=may_take_long)
         for batch in batches:
             results: list[Outcome] = []
             for write in batch.writes:

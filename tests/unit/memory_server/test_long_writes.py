@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from memory_server.adapters.embedded.store import EmbeddedStore
+from memory_server.adapters.embedded.writes import memories
 from memory_server.adapters.embedded.writes.erasure import Erasure
+from memory_server.adapters.embedded.writes.history import History
 from memory_server.domain.memory import MemoryId, MemoryRef, Receipt
 from memory_server.ports import DropNamespaceWrite, EraseWrite, LinkWrite, SweepWrite
-from tests.support.memories import NOW_US, SCOPE, a_store
+from tests.support.memories import NOW_US, SCOPE, a_delete, a_store
 from tests.support.stores import StoreCase, commit, open_embedded
 
 COUNT = 5
@@ -61,5 +63,34 @@ async def test_an_erasure_does_not_hold_the_loop(
     assert threading.get_ident() not in threads
     seqs = [one.commit_seq for (one,) in outcomes if isinstance(one, Receipt)]
     assert seqs == [1, 2, 3]
+    found = await store.get_by_id(SCOPE, [MemoryId("m"), MemoryId("n")])
+    assert list(found) == ["n"]
+
+
+@pytest.mark.parametrize("count", [1, COUNT])
+async def test_a_memory_of_many_links_is_removed_in_the_thread(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """And what shares its transaction is done all the same, once."""
+    monkeypatch.setattr(memories, "LINKS_ON_LOOP", 2)
+    case = StoreCase(store)
+    await commit(case, a_store("m"))
+    ref = MemoryRef(id=MemoryId("m"))
+    for number in range(count):
+        await commit(case, LinkWrite(SCOPE, ref, ref, f"t{number}", 1.0, {}, NOW_US))
+    threads = []
+    drop = History.drop
+
+    def noted(self: History, *arguments: Any) -> None:
+        threads.append(threading.get_ident())
+        drop(self, *arguments)
+
+    monkeypatch.setattr(History, "drop", noted)
+    stored, deleted = await store.commit([a_store("n"), a_delete("m")])
+    assert [one.commit_seq for one in (stored, deleted) if isinstance(one, Receipt)] == [
+        count + 2,
+        count + 3,
+    ]
+    assert (threads == [threading.get_ident()]) == (count == 1)
     found = await store.get_by_id(SCOPE, [MemoryId("m"), MemoryId("n")])
     assert list(found) == ["n"]

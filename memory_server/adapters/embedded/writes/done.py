@@ -9,6 +9,10 @@ NO_MEMORY = MemoryId("")
 """Id in the receipt of a write that concerns no single memory."""
 
 
+class TakesLong(Exception):
+    """A write has more to do than may be done on the loop: its transaction is to be rolled back, and done elsewhere."""
+
+
 class Done(NamedTuple):
     """A write that was carried out: its receipt, and what it changed for the index and for watchers."""
 

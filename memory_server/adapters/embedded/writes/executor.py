@@ -92,8 +92,12 @@ class WriteExecutor:
         self._answers: dict[tuple[Tenant, str], tuple[bytes, str] | None] = {}
         """Digests and receipts by request id, as they are in the transaction; None: there is none."""
 
-    def begin_transaction(self, writes: Sequence[Write]) -> None:
-        """Look up at once what is known of the writes that a transaction is to carry out."""
+    def begin_transaction(self, writes: Sequence[Write], *, may_take_long: bool = True) -> None:
+        """Look up at once what is known of the writes that a transaction is to carry out.
+
+        Where it may not take long, `execute` raises `TakesLong` of what would.
+        """
+        self._memories.may_take_long = may_take_long
         if len(writes) < LOOKED_UP_FROM:
             return
         stores = [write for write in writes if isinstance(write, StoreWrite)]

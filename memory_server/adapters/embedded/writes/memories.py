@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
 from memory_server.adapters.embedded.queries import filled_up, marks
-from memory_server.adapters.embedded.writes.done import Done, counted, unseen
+from memory_server.adapters.embedded.writes.done import Done, TakesLong, counted, unseen
 from memory_server.adapters.embedded.writes.heads import HEAD_COLUMNS, Head, head_of
 from memory_server.adapters.embedded.writes.history import History
 from memory_server.adapters.embedded.writes.inheritance import Inheritance
@@ -39,6 +39,9 @@ from memory_server.ports import (
     SweepWrite,
 )
 
+LINKS_ON_LOOP = 1000
+"""Links of a memory that go with it on the event loop, each way: some 10 ms."""
+
 _IS_LIVE = "(memory.expire_time_us IS NULL OR memory.expire_time_us > ?)"
 
 # Tables with their keys. The plus keeps SQLite on a key that has no namespace in it. Of memories and versions the
@@ -68,6 +71,7 @@ class MemoryWrites:
         self._history = history
         self._inheritance = inheritance
         self._room = Room(statements, namespaces, quotas)
+        self.may_take_long = True
         self._absent: set[tuple[int, str]] = set()
         """Ids of namespaces under which nothing is, until something is stored there."""
 
@@ -239,7 +243,12 @@ class MemoryWrites:
         """Remove a memory with its versions and links; return how many links went.
 
         Watchers are not told where another memory takes the id by the same commit.
+
+        Raises:
+            TakesLong: It has many links, and the transaction may not take long.
         """
+        if not self.may_take_long and self._has_many_links(space, head):
+            raise TakesLong
         self._inheritance.pass_on(space.key, head.id)
         self._inheritance.drop(space.key, head.id)
         self._remove_row(space, head)
@@ -253,6 +262,14 @@ class MemoryWrites:
         if is_told:
             self._history.note_removal(commit_seq, space.key, head.id, head.version, now_us)
         return links
+
+    def _has_many_links(self, space: Space, head: Head) -> bool:
+        row = self._statements.execute(
+            "SELECT EXISTS (SELECT 1 FROM link WHERE namespace_key = ?1 AND from_id = ?2 LIMIT 1 OFFSET ?3)"
+            " OR EXISTS (SELECT 1 FROM link WHERE namespace_key = ?1 AND to_id = ?2 LIMIT 1 OFFSET ?3)",
+            (space.key, head.id, LINKS_ON_LOOP),
+        ).fetchone()
+        return bool(row[0])
 
     def _check_sources(self, write: StoreWrite) -> None:
         """Check that what a memory was made of is there: live, or a kept version of what is.
