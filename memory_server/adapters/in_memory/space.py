@@ -104,9 +104,12 @@ class Space:
         }
 
     def is_summary(self, memory_id: MemoryId) -> bool:
-        """Tell whether a memory is there and a consolidation wrote it."""
+        """Tell whether a memory is there and a consolidation wrote a version of it that is kept."""
         record = self.memories.get(memory_id)
-        return record is not None and CONSOLIDATION in record.metadata
+        if record is None:
+            return False
+        kept = [version.record for version in self.versions.get(memory_id, [])]
+        return any(CONSOLIDATION in one.metadata for one in (record, *kept))
 
     def _pass_on(self, record: MemoryRecord) -> None:
         """Let the summaries of a memory inherit what it is about, and what it was made of, before it goes."""

@@ -259,3 +259,12 @@ async def test_a_summary_that_is_not_written_gets_no_links(
     with pytest.raises(Conflict):
         await case.consolidate(a_summary("s", "m", "n", text="two"))
     assert await case.linked("s") == ["m"]
+
+
+async def test_an_erasure_takes_a_summary_that_was_overwritten(case: Case) -> None:
+    """Its kept version says what its sources said, though the memory is none any more."""
+    await case.add("m", metadata={"who": "ana"})
+    await case.consolidate(a_summary("s", "m", text="ana drinks tea"))
+    await case.add("s")
+    erased = await erase.erase(case.engine, SCOPE.tenant, erase.Subject("who", "ana"))
+    assert erased.memory_count == 2

@@ -14,7 +14,13 @@ from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION, subje
 
 IDS_PER_STATEMENT = 500
 
-_IS_SUMMARY = f"json_extract(memory.metadata_json, '$.{CONSOLIDATION}') IS NOT NULL"
+# A summary that was overwritten is one for as long as its version is kept.
+_IS_SUMMARY = (
+    f"(json_extract(memory.metadata_json, '$.{CONSOLIDATION}') IS NOT NULL"
+    " OR EXISTS (SELECT 1 FROM memory_version AS kept"
+    " WHERE kept.namespace_key = memory.namespace_key AND kept.id = memory.id"
+    f" AND json_extract(kept.metadata_json, '$.{CONSOLIDATION}') IS NOT NULL))"
+)
 
 
 def summaries_of(connection: Executes, namespace_key: int, ids: Collection[str]) -> set[str]:
