@@ -141,7 +141,7 @@ async def test_a_dropped_namespace_stays_dropped(place: str, tmp_path: Path) -> 
         other = Wire(wire.channel, "other")
         await other.store({"text": "stays"}, id="stays")
     drop = namespace_service_pb2.DeleteNamespaceRequest(namespace="n")
-    async with dying(folder, place, "DELETE FROM memory WHERE commit_seq IN") as wire:
+    async with dying(folder, place, "DELETE FROM memory WHERE +namespace_key") as wire:
         await wire.namespaces.DeleteNamespace(drop)
     async with serving(folder) as wire, asyncio.timeout(PATIENCE_S):
         other = Wire(wire.channel, "other")
