@@ -111,9 +111,13 @@ class ServerProcess:
         return self._end(signal.SIGKILL)
 
     def ended(self) -> int:
-        """Wait for a process that ends by itself, and return its exit code."""
+        """Wait for a process that ends by itself, and return its exit code; one that does not is killed."""
         assert self._process is not None
-        code = self._process.wait(STOP_TIMEOUT_S)
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         self._process = None
         return code
 
