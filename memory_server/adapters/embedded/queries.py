@@ -16,6 +16,9 @@ LACKING = (
 )
 """What a model has not embedded after a commit: (tenant, namespace, commit, text)."""
 
+IDS_PER_STATEMENT = 500
+"""So many are named by one statement; more are asked for by several."""
+
 
 @dataclass(slots=True)
 class Sql:

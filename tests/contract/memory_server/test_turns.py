@@ -1,8 +1,10 @@
 """Large memories and long questions: no call, and no upkeep, holds the others up for all of its work."""
 
 import asyncio
+import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,23 @@ from tests.support.memories import DIMENSIONS, NOW_US, SCOPE, StoppedClock
 
 SIZE = 300_000
 COUNT = 8
+
+
+@asynccontextmanager
+async def others_turns() -> AsyncIterator[Iterator[int]]:
+    """Count the turns that others have meanwhile; the next number is how many they were."""
+    turns = itertools.count()
+
+    async def take_turns() -> None:
+        while True:
+            next(turns)
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    try:
+        yield turns
+    finally:
+        others.cancel()
 
 
 @pytest.fixture(params=ENGINES)
@@ -68,20 +87,12 @@ async def test_long_questions_are_answered_few_at_a_time(engine: Engine) -> None
         pb.RecallRequest(namespace=SCOPE.namespace, text=text, mode=pb.RECALL_MODE_KEYWORD)
         for text in [long] * 20 + [""]
     ]
-    turns = 0
-
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    others = asyncio.create_task(take_turns())
     servicer, caller = RecallServicer(engine, EncodedMemories()), Principal(SCOPE.tenant)
-    response = await servicer.recall_batch(pb.RecallBatchRequest(queries=queries), caller)
-    others.cancel()
 
-    assert turns >= 10
+    async with others_turns() as turns:
+        response = await servicer.recall_batch(pb.RecallBatchRequest(queries=queries), caller)
+
+    assert next(turns) >= 10
     assert [one.WhichOneof("outcome") for one in response.outcomes] == ["response"] * 20 + ["error"]
 
 
@@ -91,15 +102,8 @@ async def test_others_have_their_turn_while_versions_come_in(engine: Engine) -> 
     versions = tuple(movement.MovedMemory(version) for _ in range(1000))
     moves = [movement.MovedMemory(version, versions=versions) for _ in range(5)]
     importer = movement.Importer(engine, SCOPE, movement.ImportOptions(dry_run=True))
-    turns = 0
 
-    async def take_turns() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
+    async with others_turns() as turns:
+        await importer.take(moves, [])
 
-    others = asyncio.create_task(take_turns())
-    await importer.take(moves, [])
-    others.cancel()
-    assert turns >= 10
+    assert next(turns) >= 10

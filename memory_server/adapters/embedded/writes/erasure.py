@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 from memory_server.adapters.embedded import rows
-from memory_server.adapters.embedded.queries import marks
+from memory_server.adapters.embedded.queries import IDS_PER_STATEMENT, marks
 from memory_server.adapters.embedded.writes.done import NO_MEMORY, Done
 from memory_server.adapters.embedded.writes.heads import Head, heads
 from memory_server.adapters.embedded.writes.history import History
@@ -23,7 +23,6 @@ from memory_server.domain.summary import subject_digest
 from memory_server.ports import Change, EraseWrite
 
 Subject = EraseWrite
-IDS_PER_STATEMENT = 500
 
 
 def subject_ids(connection: Executes, subject: Subject) -> list[tuple[int, str, str]]:

@@ -7,12 +7,10 @@ whom it was about is passed on before, as digests of its metadata.
 from collections.abc import Collection, Iterable, Sequence
 
 from memory_server.adapters.embedded import rows
-from memory_server.adapters.embedded.queries import marks
+from memory_server.adapters.embedded.queries import IDS_PER_STATEMENT, marks
 from memory_server.adapters.embedded.writes.statements import Executes, Statements
 from memory_server.domain.memory import MemoryId
 from memory_server.domain.summary import CONSOLIDATED_FROM, CONSOLIDATION, subject_digest
-
-IDS_PER_STATEMENT = 500
 
 # A summary that was overwritten is one for as long as its version is kept.
 _IS_SUMMARY = (
